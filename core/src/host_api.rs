@@ -1,0 +1,286 @@
+//! What a host and the database say to each other: one jsonb argument and one jsonb answer a function,
+//! the same by tokio-postgres and by PostgREST (`/rpc/<function>`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::status::{DocType, Outcome, RequestStatus, WokenBy};
+
+/// The version of these functions. The database answers an unknown one with SQLSTATE [`UPGRADE_NEEDED`].
+pub const API: u32 = 1;
+
+/// SQLSTATE of "this worker is too old for the database, or too new"; PostgREST makes HTTP 426 of it.
+pub const UPGRADE_NEEDED: &str = "PT426";
+
+/// The channel that is notified when there may be work. The payload is a host's id, or empty for all.
+pub const CHANNEL: &str = "creel_work";
+
+/// Argument of `claim`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ClaimRequest {
+    /// [`API`].
+    pub api: u32,
+    /// One per process start.
+    pub session: Uuid,
+    /// How many items at most: the free permits.
+    pub limit: usize,
+    /// What made the worker look.
+    pub woken_by: WokenBy,
+}
+
+/// Answer of `claim`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ClaimReply {
+    /// What is now held by this session.
+    pub items: Vec<Item>,
+    /// How long the leases last from the moment the database answered, in milliseconds.
+    pub lease_ms: u64,
+}
+
+/// One claimed item.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Item {
+    /// Id of the public row.
+    pub id: Uuid,
+    /// Name of its queue, as in `creel.queues`.
+    pub queue: String,
+    /// The fence: every later write about this item carries it.
+    pub token: Uuid,
+    /// 1 for the first attempt.
+    pub attempt: u32,
+    /// After this many attempts it is dead.
+    pub max_attempts: u32,
+    /// The public row.
+    pub row: Value,
+    /// The row of its agent in `agents`.
+    pub agent: Value,
+}
+
+/// Argument of `tick`.
+#[derive(Debug, Clone, Serialize)]
+pub struct TickRequest {
+    /// [`API`].
+    pub api: u32,
+    /// One per process start.
+    pub session: Uuid,
+    /// Tokens of what this session believes to hold.
+    pub tokens: Vec<Uuid>,
+    /// Usage of agents: `{agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs}` each.
+    pub metrics: Vec<Value>,
+    /// What the host says of itself.
+    pub host: HostReport,
+}
+
+/// What a host says of itself with each tick. What is `None` leaves the row as it is.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HostReport {
+    /// `linux` or `macos`.
+    pub platform: Option<String>,
+    /// Version of Creel.
+    pub worker_version: Option<String>,
+    /// What `openclaw --version` says.
+    pub openclaw_version: Option<String>,
+    /// CPU use of the whole machine, 0–100.
+    pub cpu_percent: Option<f32>,
+    /// Memory in use on the whole machine, MB.
+    pub ram_mb: Option<u64>,
+}
+
+/// Answer of `tick`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TickReply {
+    /// The caller, as the database knows it.
+    pub host_id: Uuid,
+    /// How long the renewed leases last, in milliseconds.
+    pub lease_ms: u64,
+    /// Time between two ticks that the database wishes for, in milliseconds.
+    pub tick_ms: u64,
+    /// Tokens of the request that are no longer held: stop their jobs.
+    pub lost: Vec<Uuid>,
+    /// Tokens of jobs that are still held and are to be cancelled.
+    pub cancel: Vec<Uuid>,
+    /// Whether there is something to claim.
+    pub work: bool,
+    /// When the next waiting or leased item becomes claimable, in milliseconds; none if nothing will by
+    /// time alone.
+    pub wake_in_ms: Option<u64>,
+}
+
+/// Argument of `progress`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProgressRequest {
+    /// [`API`].
+    pub api: u32,
+    /// The fence.
+    pub token: Uuid,
+    /// Becomes the row's `result`, as a page shows it.
+    pub result: Value,
+}
+
+/// Answer of `progress`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct ProgressReply {
+    /// Whether the item was still held; if not, nothing was written.
+    pub held: bool,
+}
+
+/// Argument of `finish`.
+#[derive(Debug, Clone, Serialize)]
+pub struct FinishRequest {
+    /// [`API`].
+    pub api: u32,
+    /// What is finished, at most 1,000.
+    pub items: Vec<Finish>,
+}
+
+/// One finished item.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finish {
+    /// The fence.
+    pub token: Uuid,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// Becomes the row's `result`. With [`Outcome::Done`] of a provisioning it carries
+    /// [`Provisioned`] too; otherwise `error: {code, message, hint}`.
+    pub result: Value,
+}
+
+/// Part of the result of a done provisioning, from which the agent's row is written.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Provisioned {
+    /// The id in OpenClaw, read back from it.
+    pub openclaw_id: String,
+    /// The agent's workspace, absolute.
+    pub workspace: String,
+    /// Whether a gateway serves the agent: it becomes `running`, else `stopped`.
+    pub served: bool,
+}
+
+/// Answer of `finish`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FinishReply {
+    /// In the order of the request.
+    pub items: Vec<Finished>,
+    /// Whether there is something to claim now.
+    pub work: bool,
+}
+
+/// What became of one finished item.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Finished {
+    /// The fence.
+    pub token: Uuid,
+    /// False when the lease was lost before: nothing was changed.
+    pub applied: bool,
+    /// Status of the row afterwards, in its queue's own words; none when the token is not known.
+    pub status: Option<String>,
+}
+
+/// Argument of `release`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseRequest {
+    /// [`API`].
+    pub api: u32,
+    /// One per process start.
+    pub session: Uuid,
+    /// Gives these back; their attempt is not charged.
+    pub tokens: Vec<Uuid>,
+    /// Gives back what all other sessions of this host hold; their attempts stay charged. Only for a
+    /// worker that holds the host's lock file, so that those sessions are known to be dead.
+    pub others: bool,
+}
+
+/// Answer of `release`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReleaseReply {
+    /// How many were given back.
+    pub released: u64,
+}
+
+/// Argument of `read_docs`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReadDocsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// The fence: the documents of this item's agent.
+    pub token: Uuid,
+}
+
+/// Answer of `read_docs`; `None` in place of it when the item is no longer held.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReadDocsReply {
+    /// Whether the item was still held.
+    pub held: bool,
+    /// The agent's documents.
+    pub docs: Vec<Doc>,
+}
+
+/// A document of an agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Doc {
+    /// Which one.
+    pub doc_type: DocType,
+    /// Its text.
+    pub content: String,
+}
+
+/// Argument of `record_docs`: makes a row of each document that has none yet.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordDocsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// The fence: the documents of this item's agent.
+    pub token: Uuid,
+    /// What is on the disk.
+    pub docs: Vec<Doc>,
+}
+
+/// Answer of `record_docs`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct RecordDocsReply {
+    /// Whether the item was still held; if not, nothing was written.
+    pub held: bool,
+    /// Documents that had no row before.
+    pub created: Vec<DocType>,
+}
+
+/// The row of a provision request, as far as a worker reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ProvisionRequest {
+    /// The row's id.
+    pub id: Uuid,
+    /// The project.
+    pub project_id: String,
+    /// `agent:<short>:main`.
+    pub agent_key: String,
+    /// The wished-for OpenClaw id.
+    pub agent_id_short: Option<String>,
+    /// What people call the agent.
+    pub display_name: Option<String>,
+    /// One emoji.
+    pub emoji: Option<String>,
+    /// What it does, in a few words.
+    pub role_short: Option<String>,
+    /// Where it stands.
+    pub status: RequestStatus,
+}
+
+/// The row of an agent, as far as a worker reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AgentRow {
+    /// The row's id, which the marker in the workspace carries.
+    pub id: Uuid,
+    /// The project.
+    pub project_id: String,
+    /// `agent:<short>:main`.
+    pub agent_key: String,
+    /// What people call the agent.
+    pub name: Option<String>,
+    /// What it does.
+    pub role: Option<String>,
+    /// One emoji.
+    pub emoji: Option<String>,
+    /// The id on this host, chosen when it was placed; none when the wished-for one is not possible.
+    pub openclaw_id: Option<String>,
+}

@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+pub mod clock;
+pub mod host_api;
+pub mod id;
+pub mod secret;
+pub mod status;
+pub mod telemetry;

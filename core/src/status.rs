@@ -1,0 +1,244 @@
+//! One enum for each status column. A test compares each with the CHECK of its column.
+
+/// Declares an enum whose variants are the texts of a column.
+macro_rules! text_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant,)+ }
+
+        impl $name {
+            /// All variants, in the order of a life.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The text in the column.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownStatus;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err(UnknownStatus(text.to_owned())),
+                }
+            }
+        }
+    };
+}
+
+/// A text that none of the variants has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown status {0:?}")]
+pub struct UnknownStatus(pub String);
+
+text_enum! {
+    /// `project_members.role`: what a person may do in a project.
+    MemberRole {
+        /// Everything, members and hosts included. Whoever creates the project is one.
+        Owner = "owner",
+        /// Writes agents, requests and documents.
+        Editor = "editor",
+        /// Reads.
+        Viewer = "viewer",
+    }
+}
+
+text_enum! {
+    /// `hosts.status`. *Offline* is no status: it follows from `host_heartbeats.last_seen_at` when read.
+    HostStatus {
+        /// Made by `creel host enroll`; its worker has never ticked.
+        Enrolled = "enrolled",
+        /// Its worker has ticked. Set by the tick.
+        Online = "online",
+        /// Finishes what it has and takes nothing new. Set by a person.
+        Draining = "draining",
+        /// Will never come back; nothing waits for it. Set by a person.
+        Retired = "retired",
+    }
+}
+
+text_enum! {
+    /// `agents.status`: what the host observed, never what was asked for.
+    AgentStatus {
+        /// The row is there; no host has begun. Set when the row is made.
+        PendingDeploy = "pending_deploy",
+        /// A host is at it. Set by the claim.
+        Deploying = "deploying",
+        /// A gateway serves it. Set by the host.
+        Running = "running",
+        /// Registered in OpenClaw; its gateway is down. Set by the host.
+        Stopped = "stopped",
+        /// The last attempt failed; the reason is on the request. Set by finish and sweep.
+        Error = "error",
+        /// Gone from the host. Set by the host.
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// `agents.desired_state`: what a person wants; the host reconciles towards it.
+    DesiredState {
+        /// Served by a gateway.
+        Running = "running",
+        /// Registered, not served.
+        Stopped = "stopped",
+        /// Undeployed. Deleting the row of a provisioned agent sets it.
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// `agents.backend`: where an agent runs.
+    Backend {
+        /// As one agent in the host's one gateway.
+        Shared = "shared",
+        /// With a state directory, a port and a gateway process of its own.
+        Profile = "profile",
+        /// In a container of its own.
+        Docker = "docker",
+        /// In a virtual machine of its own.
+        Multipass = "multipass",
+    }
+}
+
+text_enum! {
+    /// `agent_status.state`: what an agent is doing.
+    AgentActivity {
+        /// Waiting for something to do.
+        Idle = "idle",
+        /// Reading what it was given.
+        Processing = "processing",
+        /// Waiting for its model.
+        Thinking = "thinking",
+        /// Running a tool.
+        Executing = "executing",
+        /// Resting after an error or a limit.
+        Cooldown = "cooldown",
+        /// Not working; the note says why.
+        Error = "error",
+        /// Its host or gateway is away.
+        Offline = "offline",
+    }
+}
+
+text_enum! {
+    /// `agent_provision_requests.status`.
+    RequestStatus {
+        /// Waits for a host. Set by whoever writes the row, and when an attempt is to be repeated.
+        Queued = "queued",
+        /// A host holds it. Set by the claim.
+        Running = "running",
+        /// The agent is there. Set by finish.
+        Done = "done",
+        /// It will not be tried again unless it is redriven. Set by finish and sweep.
+        Error = "error",
+    }
+}
+
+text_enum! {
+    /// `brain_docs.doc_type`: the documents of an agent that are mirrored.
+    DocType {
+        /// `SOUL.md`: who the agent is.
+        Soul = "soul",
+        /// `AGENTS.md`: how it works.
+        Agents = "agents",
+        /// `USER.md`: whom it works for.
+        User = "user",
+        /// `IDENTITY.md`: its name and face.
+        Identity = "identity",
+        /// `MEMORY.md`: what it remembers for good.
+        MemoryLong = "memory_long",
+        /// `memory/<day>.md`: what it remembers of the day.
+        MemoryToday = "memory_today",
+    }
+}
+
+impl DocType {
+    /// The file in the workspace; none for the day's memory, whose name depends on the day.
+    pub const fn file_name(self) -> Option<&'static str> {
+        match self {
+            Self::Soul => Some("SOUL.md"),
+            Self::Agents => Some("AGENTS.md"),
+            Self::User => Some("USER.md"),
+            Self::Identity => Some("IDENTITY.md"),
+            Self::MemoryLong => Some("MEMORY.md"),
+            Self::MemoryToday => None,
+        }
+    }
+}
+
+text_enum! {
+    /// `brain_doc_versions.author_kind`: who wrote a version.
+    AuthorKind {
+        /// A signed-in member, by the page or the command line.
+        Person = "person",
+        /// The agent, in its workspace.
+        Agent = "agent",
+        /// A template, when the agent was made.
+        Template = "template",
+        /// An update of OpenClaw or Creel.
+        Update = "update",
+    }
+}
+
+text_enum! {
+    /// `creel.items.woken_by` and the argument of claim: what made the worker look.
+    WokenBy {
+        /// A notification.
+        Push = "push",
+        /// The clock, or work that was left from the claim before.
+        Poll = "poll",
+    }
+}
+
+text_enum! {
+    /// What an attempt came to, as `finish` is told.
+    Outcome {
+        /// It worked.
+        Done = "done",
+        /// It did not, and another attempt may.
+        Retry = "retry",
+        /// It did not, and will not without a person's help.
+        Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// `creel.dead_letters.reason`: why an item is tried no more.
+    DeadReason {
+        /// Every attempt was used up.
+        Attempts = "attempts",
+        /// The host said that no attempt can succeed.
+        Failed = "failed",
+        /// Its own deadline passed.
+        Deadline = "deadline",
+        /// No host may take it.
+        NoHost = "no_host",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_is_read_back_from_its_text() {
+        for status in RequestStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+        }
+        assert_eq!(
+            "nope".parse::<RequestStatus>(),
+            Err(UnknownStatus("nope".to_owned()))
+        );
+    }
+}
