@@ -1,1 +1,4 @@
-//! Creel.
+//! The daemon on a host.
+
+pub mod job;
+pub mod lease;
