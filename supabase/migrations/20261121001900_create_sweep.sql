@@ -1,0 +1,164 @@
+-- sweep: what time alone brings about. It runs in every tick, in pg_cron, and in the local stack.
+
+create function creel.failure(code text, message text, hint text) returns jsonb
+language sql immutable set search_path = '' as $$
+  select jsonb_build_object('ok', false, 'error', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+-- A lease that ran out: another attempt, or the end. An agent that was never made, and whose host is silent,
+-- may be made by another host.
+create function creel.sweep_leases() returns int
+language plpgsql set search_path = '' as $$
+declare
+  lane_ids bigint[];
+  settlements creel.settlement[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
+    order by l.expires_at limit 500 for update skip locked);
+  if lane_ids = '{}' then
+    return 0;
+  end if;
+  settlements := array(
+    select (l.head, 'back', null, creel.failure('lease_expired',
+      format('host %s stopped answering while it worked on this', h.name),
+      'Look at the log of creel worker on that host.'), null)::creel.settlement
+    from creel.lanes l left join public.hosts h on h.id = l.host_id where l.id = any (lane_ids));
+  perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, i.item_id,
+    jsonb_build_object('attempt', i.attempts))
+  from creel.lanes l join creel.items i on i.seq = l.head where l.id = any (lane_ids);
+  perform creel.settle(settlements);
+  update public.agents a set host_id = null, openclaw_id = null
+  from creel.lanes l, creel.settings s
+  where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key
+    and not a.provisioned and not a.host_pinned
+    and not exists (
+      select from public.host_heartbeats b
+      where b.host_id = a.host_id and b.last_seen_at > now() - s.lease_secs * interval '1 second');
+  perform creel.notify_lanes(lane_ids);
+  return cardinality(lane_ids);
+end
+$$;
+
+-- What no longer makes sense to wait for: the item's own deadline, or no host after queue_ttl.
+create function creel.sweep_hopeless() returns int
+language plpgsql set search_path = '' as $$
+declare
+  lane_ids bigint[];
+  settlements creel.settlement[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l
+    where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
+       or l.id in (
+         select o.id from creel.lanes o
+         where o.head is not null and o.token is null and o.not_before <= now()
+           and (o.host_id is null
+             and not exists (
+               select from public.project_hosts p join public.hosts h on h.id = p.host_id
+               where p.project_id = o.project_id and h.status <> 'retired')
+             or o.host_id is not null
+             and not exists (
+               select from public.project_hosts p join public.hosts h on h.id = p.host_id
+               where p.project_id = o.project_id and p.host_id = o.host_id and h.status <> 'retired'))
+           and exists (
+             select from creel.items i, creel.settings s
+             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         limit 500)
+    order by l.id for update skip locked);
+  if lane_ids = '{}' then
+    return 0;
+  end if;
+  settlements := array(
+    select (
+      i.seq, 'dead',
+      case when i.deadline_at <= now() then 'deadline' else 'no_host' end,
+      case when i.deadline_at <= now()
+        then creel.failure('deadline_passed', format('not done by its deadline, %s', i.deadline_at),
+          'Write a new request with a later deadline, or redrive it.')
+        else creel.failure('no_host', w.reason ->> 'message', w.reason ->> 'hint') end,
+      null)::creel.settlement
+    from creel.items i
+    join creel.lanes l on l.id = i.lane_id
+    cross join creel.settings s
+    left join lateral (
+      select creel.waiting_reason(i) as reason where i.seq = l.head and l.token is null) w on true
+    where l.id = any (lane_ids)
+      and (i.deadline_at <= now()
+        or w.reason ->> 'code' = 'no_host'
+          and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second'));
+  perform creel.settle(settlements);
+  return cardinality(settlements);
+end
+$$;
+
+-- Says on the rows what they wait for, once that has lasted for more than a moment, and only when it changes.
+create function creel.sweep_reasons() returns int
+language plpgsql set search_path = '' as $$
+declare
+  registered creel.queues;
+  changed int;
+  total int := 0;
+begin
+  for registered in
+    select q.* from creel.queues q where exists (select from creel.items i where i.queue = q.queue)
+  loop
+    execute format(
+      'with waiting as (
+         select i.item_id, creel.waiting_reason(i) ->> ''message'' as message
+         from creel.lanes l join creel.items i on i.seq = l.head
+         where l.token is null and l.head is not null and i.queue = $1
+           and i.enqueued_at < now() - interval ''5 seconds''
+         order by i.seq limit 200)
+       update %s t set waiting_for = w.message from waiting w
+       where t.id = w.item_id and t.status = $2 and t.waiting_for is distinct from w.message',
+      registered.tbl)
+    using registered.queue, registered.waiting;
+    get diagnostics changed = row_count;
+    total := total + changed;
+  end loop;
+  return total;
+end
+$$;
+
+create function creel.sweep_old_events() returns int
+language plpgsql set search_path = '' as $$
+declare
+  gone int;
+begin
+  delete from public.events e where e.id in (
+    select o.id from public.events o, creel.settings s
+    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000);
+  get diagnostics gone = row_count;
+  return gone;
+end
+$$;
+
+create function creel.sweep_once() returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  -- One at a time is enough; the others have nothing to wait for.
+  if not pg_try_advisory_xact_lock(hashtextextended('creel.sweep', 0)) then
+    return jsonb_build_object('busy', true);
+  end if;
+  return jsonb_build_object(
+    'leases', creel.sweep_leases(), 'hopeless', creel.sweep_hopeless(),
+    'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+end
+$$;
+
+create function public.sweep(jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform creel.require_api($1);
+  return creel.sweep_once();
+end
+$$;
+
+comment on function public.sweep(jsonb) is
+  '{api} -> counts. Ends leases that ran out, fails what is past its deadline or has no host, says what waits for what.';
+
+revoke all on function creel.failure(text, text, text), creel.sweep_leases(), creel.sweep_hopeless(),
+  creel.sweep_reasons(), creel.sweep_old_events(), creel.sweep_once(), public.sweep(jsonb)
+  from public, anon, authenticated, service_role;
+grant execute on function public.sweep(jsonb) to creel_host, service_role;

@@ -1,0 +1,101 @@
+-- tick: a host's one call every ten seconds.
+
+create function public.tick(jsonb) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := ($1 ->> 'session')::uuid;
+  tokens constant uuid[] := array(
+    select t::uuid from jsonb_array_elements_text(coalesce($1 -> 'tokens', '[]')) t);
+  report constant jsonb := coalesce($1 -> 'host', '{}');
+  knobs constant creel.settings := creel.knobs();
+  lease constant interval := knobs.lease_secs * interval '1 second';
+  projects constant text[] := creel.projects_of_host(host);
+  held uuid[];
+  forgotten creel.settlement[];
+  next_at timestamptz;
+begin
+  perform creel.require_api($1);
+  if session is null then
+    raise exception 'session is missing' using errcode = '22023';
+  end if;
+
+  insert into public.host_heartbeats as b (host_id, last_seen_at, session_id, cpu_percent, ram_mb)
+  values (host, now(), session, (report ->> 'cpu_percent')::real, (report ->> 'ram_mb')::bigint)
+  on conflict (host_id) do update set
+    last_seen_at = excluded.last_seen_at, session_id = excluded.session_id,
+    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb;
+  update public.hosts h set
+    status = case h.status when 'enrolled' then 'online' else h.status end,
+    platform = coalesce(report ->> 'platform', h.platform),
+    worker_version = coalesce(report ->> 'worker_version', h.worker_version),
+    openclaw_version = coalesce(report ->> 'openclaw_version', h.openclaw_version)
+  where h.id = host and (
+    h.status = 'enrolled'
+    or h.platform is distinct from coalesce(report ->> 'platform', h.platform)
+    or h.worker_version is distinct from coalesce(report ->> 'worker_version', h.worker_version)
+    or h.openclaw_version is distinct from coalesce(report ->> 'openclaw_version', h.openclaw_version));
+
+  with renewed as (
+    update creel.lanes l set expires_at = now() + lease
+    where l.id = any (array(
+      select c.id from creel.lanes c
+      where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+      order by c.id for update))
+    returning l.token
+  )
+  select coalesce(array_agg(r.token), '{}') into held from renewed r;
+
+  -- What this session holds and does not know of, because the answer to its claim was lost. A claim whose answer is
+  -- on its way right now is younger.
+  with unknown as (
+    select c.head from creel.lanes c
+    where c.host_id = host and c.session_id = session and c.token <> all (tokens)
+      and c.expires_at < now() + lease - interval '5 seconds'
+    order by c.id for update
+  )
+  select array_agg((u.head, 'given_back', null, null, interval '0')::creel.settlement) into forgotten from unknown u;
+  perform creel.settle(forgotten);
+
+  insert into public.agent_metrics as m (agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs, sampled_at)
+  select distinct on (a.id) a.id, s.cpu_percent, s.ram_mb, s.disk_mb, s.uptime_secs, now()
+  from jsonb_to_recordset(coalesce($1 -> 'metrics', '[]'))
+    as s (agent_id uuid, cpu_percent real, ram_mb real, disk_mb real, uptime_secs bigint)
+  join public.agents a on a.id = s.agent_id and a.host_id = host
+  order by a.id
+  on conflict (agent_id) do update set
+    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
+    uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
+
+  perform creel.sweep_once();
+
+  select min(w.at) into next_at from (
+    select l.not_before as at from creel.lanes l
+    where l.token is null and l.head is not null and l.not_before > now() and l.project_id = any (projects)
+      and (l.host_id = host or l.host_id is null)
+    union all
+    select l.expires_at from creel.lanes l
+    where l.token is not null and l.project_id = any (projects)
+      and (l.host_id <> host or l.session_id <> session)
+  ) w;
+
+  return jsonb_build_object(
+    'host_id', host,
+    'lease_ms', knobs.lease_secs * 1000,
+    'tick_ms', knobs.tick_secs * 1000,
+    'lost', to_jsonb(array(select t from unnest(tokens) t where t <> all (held))),
+    'cancel', to_jsonb(array(
+      select l.token from creel.lanes l join creel.items i on i.seq = l.head where l.token = any (held) and i.cancel)),
+    'work', creel.has_work(host),
+    'wake_in_ms', case when next_at is not null
+      then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
+end
+$$;
+
+comment on function public.tick(jsonb) is
+  'Host function: {api, session, tokens[], metrics[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, '
+  'wake_in_ms}. Renews the leases of these tokens, stores metrics, sweeps, and says what to stop and whether there '
+  'is work.';
+
+revoke all on function public.tick(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.tick(jsonb) to creel_host;

@@ -1,0 +1,54 @@
+-- Provision requests join the queue, and tell the agent's row what became of them.
+
+create function creel.provision_taken(ids uuid[]) returns void
+language sql set search_path = '' as $$
+  update public.agents a set status = 'deploying' from public.agent_provision_requests r
+  where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
+    and not a.provisioned and a.status <> 'deploying'
+$$;
+
+create function creel.provision_settled(ids uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+  update public.agents a set
+    provisioned = true,
+    openclaw_id = r.result ->> 'openclaw_id',
+    workspace_path = r.result ->> 'workspace',
+    agent_id_short = coalesce(a.agent_id_short, r.agent_id_short),
+    status = case when (r.result ->> 'served')::boolean then 'running' else 'stopped' end
+  from public.agent_provision_requests r
+  where r.id = any (ids) and r.status = 'done' and a.project_id = r.project_id and a.agent_key = r.agent_key;
+
+  update public.agents a set status = case r.status when 'error' then 'error' else 'pending_deploy' end
+  from public.agent_provision_requests r
+  where r.id = any (ids) and r.status in ('error', 'queued') and not a.provisioned
+    and a.project_id = r.project_id and a.agent_key = r.agent_key;
+
+  insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
+  select r.project_id, r.agent_key, case r.status when 'done' then 'idle' else 'error' end,
+    r.result #>> '{error,message}', now()
+  from public.agent_provision_requests r where r.id = any (ids) and r.status in ('done', 'error')
+  on conflict (project_id, agent_key) do update set
+    state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
+
+  perform creel.log_event(
+    case r.status when 'done' then 'agent.provisioned' when 'error' then 'agent.provision_failed'
+      else 'agent.provision_retried' end,
+    r.project_id, r.agent_key, a.host_id, r.id, coalesce(r.result, '{}'))
+  from public.agent_provision_requests r
+  join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
+  where r.id = any (ids);
+end
+$$;
+
+revoke all on function creel.provision_taken(uuid[]), creel.provision_settled(uuid[])
+  from public, anon, authenticated, service_role;
+
+insert into creel.queues (
+  queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at, on_taken, on_settled)
+values (
+  'agent_provision_requests', 'public.agent_provision_requests', 'control', 10,
+  'queued', 'running', 'done', 'error', 'picked_up_at', 'completed_at',
+  'creel.provision_taken(uuid[])', 'creel.provision_settled(uuid[])');
+
+select creel.join_queue('public.agent_provision_requests');
