@@ -4,6 +4,9 @@
 -- is revoked from everybody and then granted by name, so that the result is the same on projects with and
 -- without automatic grants.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 do $$
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = 'creel_host') then

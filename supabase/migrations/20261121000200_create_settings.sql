@@ -1,5 +1,8 @@
 -- The knobs of the queue and the quotas, in one row that an operator changes.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table creel.settings (
   id boolean primary key default true,
   lease_secs int not null default 25,
@@ -37,5 +40,4 @@ comment on table creel.settings is
 
 insert into creel.settings default values;
 
-alter table creel.settings enable row level security;
 revoke all on creel.settings from public, anon, authenticated, service_role;

@@ -1,5 +1,8 @@
 -- Projects and who may see them. Everything else in public hangs on a project.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.projects (
   id text primary key default gen_random_uuid()::text,
   name text not null default '',

@@ -1,5 +1,8 @@
 -- Members by e-mail address, because nobody knows the user ids of others.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function public.list_members(project_id text)
 returns table (user_id uuid, email text, role text, created_at timestamptz)
 language sql stable security definer set search_path = '' as $$

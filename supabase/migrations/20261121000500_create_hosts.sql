@@ -1,5 +1,8 @@
 -- Hosts, and which projects they may serve.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.hosts (
   id uuid primary key default gen_random_uuid(),
   owner_id uuid references auth.users (id) on delete set null,

@@ -1,5 +1,8 @@
 -- How a host proves who it is: by a login role of its own, or by a key in a request header.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table creel.host_logins (
   role_name name primary key,
   host_id uuid not null references public.hosts (id) on delete cascade,
@@ -28,8 +31,6 @@ comment on table creel.host_logins is
 comment on table creel.host_keys is
   'Hosts that come by HTTPS: the SHA-256 of a random key of 256 bits. A key that is revoked or expired opens nothing.';
 
-alter table creel.host_logins enable row level security;
-alter table creel.host_keys enable row level security;
 revoke all on creel.host_logins, creel.host_keys from public, anon, authenticated, service_role;
 
 -- The host of the key in the request's header. Only PostgREST sets that header; whoever asks by another

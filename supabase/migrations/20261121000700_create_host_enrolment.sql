@@ -1,5 +1,8 @@
 -- Enrolling and revoking hosts: for whoever owns the database, by a direct connection.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function creel.enroll_host(args jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare

@@ -1,5 +1,8 @@
 -- What happened, to whom, by whom, when: written in the same transaction as what it tells.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.events (
   id bigint generated always as identity primary key,
   at timestamptz not null default now(),

@@ -1,5 +1,8 @@
 -- Agents. A page writes the wish; the columns that tell what is belong to the worker.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.agents (
   id uuid primary key default gen_random_uuid(),
   project_id text not null references public.projects (id) on delete cascade,

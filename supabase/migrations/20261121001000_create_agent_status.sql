@@ -1,5 +1,8 @@
 -- What an agent is doing (published, one row an agent) and what it uses (not published).
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.agent_status (
   project_id text not null,
   agent_key text not null,

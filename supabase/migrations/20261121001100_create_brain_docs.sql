@@ -1,5 +1,8 @@
 -- The documents of an agent, with every version. They outlive the agent's row: words are not lost with it.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.brain_docs (
   id uuid primary key default gen_random_uuid(),
   project_id text not null references public.projects (id) on delete cascade,

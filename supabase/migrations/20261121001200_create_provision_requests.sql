@@ -1,5 +1,8 @@
 -- The requests to make an agent, as the dashboard writes them.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table public.agent_provision_requests (
   id uuid primary key default gen_random_uuid(),
   project_id text not null,

@@ -3,6 +3,9 @@
 -- What a queue table needs to join: columns id, project_id, agent_key, status, waiting_for and deadline_at, a row
 -- in creel.queues, and the two triggers of creel.join_queue(). Its words for the states are its own.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create table creel.queues (
   queue text primary key,
   tbl regclass not null unique,
@@ -15,8 +18,8 @@ create table creel.queues (
   taken_at name not null,
   done_at name not null,
   max_attempts int not null default 5,
-  on_taken regprocedure,
-  on_settled regprocedure,
+  on_taken name,
+  on_settled name,
   constraint queues_lane_kind check (lane_kind in ('control', 'work')),
   constraint queues_max_attempts check (max_attempts > 0)
 );
@@ -97,7 +100,7 @@ create index wake_counts_host on creel.wake_counts (host_id);
 
 comment on table creel.queues is
   'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else '
-  'happens in the same transaction (on_taken and on_settled take the ids of the rows).';
+  'happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
 comment on table creel.lanes is
   'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. '
   'The row''s lock orders enqueue against finish. host_id follows the agent''s.';
@@ -110,11 +113,7 @@ create view public.dead_letters with (security_invoker = true) as
 select d.item_id as id, d.queue, d.project_id, d.agent_key, d.attempts, d.reason, d.died_at
 from creel.dead_letters d;
 
-alter table creel.queues enable row level security;
-alter table creel.lanes enable row level security;
-alter table creel.items enable row level security;
 alter table creel.dead_letters enable row level security;
-alter table creel.wake_counts enable row level security;
 
 create policy dead_letters_select on creel.dead_letters for select to authenticated
   using (project_id = any ((select creel.readable_projects())::text[]));

@@ -1,5 +1,8 @@
 -- Into the queue, and out of it when a row is deleted: by statement-level triggers.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 -- Wakes the hosts that may take from these lanes. The payload is a hint which host is meant, empty for all.
 create function creel.notify_lanes(lane_ids bigint[]) returns void
 language sql set search_path = '' as $$

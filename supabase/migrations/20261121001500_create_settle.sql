@@ -1,5 +1,8 @@
 -- How an item ends, or goes back: the one place where a lease is given up.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function creel.knobs() returns creel.settings
 language sql stable set search_path = '' as $$ select * from creel.settings $$;
 
@@ -63,7 +66,7 @@ begin
       registered.tbl, registered.done_at, registered.done, registered.dead)
     using ids, statuses, results;
     if registered.on_settled is not null then
-      execute format('select %s($1)', registered.on_settled::regproc) using ids;
+      execute format('select creel.%I($1)', registered.on_settled) using ids;
     end if;
   end loop;
 

@@ -1,5 +1,8 @@
 -- claim: what a host asks for when it has room.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 -- An unknown version of these functions' arguments is refused by name, so that an older worker says
 -- "upgrade" and not "syntax error".
 create function creel.require_api(args jsonb) returns void
@@ -148,7 +151,7 @@ begin
     into updated using ids;
     public_rows := public_rows || updated;
     if registered.on_taken is not null then
-      execute format('select %s($1)', registered.on_taken::regproc) using ids;
+      execute format('select creel.%I($1)', registered.on_taken) using ids;
     end if;
   end loop;
 

@@ -1,5 +1,8 @@
 -- What a host says about the items that it holds. Every write carries the token as its fence.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 -- The head of the lane that this token holds, if it is this host's and still in force. It locks the lane.
 create function creel.held_item(host uuid, held_token uuid) returns creel.items
 language plpgsql set search_path = '' as $$

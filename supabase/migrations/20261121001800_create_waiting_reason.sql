@@ -1,5 +1,8 @@
 -- The first thing that a waiting item waits for.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function creel.waiting_reason(item creel.items) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare

@@ -1,5 +1,8 @@
 -- sweep: what time alone brings about. It runs in every tick, in pg_cron, and in the local stack.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function creel.failure(code text, message text, hint text) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_build_object('ok', false, 'error', jsonb_build_object('code', code, 'message', message, 'hint', hint))

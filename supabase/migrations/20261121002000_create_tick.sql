@@ -1,5 +1,8 @@
 -- tick: a host's one call every ten seconds.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function public.tick(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

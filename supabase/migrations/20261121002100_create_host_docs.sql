@@ -1,5 +1,8 @@
 -- The documents of the agent that a host is working on.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function public.read_docs(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

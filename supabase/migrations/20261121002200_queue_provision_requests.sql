@@ -1,5 +1,8 @@
 -- Provision requests join the queue, and tell the agent's row what became of them.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function creel.provision_taken(ids uuid[]) returns void
 language sql set search_path = '' as $$
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
@@ -49,6 +52,6 @@ insert into creel.queues (
 values (
   'agent_provision_requests', 'public.agent_provision_requests', 'control', 10,
   'queued', 'running', 'done', 'error', 'picked_up_at', 'completed_at',
-  'creel.provision_taken(uuid[])', 'creel.provision_settled(uuid[])');
+  'provision_taken', 'provision_settled');
 
 select creel.join_queue('public.agent_provision_requests');

@@ -1,5 +1,8 @@
 -- redrive: a person brings back what is tried no more.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 create function public.redrive(id uuid) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare

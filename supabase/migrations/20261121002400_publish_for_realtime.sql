@@ -1,5 +1,8 @@
 -- What a page hears of. Leases, heartbeats and metrics are in other tables, so that they are no messages.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 do $$
 begin
   if not exists (select from pg_catalog.pg_publication where pubname = 'supabase_realtime') then

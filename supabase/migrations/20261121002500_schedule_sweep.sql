@@ -1,5 +1,8 @@
 -- With the only host off, somebody still sweeps: pg_cron, where there is one. Every tick sweeps as well.
 
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
 do $$
 begin
   if exists (select from pg_catalog.pg_available_extensions where name = 'pg_cron') then
