@@ -52,6 +52,7 @@ create policy events_select on public.events for select to authenticated
   using (project_id = any ((select creel.readable_projects())::text[]));
 
 revoke all on public.events from public, anon, authenticated, service_role;
+revoke all on sequence public.events_id_seq from public, anon, authenticated, service_role;
 grant select on public.events to authenticated, service_role;
 revoke all on function creel.actor(), creel.log_event(text, text, text, uuid, uuid, jsonb)
   from public, anon, authenticated, service_role;

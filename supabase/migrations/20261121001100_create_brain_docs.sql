@@ -142,6 +142,7 @@ create policy brain_doc_versions_select on public.brain_doc_versions for select 
 
 revoke all on public.brain_docs, public.brain_doc_contents, public.brain_doc_versions
   from public, anon, authenticated, service_role;
+revoke all on sequence public.brain_doc_versions_id_seq from public, anon, authenticated, service_role;
 grant select, insert, update on public.brain_docs to authenticated, service_role;
 grant select on public.brain_doc_contents, public.brain_doc_versions to authenticated, service_role;
 revoke all on function creel.number_doc_version(), creel.keep_doc_version(), creel.limit_docs()

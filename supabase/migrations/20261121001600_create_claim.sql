@@ -43,7 +43,9 @@ begin
     order by l.priority desc, l.head limit greatest(least(most, room), 0)
     for update skip locked
   );
-  update public.agents a set host_id = host from creel.lanes l
+  -- Whatever it was on a host that is gone, here it is to be made anew.
+  update public.agents a set host_id = host, openclaw_id = null, provisioned = false, workspace_path = null
+  from creel.lanes l
   where l.id = any (chosen) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   return cardinality(chosen);
 end
@@ -98,7 +100,7 @@ declare
   seqs bigint[];
   registered creel.queues;
   ids uuid[];
-  public_rows jsonb := '{}';
+  public_rows jsonb := '{}'::jsonb;
   updated jsonb;
   items jsonb;
 begin
