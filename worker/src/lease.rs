@@ -23,7 +23,11 @@ pub struct LeaseLost;
 impl Lease {
     /// A lease that the database gave in answer to a request sent at `asked`.
     pub fn new(token: Uuid, asked: Moment, lasts: Duration) -> Self {
-        Self { token, expires: Arc::new(Mutex::new(asked + lasts)), lost: CancellationToken::new() }
+        Self {
+            token,
+            expires: Arc::new(Mutex::new(asked + lasts)),
+            lost: CancellationToken::new(),
+        }
     }
 
     /// The fence that every write about the item carries.
@@ -36,7 +40,11 @@ impl Lease {
         if self.expires().has_passed() {
             self.lost.cancel();
         }
-        if self.lost.is_cancelled() { Err(LeaseLost) } else { Ok(()) }
+        if self.lost.is_cancelled() {
+            Err(LeaseLost)
+        } else {
+            Ok(())
+        }
     }
 
     /// The database renewed it in answer to a request sent at `asked`. A lost lease stays lost.

@@ -1,4 +1,31 @@
 //! The daemon on a host.
 
+mod claim;
+pub mod config;
+mod crew;
+mod db;
+pub mod exit;
+mod finish;
+mod health;
+mod held;
+mod host;
+mod http;
+mod jitter;
 pub mod job;
 pub mod lease;
+mod lock;
+mod rows;
+mod run;
+pub mod shutdown;
+mod tick;
+mod wake;
+
+pub use config::{WorkerArgs, WorkerConfig};
+pub use exit::{Fatal, Stopped, exit_code};
+pub use run::run_with;
+pub use shutdown::Shutdown;
+
+/// Runs a worker with the jobs of this version until `shutdown` asks it to stop.
+pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> anyhow::Result<Stopped> {
+    run_with(config, shutdown, Vec::new()).await
+}

@@ -1,0 +1,152 @@
+//! Takes as many items as there are free permits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use creel_core::clock::Moment;
+use creel_core::host_api::{API, ClaimReply, ClaimRequest, ReleaseReply, ReleaseRequest};
+use uuid::Uuid;
+
+use crate::crew::Crew;
+use crate::db::{CALL_LIMIT, CallError, Link};
+use crate::exit::Fatal;
+use crate::jitter::jittered;
+use crate::shutdown::Shutdown;
+use crate::wake::Wake;
+
+/// Each tick asks whether there is work, and a notification comes sooner: this is for the time in
+/// which both fail, and finds out about a main connection that is silently dead.
+const BACKSTOP: Duration = Duration::from_secs(30);
+/// After a claim that failed for another reason than the connection: a fault that needs a person.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+
+/// The loop that claims.
+pub(crate) struct Claimer {
+    /// One per process start.
+    pub(crate) session_id: Uuid,
+    /// The main connection.
+    pub(crate) link: Link,
+    /// What makes it look.
+    pub(crate) wake: Arc<Wake>,
+    /// Who works on what was claimed.
+    pub(crate) crew: Arc<Crew>,
+    /// Ends it.
+    pub(crate) shutdown: Shutdown,
+}
+
+/// One pass of the loop.
+enum Claimed {
+    /// There may be more.
+    All,
+    /// The queue had fewer than were asked for.
+    Rest,
+    /// The worker is stopping; what came was given back.
+    Stopping,
+}
+
+impl Claimer {
+    /// Claims until the worker is to stop. Ends otherwise only by what no repetition can mend.
+    pub(crate) async fn run(self) -> Result<(), Fatal> {
+        loop {
+            tokio::select! {
+                () = self.wake.rung() => {}
+                () = tokio::time::sleep(jittered(BACKSTOP)) => {}
+                () = self.shutdown.draining() => return Ok(()),
+            }
+            while self.crew.free_permits() > 0 && !self.shutdown.is_draining() {
+                match self.claim_once().await {
+                    Ok(Claimed::All) => {}
+                    Ok(Claimed::Rest) => break,
+                    Ok(Claimed::Stopping) => return Ok(()),
+                    Err(error) => {
+                        if let Some(fatal) = error.fatal_at_work() {
+                            return Err(fatal);
+                        }
+                        // What the database gave us without our hearing of it comes back by the
+                        // tick, which tells what we know to hold.
+                        let text = error.chain();
+                        tracing::warn!(error = text, "failed to claim work: {text}");
+                        if !error.is_passing() {
+                            self.pause(REFUSED_PAUSE).await;
+                        }
+                        self.wake.poll();
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes what is free, and starts to work on it.
+    async fn claim_once(&self) -> Result<Claimed, CallError> {
+        let session = tokio::select! {
+            session = self.link.session() => session,
+            () = self.shutdown.draining() => return Ok(Claimed::Stopping),
+        };
+        let limit = self.crew.free_permits();
+        let request = ClaimRequest {
+            api: API,
+            session: self.session_id,
+            limit,
+            woken_by: self.wake.take(),
+        };
+        let asked = Moment::now();
+        let reply: ClaimReply = session.call("claim", &request, CALL_LIMIT).await?;
+        if self.shutdown.is_draining() {
+            let tokens = reply.items.iter().map(|item| item.token).collect();
+            give_back(&self.link, self.session_id, tokens, CALL_LIMIT).await;
+            return Ok(Claimed::Stopping);
+        }
+        let claimed = if reply.items.len() < limit {
+            Claimed::Rest
+        } else {
+            Claimed::All
+        };
+        for item in reply.items {
+            self.crew
+                .start(item, asked, Duration::from_millis(reply.lease_ms));
+        }
+        Ok(claimed)
+    }
+
+    async fn pause(&self, duration: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(duration) => {}
+            () = self.shutdown.draining() => {}
+        }
+    }
+}
+
+/// Gives items back so that another worker can take them at once; without it they wait for their
+/// leases to end. Answers how many were given back.
+pub(crate) async fn give_back(link: &Link, session_id: Uuid, tokens: Vec<Uuid>, limit: Duration) -> u64 {
+    if tokens.is_empty() {
+        return 0;
+    }
+    let request = ReleaseRequest {
+        api: API,
+        session: session_id,
+        tokens,
+        others: false,
+    };
+    let released = tokio::time::timeout(limit, async {
+        link.session()
+            .await
+            .call::<ReleaseReply>("release", &request, limit)
+            .await
+    });
+    let error = match released.await {
+        Ok(Ok(reply)) => {
+            tracing::info!(count = reply.released, "gave back {} items", reply.released);
+            return reply.released;
+        }
+        Ok(Err(error)) => error.chain(),
+        Err(_) => "the database did not answer in time".to_owned(),
+    };
+    let count = request.tokens.len();
+    tracing::warn!(
+        error,
+        "failed to give back {count} items, their leases will end instead: {error}"
+    );
+    0
+}

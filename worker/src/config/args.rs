@@ -1,0 +1,67 @@
+//! Every setting, once: its flag, its environment variable and its key in the file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use creel_core::secret::Secret;
+use serde::Deserialize;
+
+/// Settings of `creel worker`. A flag goes before the environment, that before the file.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerArgs {
+    /// Configuration file (TOML; the keys are the long names with underscores) [default:
+    /// ~/.config/creel/worker.toml, when it is there]
+    #[arg(long, value_name = "FILE", env = "CREEL_CONFIG")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Database as `postgresql://…`. Prefer the environment or a file: other users of this machine
+    /// can read a process' command line
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<Secret>,
+
+    /// File that holds the database's URL
+    #[arg(long, value_name = "FILE", env = "CREEL_DATABASE_URL_FILE")]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Certificate (PEM) that signs the database's own; hosted Supabase has one to download. Without
+    /// it the system's certificates are trusted
+    #[arg(long, value_name = "FILE", env = "CREEL_DATABASE_CA_FILE")]
+    pub database_ca_file: Option<PathBuf>,
+
+    /// How many jobs run at the same time [default: 4: a run of OpenClaw's command line takes a core
+    /// for 5–15 s]
+    #[arg(long, value_name = "N", env = "CREEL_PERMITS")]
+    pub permits: Option<usize>,
+
+    /// OpenClaw's program, a path or a name in PATH [default: openclaw]
+    #[arg(long, value_name = "PROGRAM", env = "CREEL_OPENCLAW")]
+    pub openclaw: Option<PathBuf>,
+
+    /// OpenClaw's state directory [default: ~/.openclaw, as OpenClaw's own]
+    #[arg(long, value_name = "DIR", env = "CREEL_OPENCLAW_STATE_DIR")]
+    pub openclaw_state_dir: Option<PathBuf>,
+
+    /// Folder in which each agent's workspace is made [default: workspaces in the state directory]
+    #[arg(long, value_name = "DIR", env = "CREEL_WORKSPACE_ROOT")]
+    pub workspace_root: Option<PathBuf>,
+
+    /// The worker's own folder, which holds its lock [default: ~/.local/state/creel]
+    #[arg(long, value_name = "DIR", env = "CREEL_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+
+    /// Loopback address of /healthz, /readyz and /metrics; port 0 takes a free one and writes it to
+    /// http.addr in the data directory [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDR:PORT", env = "CREEL_HTTP_LISTEN")]
+    pub http_listen: Option<SocketAddr>,
+
+    /// Seconds that jobs may go on after SIGTERM before they are given back [default: 30: less than
+    /// systemd and launchd wait]
+    #[arg(long, value_name = "SECS", env = "CREEL_DRAIN_GRACE_SECS")]
+    pub drain_grace_secs: Option<u64>,
+
+    /// Log filter, in the syntax of RUST_LOG [default: info]
+    #[arg(long, value_name = "FILTER", env = "CREEL_LOG")]
+    pub log: Option<String>,
+}

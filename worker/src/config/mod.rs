@@ -1,0 +1,137 @@
+//! The worker's configuration: flag, else environment, else file, else default.
+
+mod args;
+mod database;
+mod resolve;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use creel_core::secret::Secret;
+use etcetera::BaseStrategy;
+
+pub use args::WorkerArgs;
+pub use database::{DatabaseConfig, TlsMode};
+
+/// Small hosts are the rule, and a run of OpenClaw's command line takes a core for 5–15 s; four at a
+/// time keep two cores busy without starving the gateway.
+pub const DEFAULT_PERMITS: usize = 4;
+/// More would be claimed than a host can work on within a lease.
+pub const MAX_PERMITS: usize = 1_000;
+/// Longer than a run of OpenClaw's command line, shorter than what systemd (90 s) and launchd wait.
+pub const DEFAULT_DRAIN_GRACE: Duration = Duration::from_secs(30);
+/// Loopback, as it has no login; the port is free in the list of Prometheus exporters' neighbours.
+pub const DEFAULT_HTTP_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+/// What a person wants to read: what was claimed and what became of it.
+pub const DEFAULT_LOG: &str = "info";
+/// Found in PATH, as a person's shell would.
+pub const DEFAULT_OPENCLAW: &str = "openclaw";
+
+/// What a worker needs to know, complete and checked.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// Where the database is and how it is spoken to.
+    pub database: DatabaseConfig,
+    /// How many jobs run at the same time.
+    pub permits: usize,
+    /// OpenClaw's program: a path, or a name to be found in PATH.
+    pub openclaw: PathBuf,
+    /// OpenClaw's state directory.
+    pub openclaw_state_dir: PathBuf,
+    /// The folder in which each agent's workspace is made.
+    pub workspace_root: PathBuf,
+    /// The worker's own folder: `worker.lock`, `http.addr`.
+    pub data_dir: PathBuf,
+    /// Where `/healthz`, `/readyz` and `/metrics` are; always loopback.
+    pub http_listen: SocketAddr,
+    /// How long jobs may go on after the first signal.
+    pub drain_grace: Duration,
+    /// Log filter, in the syntax of `RUST_LOG`.
+    pub log: String,
+    /// What is odd about the configuration; logged at the start.
+    pub warnings: Vec<String>,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("cannot read {key} {}: {source}", path.display())]
+    Read {
+        /// Which setting names it.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be; the message names key and line.
+    #[error("{} is not a valid worker configuration:\n{message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says.
+        message: String,
+    },
+    /// A value is not possible.
+    #[error("{key} is not usable: {message}")]
+    Value {
+        /// Which setting.
+        key: &'static str,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// There is no home directory to derive defaults from.
+    #[error("there is no home directory: set HOME, or give {0}")]
+    NoHome(&'static str),
+}
+
+impl WorkerConfig {
+    /// The defaults for a database: what a program starts from that runs a worker inside itself.
+    ///
+    /// Fails when `url` is no database's or there is no home directory.
+    pub fn new(url: Secret) -> Result<Self, ConfigError> {
+        WorkerArgs {
+            database_url: Some(url),
+            ..WorkerArgs::default()
+        }
+        .resolve_without_file()
+    }
+
+    /// The file that is read when no other is named: `worker.toml` in the XDG folder of Creel.
+    pub fn default_file() -> Option<PathBuf> {
+        let strategy = etcetera::choose_base_strategy().ok()?;
+        Some(strategy.config_dir().join("creel").join("worker.toml"))
+    }
+}
+
+/// The folder for what the worker keeps: XDG's state folder on both systems.
+fn default_data_dir() -> Result<PathBuf, ConfigError> {
+    let strategy = etcetera::choose_base_strategy().map_err(|_| ConfigError::NoHome("data_dir"))?;
+    Ok(strategy
+        .state_dir()
+        .unwrap_or_else(|| strategy.data_dir())
+        .join("creel"))
+}
+
+/// OpenClaw's own default.
+fn default_openclaw_state_dir() -> Result<PathBuf, ConfigError> {
+    let home = etcetera::home_dir().map_err(|_| ConfigError::NoHome("openclaw_state_dir"))?;
+    Ok(home.join(".openclaw"))
+}
+
+/// Files have no shell that would know `~`.
+fn absolute(key: &'static str, path: &Path) -> Result<PathBuf, ConfigError> {
+    let expanded = match path.strip_prefix("~") {
+        Ok(rest) => etcetera::home_dir()
+            .map_err(|_| ConfigError::NoHome(key))?
+            .join(rest),
+        Err(_) => path.to_owned(),
+    };
+    std::path::absolute(&expanded).map_err(|source| ConfigError::Read {
+        key,
+        path: expanded,
+        source,
+    })
+}

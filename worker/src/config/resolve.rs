@@ -1,0 +1,314 @@
+//! From what was given to what is used.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use creel_core::secret::Secret;
+
+use super::{
+    ConfigError, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG, DEFAULT_OPENCLAW, DEFAULT_PERMITS,
+    DatabaseConfig, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute, default_data_dir,
+    default_openclaw_state_dir,
+};
+
+/// A drain beyond an hour is a worker that somebody forgot.
+const MAX_DRAIN_GRACE_SECS: u64 = 3_600;
+
+/// Where the database's URL is.
+enum UrlSource {
+    Text(Secret),
+    File(PathBuf),
+}
+
+impl WorkerArgs {
+    /// Adds file and defaults, and checks everything.
+    pub fn resolve(self) -> Result<WorkerConfig, ConfigError> {
+        let mut warnings = Vec::new();
+        let file = match &self.config {
+            Some(path) => Some(absolute("config", path)?),
+            None => WorkerConfig::default_file().filter(|path| path.exists()),
+        };
+        let below = match file {
+            Some(path) => read_file(&path, &mut warnings)?,
+            None => Self::default(),
+        };
+        self.over(below, warnings)
+    }
+
+    pub(super) fn resolve_without_file(self) -> Result<WorkerConfig, ConfigError> {
+        self.over(Self::default(), Vec::new())
+    }
+
+    /// `self` goes before `below`.
+    fn over(self, below: Self, mut warnings: Vec<String>) -> Result<WorkerConfig, ConfigError> {
+        let url = match (url_source(&self)?, url_source(&below)?) {
+            (Some(source), _) | (None, Some(source)) => read_url(source, &mut warnings)?,
+            (None, None) => {
+                return Err(ConfigError::Value {
+                    key: "database_url",
+                    message: "it is missing; set DATABASE_URL, or database_url_file in the \
+                              configuration file (`creel host enroll` prints the URL)"
+                        .to_owned(),
+                });
+            }
+        };
+        let ca_file = optional_path(
+            "database_ca_file",
+            self.database_ca_file.or(below.database_ca_file),
+        )?;
+        let database = DatabaseConfig::parse(&url, ca_file, &mut warnings)?;
+
+        let openclaw_state_dir = path_or(
+            "openclaw_state_dir",
+            self.openclaw_state_dir.or(below.openclaw_state_dir),
+            default_openclaw_state_dir,
+        )?;
+        let workspace_root = path_or(
+            "workspace_root",
+            self.workspace_root.or(below.workspace_root),
+            || Ok(openclaw_state_dir.join("workspaces")),
+        )?;
+        let config = WorkerConfig {
+            database,
+            permits: self.permits.or(below.permits).unwrap_or(DEFAULT_PERMITS),
+            openclaw: program(self.openclaw.or(below.openclaw))?,
+            openclaw_state_dir,
+            workspace_root,
+            data_dir: path_or("data_dir", self.data_dir.or(below.data_dir), default_data_dir)?,
+            http_listen: self
+                .http_listen
+                .or(below.http_listen)
+                .unwrap_or(DEFAULT_HTTP_LISTEN),
+            drain_grace: self
+                .drain_grace_secs
+                .or(below.drain_grace_secs)
+                .map_or(DEFAULT_DRAIN_GRACE, Duration::from_secs),
+            log: self.log.or(below.log).unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+            warnings,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl WorkerConfig {
+    /// Checks what types cannot say; a program that changed fields by hand is checked again at start.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let refuse = |key, message: String| Err(ConfigError::Value { key, message });
+        if !(1..=MAX_PERMITS).contains(&self.permits) {
+            return refuse(
+                "permits",
+                format!("{} is not within 1–{MAX_PERMITS}", self.permits),
+            );
+        }
+        if self.drain_grace > Duration::from_secs(MAX_DRAIN_GRACE_SECS) {
+            let secs = self.drain_grace.as_secs();
+            return refuse(
+                "drain_grace_secs",
+                format!("{secs} is more than an hour; give at most {MAX_DRAIN_GRACE_SECS}"),
+            );
+        }
+        if !self.http_listen.ip().is_loopback() {
+            return refuse(
+                "http_listen",
+                format!(
+                    "{} is not a loopback address, and these pages have no login; use 127.0.0.1, \
+                     and a proxy or a tunnel to reach them from elsewhere",
+                    self.http_listen
+                ),
+            );
+        }
+        if let Err(error) = self.log.parse::<tracing_subscriber::EnvFilter>() {
+            return refuse("log", format!("{:?} is no filter: {error}", self.log));
+        }
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<WorkerArgs, ConfigError> {
+    let text = read("config", path)?;
+    let args: WorkerArgs = toml::from_str(&text).map_err(|error| ConfigError::File {
+        path: path.to_owned(),
+        message: explain(&error, &text),
+    })?;
+    if args.database_url.is_some() {
+        warn_if_shared(path, warnings);
+    }
+    Ok(args)
+}
+
+/// What the parser says, with the line's number but not its text: it may hold the password.
+fn explain(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message();
+    match error.span() {
+        Some(span) => {
+            let before = text.get(..span.start).unwrap_or_default();
+            format!("line {}: {message}", before.matches('\n').count() + 1)
+        }
+        None => message.to_owned(),
+    }
+}
+
+fn url_source(args: &WorkerArgs) -> Result<Option<UrlSource>, ConfigError> {
+    match (&args.database_url, &args.database_url_file) {
+        (Some(_), Some(_)) => Err(ConfigError::Value {
+            key: "database_url",
+            message: "database_url_file is given beside it; keep one of the two".to_owned(),
+        }),
+        (Some(url), None) => Ok(Some(UrlSource::Text(url.clone()))),
+        (None, Some(path)) => Ok(Some(UrlSource::File(absolute("database_url_file", path)?))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn read_url(source: UrlSource, warnings: &mut Vec<String>) -> Result<Secret, ConfigError> {
+    match source {
+        UrlSource::Text(url) => Ok(url),
+        UrlSource::File(path) => {
+            let text = read("database_url_file", &path)?;
+            warn_if_shared(&path, warnings);
+            Ok(Secret::new(text.trim()))
+        }
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        key,
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn warn_if_shared(path: &Path, warnings: &mut Vec<String>) {
+    if let Ok(metadata) = std::fs::metadata(path)
+        && metadata.permissions().mode() & 0o077 != 0
+    {
+        warnings.push(format!(
+            "{} holds a secret and can be read by other users; run: chmod 600 {0}",
+            path.display()
+        ));
+    }
+}
+
+fn optional_path(key: &'static str, path: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+    path.map(|path| absolute(key, &path)).transpose()
+}
+
+fn path_or(
+    key: &'static str,
+    path: Option<PathBuf>,
+    default: impl FnOnce() -> Result<PathBuf, ConfigError>,
+) -> Result<PathBuf, ConfigError> {
+    match path {
+        Some(path) => absolute(key, &path),
+        None => default(),
+    }
+}
+
+/// A name stays a name, so that it is looked up in PATH; what has a folder in it becomes absolute.
+fn program(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    match given {
+        None => Ok(PathBuf::from(DEFAULT_OPENCLAW)),
+        Some(path) if path.components().count() > 1 => absolute("openclaw", &path),
+        Some(name) if name.as_os_str().is_empty() => Err(ConfigError::Value {
+            key: "openclaw",
+            message: "it is empty; give a path, or a name in PATH".to_owned(),
+        }),
+        Some(name) => Ok(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "postgresql://host_a:hunter2@127.0.0.1:5432/postgres";
+
+    fn with_file(text: &str) -> (tempfile::TempDir, WorkerArgs) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("worker.toml");
+        std::fs::write(&path, text).expect("write the file");
+        (
+            folder,
+            WorkerArgs {
+                config: Some(path),
+                ..WorkerArgs::default()
+            },
+        )
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file_and_the_file_before_the_default() {
+        let (_folder, args) = with_file(&format!("database_url = {URL:?}\npermits = 7\n"));
+        let config = args.clone().resolve().expect("resolve");
+        assert_eq!((config.permits, config.log.as_str()), (7, DEFAULT_LOG));
+        let config = WorkerArgs {
+            permits: Some(2),
+            ..args
+        }
+        .resolve()
+        .expect("resolve");
+        assert_eq!(config.permits, 2);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_name_file_and_line() {
+        let (_folder, args) = with_file(&format!("database_url = {URL:?}\npermit = 7\n"));
+        let said = args.resolve().expect_err("refused").to_string();
+        for part in ["`permit`", "worker.toml", "line 2"] {
+            assert!(said.contains(part), "{part} is not in: {said}");
+        }
+    }
+
+    #[test]
+    fn no_error_and_no_debug_output_shows_the_password() {
+        let (_folder, args) = with_file(&format!("database_url = [{URL:?}]\n"));
+        let said = args.resolve().expect_err("refused").to_string();
+        assert!(!said.contains("hunter2"), "{said}");
+        let config = WorkerConfig::new(Secret::new(URL)).expect("resolve");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_warned_of() {
+        let (folder, args) = with_file("permits = 1\n");
+        let secret = folder.path().join("url");
+        std::fs::write(&secret, format!("{URL}\n")).expect("write the file");
+        std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o644)).expect("chmod");
+        let config = WorkerArgs {
+            database_url_file: Some(secret),
+            ..args
+        }
+        .resolve();
+        let warnings = config.expect("resolve").warnings;
+        assert!(
+            warnings.iter().any(|text| text.contains("chmod 600")),
+            "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        let given = WorkerArgs {
+            database_url: Some(Secret::new(URL)),
+            http_listen: Some("0.0.0.0:9464".parse().expect("an address")),
+            ..WorkerArgs::default()
+        };
+        let said = given.resolve_without_file().expect_err("refused").to_string();
+        assert!(
+            said.contains("http_listen") && said.contains("127.0.0.1"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_program_name_is_left_to_path_and_a_relative_path_is_not() {
+        assert_eq!(
+            program(Some("claw".into())).expect("a name"),
+            PathBuf::from("claw")
+        );
+        assert!(program(Some("./claw".into())).expect("a path").is_absolute());
+    }
+}

@@ -1,0 +1,173 @@
+//! Makes a connection.
+
+use std::future::poll_fn;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{AsyncMessage, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::sync::CancellationToken;
+
+use super::{CallError, Session};
+use crate::config::{ConfigError, DatabaseConfig, TlsMode};
+
+/// Name look-up, TLS and login over a slow line; a server that needs longer is down.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// An idle connection is asked this often whether it lives: routers forget silent ones after minutes.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
+/// Three questions without an answer, and the line is dead: within the time of one lease.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
+/// See [`KEEPALIVE_INTERVAL`].
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// Knows how to reach the database.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    login: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connector {
+    /// Reads certificates, connects nowhere yet.
+    pub(crate) fn new(config: &DatabaseConfig) -> Result<Self, ConfigError> {
+        let mut login = config.login.clone();
+        if login.get_connect_timeout().is_none() {
+            login.connect_timeout(CONNECT_LIMIT);
+        }
+        login
+            .keepalives(true)
+            .keepalives_idle(KEEPALIVE_IDLE)
+            .keepalives_interval(KEEPALIVE_INTERVAL)
+            .keepalives_retries(KEEPALIVE_RETRIES);
+        let tls = match config.tls {
+            TlsMode::Off => None,
+            TlsMode::Verified => Some(MakeRustlsConnect::new(tls_config(config.ca_file.as_deref())?)),
+        };
+        Ok(Self { login, tls })
+    }
+
+    /// Connects, and runs the connection on a task of its own. `heard` is given the payload of each
+    /// notification. `role` tells the worker's connections apart in `pg_stat_activity`.
+    pub(crate) async fn connect(
+        &self,
+        role: &str,
+        heard: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Session, CallError> {
+        // The time limit of the login knows only the socket; TLS and the login itself may hang too.
+        tokio::time::timeout(CONNECT_LIMIT, self.connect_unlimited(role, heard))
+            .await
+            .unwrap_or(Err(CallError::Silent(CONNECT_LIMIT)))
+    }
+
+    async fn connect_unlimited(
+        &self,
+        role: &str,
+        heard: impl FnMut(&str) + Send + 'static,
+    ) -> Result<Session, CallError> {
+        let mut login = self.login.clone();
+        login.application_name(format!("creel-worker {} ({role})", env!("CARGO_PKG_VERSION")));
+        let given_up = CancellationToken::new();
+        let client = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = login.connect(tls.clone()).await.map_err(CallError::from_pg)?;
+                tokio::spawn(drive(connection, heard, given_up.clone()));
+                client
+            }
+            None => {
+                let (client, connection) = login.connect(NoTls).await.map_err(CallError::from_pg)?;
+                tokio::spawn(drive(connection, heard, given_up.clone()));
+                client
+            }
+        };
+        Ok(Session::new(client, given_up))
+    }
+}
+
+/// Moves the bytes until the connection ends or is given up.
+async fn drive<S, T>(
+    mut connection: Connection<S, T>,
+    mut heard: impl FnMut(&str) + Send + 'static,
+    given_up: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Dropped with this task, whatever ends it: whoever waits for the end of the session hears it.
+    let _ended = given_up.clone().drop_guard();
+    loop {
+        let message = tokio::select! {
+            message = poll_fn(|cx| connection.poll_message(cx)) => message,
+            () = given_up.cancelled() => return,
+        };
+        match message {
+            Some(Ok(AsyncMessage::Notification(note))) => heard(note.payload()),
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                tracing::debug!(
+                    notice = notice.message(),
+                    "the database said: {}",
+                    notice.message()
+                );
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a connection to the database ended: {error}");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, ConfigError> {
+    let unusable = |message: String| ConfigError::Value {
+        key: "database_ca_file",
+        message,
+    };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| unusable(error.to_string()))?;
+    let Some(path) = ca_file else {
+        return Ok(builder
+            .with_platform_verifier()
+            .map_err(|error| unusable(format!("the system's certificates: {error}")))?
+            .with_no_client_auth());
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
+    }
+    if roots.is_empty() {
+        return Err(unusable(format!(
+            "{} holds no certificate; it must be a PEM file",
+            path.display()
+        )));
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_refused_with_its_name() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let said = tls_config(Some(file.path())).expect_err("refused").to_string();
+        assert!(
+            said.contains("database_ca_file") && said.contains("PEM"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! The main connection: listens, carries the calls of claim and jobs, and is made again when it ends.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backon::BackoffBuilder;
+use creel_core::host_api::CHANNEL;
+use creel_core::telemetry::RECONNECTED;
+use tokio::sync::watch;
+
+use super::{CALL_LIMIT, CallError, Connector, Session, retry_delays};
+use crate::exit::Fatal;
+use crate::health::Health;
+use crate::wake::Wake;
+
+/// A connection that lasted this long was a good one; the longest distance between two tries is less.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// The main connection, as its users see it. Clones share one.
+#[derive(Clone)]
+pub(crate) struct Link {
+    current: watch::Receiver<Option<Arc<Session>>>,
+}
+
+/// Keeps the connection up.
+pub(crate) struct LinkKeeper {
+    connector: Connector,
+    current: watch::Sender<Option<Arc<Session>>>,
+    wake: Arc<Wake>,
+    health: Arc<Health>,
+}
+
+impl LinkKeeper {
+    /// A link that is down until [`LinkKeeper::keep`] runs.
+    pub(crate) fn new(connector: Connector, wake: Arc<Wake>, health: Arc<Health>) -> (Self, Link) {
+        let (current, receiver) = watch::channel(None);
+        (
+            Self {
+                connector,
+                current,
+                wake,
+                health,
+            },
+            Link { current: receiver },
+        )
+    }
+
+    /// Connects again and again. Ends only by what no repetition can mend.
+    pub(crate) async fn keep(self) -> Fatal {
+        let mut delays = retry_delays().build();
+        let mut was_up = false;
+        loop {
+            match self.connect_once().await {
+                Ok(session) => {
+                    let since = Instant::now();
+                    if was_up {
+                        metrics::counter!(RECONNECTED, "connection" => "main").increment(1);
+                    }
+                    was_up = true;
+                    tracing::info!("connected to the database");
+                    let session = Arc::new(session);
+                    self.current.send_replace(Some(session.clone()));
+                    self.health.set_main_up(true);
+                    // What was notified while nobody listened is found by looking.
+                    self.wake.poll();
+                    session.ended().await;
+                    self.current.send_replace(None);
+                    self.health.set_main_up(false);
+                    tracing::warn!("lost the connection to the database");
+                    // A server that accepts and drops at once is not asked ten times a second.
+                    if since.elapsed() > STEADY {
+                        delays = retry_delays().build();
+                    }
+                }
+                Err(error) => {
+                    if let Some(fatal) = error.fatal_at_start().filter(|_| !was_up) {
+                        return fatal;
+                    }
+                    let error = error.chain();
+                    tracing::warn!(error, "failed to connect to the database: {error}");
+                }
+            }
+            tokio::time::sleep(delays.next().expect("the delays have no end")).await;
+        }
+    }
+
+    /// Connects and registers for notifications, before anybody can ask anything on the connection.
+    async fn connect_once(&self) -> Result<Session, CallError> {
+        let (wake, health) = (self.wake.clone(), self.health.clone());
+        let session = self
+            .connector
+            .connect("main", move |payload| {
+                if is_for_us(payload, health.host_id()) {
+                    wake.push();
+                }
+            })
+            .await?;
+        session.set_up(CALL_LIMIT, Some(CHANNEL)).await?;
+        Ok(session)
+    }
+}
+
+impl Link {
+    /// The connection, waited for while it is down.
+    pub(crate) async fn session(&self) -> Arc<Session> {
+        let mut current = self.current.clone();
+        loop {
+            if let Some(session) = current.borrow_and_update().clone() {
+                return session;
+            }
+            if current.changed().await.is_err() {
+                // The keeper is gone, so the worker ends: nothing will ever come.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// The connection, if it is up within a time.
+    pub(crate) async fn session_within(&self, limit: Duration) -> Option<Arc<Session>> {
+        tokio::time::timeout(limit, self.session()).await.ok()
+    }
+}
+
+/// Whether a notification may concern this host. Only a payload that names another host does not.
+fn is_for_us(payload: &str, host_id: Option<uuid::Uuid>) -> bool {
+    match (payload.parse::<uuid::Uuid>(), host_id) {
+        (Ok(named), Some(us)) => named == us,
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn only_another_hosts_notification_does_not_wake() {
+        let us = Uuid::from_u128(1);
+        let other = Uuid::from_u128(2).to_string();
+        assert!(is_for_us("", Some(us)));
+        assert!(is_for_us(&us.to_string(), Some(us)));
+        assert!(is_for_us("nonsense", Some(us)));
+        assert!(is_for_us(&other, None));
+        assert!(!is_for_us(&other, Some(us)));
+    }
+}

@@ -1,0 +1,35 @@
+//! The database as the worker speaks to it: two connections, one function call at a time on each.
+
+mod connect;
+mod error;
+mod link;
+mod session;
+
+pub(crate) use connect::Connector;
+pub(crate) use error::CallError;
+pub(crate) use link::{Link, LinkKeeper};
+pub(crate) use session::Session;
+
+use std::time::Duration;
+
+use backon::ExponentialBuilder;
+
+/// The functions answer in milliseconds; what takes this long hangs, and a third of a lease is gone.
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// Shorter than the time in which a tick may find fresh leases unknown: a tick that waited longer
+/// would speak of what was held before the wait.
+pub(crate) const TICK_LIMIT: Duration = Duration::from_secs(5);
+
+/// The first repetition comes soon, as most cuts are short.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// A lease outlives several tries of this distance, and a database that comes back is not flooded.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait between tries that fail; without end.
+pub(crate) fn retry_delays() -> ExponentialBuilder {
+    ExponentialBuilder::default()
+        .with_min_delay(RETRY_MIN)
+        .with_max_delay(RETRY_MAX)
+        .with_jitter()
+        .without_max_times()
+}

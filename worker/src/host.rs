@@ -1,0 +1,55 @@
+//! What the host says of itself.
+
+use creel_core::host_api::HostReport;
+use sysinfo::System;
+
+/// Measures the machine from one tick to the next.
+pub(crate) struct HostMeter {
+    /// None on a system that cannot be measured: then the host says nothing of its use.
+    system: Option<System>,
+}
+
+impl HostMeter {
+    /// The first sample's CPU use is since now.
+    pub(crate) fn new() -> Self {
+        let mut system = System::new()
+            .inspect_err(|error| tracing::warn!(%error, "failed to measure this machine: {error}"))
+            .ok();
+        if let Some(system) = &mut system {
+            system.refresh_cpu_usage();
+        }
+        Self { system }
+    }
+
+    /// What is told with a tick.
+    pub(crate) fn report(&mut self) -> HostReport {
+        let mut report = HostReport {
+            platform: Some(std::env::consts::OS.to_owned()),
+            worker_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            ..HostReport::default()
+        };
+        if let Some(system) = &mut self.system {
+            system.refresh_cpu_usage();
+            system.refresh_memory();
+            report.cpu_percent = Some(system.global_cpu_usage()).filter(|cpu| cpu.is_finite());
+            report.ram_mb = Some(system.used_memory() / (1024 * 1024));
+        }
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_has_what_the_page_shows() {
+        let report = HostMeter::new().report();
+        assert!(report.ram_mb.is_some_and(|mb| mb > 0), "{report:?}");
+        assert!(
+            report
+                .cpu_percent
+                .is_some_and(|percent| (0.0..=100.0).contains(&percent))
+        );
+    }
+}

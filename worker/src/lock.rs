@@ -1,0 +1,74 @@
+//! One worker a host: who holds the lock file knows that all its earlier selves are dead.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::exit::Fatal;
+
+/// The name of the lock file in the data directory.
+const FILE_NAME: &str = "worker.lock";
+
+/// The lock; it ends with the process, however that ends.
+#[derive(Debug)]
+pub(crate) struct HostLock {
+    _file: File,
+}
+
+impl HostLock {
+    /// Takes the lock, or says who has it.
+    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
+        let shown = data_dir.display();
+        std::fs::create_dir_all(data_dir)
+            .with_context(|| format!("make the data directory {shown} (data_dir)"))?;
+        let path = data_dir.join(FILE_NAME);
+        // Not truncated: until it is locked the text is another worker's.
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .with_context(|| format!("open the lock file {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                let read = file.read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+                let pid = if read {
+                    pid.trim().to_owned()
+                } else {
+                    "unknown".to_owned()
+                };
+                return Err(Fatal::AlreadyRunning { pid, lock: path }.into());
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error)
+                    .with_context(|| format!("lock {}: data_dir must be on a local disk", path.display()));
+            }
+        }
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(|| format!("write the lock file {}", path.display()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_worker_is_told_which_process_runs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let data_dir = folder.path().join("new");
+        let first = HostLock::take(&data_dir).expect("the first");
+        let said = HostLock::take(&data_dir).expect_err("refused").to_string();
+        assert!(said.contains(&std::process::id().to_string()), "{said}");
+        drop(first);
+        HostLock::take(&data_dir).expect("free again");
+    }
+}

@@ -1,0 +1,107 @@
+//! How a worker is told to stop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// A wish to stop, in two steps: first [`Shutdown::drain`], then [`Shutdown::stop_now`]. Clones share
+/// one state.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    drain: CancellationToken,
+    now: CancellationToken,
+    last_signal: Arc<AtomicI32>,
+}
+
+/// The first wish that a signal makes a worker have.
+const SIGNALS: [SignalKind; 3] = [
+    SignalKind::terminate(),
+    SignalKind::interrupt(),
+    SignalKind::hangup(),
+];
+
+impl Shutdown {
+    /// A wish that nobody has yet: for a worker inside another program.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Follows the process' signals: SIGTERM, SIGINT or SIGHUP drains, the next one stops at once.
+    ///
+    /// To be called inside a tokio runtime. Fails when the handlers cannot be registered.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let shutdown = Self::new();
+        for kind in SIGNALS {
+            let mut signals = signal(kind)?;
+            let shutdown = shutdown.clone();
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    shutdown.received(kind.as_raw_value());
+                }
+            });
+        }
+        Ok(shutdown)
+    }
+
+    /// Claim nothing more, let the jobs finish within the grace, give back the rest.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Stop the jobs at once, too.
+    pub fn stop_now(&self) {
+        self.drain.cancel();
+        self.now.cancel();
+    }
+
+    /// Waits for the first wish.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Waits for the second wish.
+    pub async fn stopping_now(&self) {
+        self.now.cancelled().await;
+    }
+
+    /// Whether the first wish was made.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Whether the second wish was made.
+    pub fn is_stopping_now(&self) -> bool {
+        self.now.is_cancelled()
+    }
+
+    /// The signal that came last; none when the wish is a program's.
+    pub fn last_signal(&self) -> Option<i32> {
+        Some(self.last_signal.load(Ordering::Relaxed)).filter(|&signal| signal != 0)
+    }
+
+    fn received(&self, signal: i32) {
+        self.last_signal.store(signal, Ordering::Relaxed);
+        if self.is_draining() {
+            self.stop_now();
+        } else {
+            self.drain();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_drains_and_the_second_stops_at_once() {
+        let shutdown = Shutdown::new();
+        shutdown.received(15);
+        assert!(shutdown.is_draining() && !shutdown.is_stopping_now());
+        shutdown.received(2);
+        assert!(shutdown.is_stopping_now());
+        assert_eq!(shutdown.last_signal(), Some(2));
+    }
+}

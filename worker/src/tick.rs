@@ -1,0 +1,166 @@
+//! Renews leases and asks whether there is work: on a connection and a task of its own.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backon::BackoffBuilder;
+use creel_core::clock::Moment;
+use creel_core::host_api::{API, TickReply, TickRequest};
+use creel_core::telemetry::{RECONNECTED, TICK_FAILED, TICK_SECONDS};
+use uuid::Uuid;
+
+use crate::db::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
+use crate::exit::Fatal;
+use crate::health::Health;
+use crate::held::Held;
+use crate::host::HostMeter;
+use crate::jitter::jittered;
+use crate::wake::Wake;
+
+/// Something that becomes claimable is looked for no more often than this, whatever the database
+/// says: a fault there must not become a flood.
+const MIN_PAUSE: Duration = Duration::from_millis(200);
+/// A database that wishes for rarer ticks than this would have hosts look offline.
+const MAX_PAUSE: Duration = Duration::from_secs(60);
+
+/// The loop that ticks.
+pub(crate) struct Ticker {
+    /// Makes its connection.
+    pub(crate) connector: Connector,
+    /// One per process start.
+    pub(crate) session_id: Uuid,
+    /// What it renews.
+    pub(crate) held: Arc<Held>,
+    /// What it rings when there is work.
+    pub(crate) wake: Arc<Wake>,
+    /// Where it tells how it goes.
+    pub(crate) health: Arc<Health>,
+}
+
+impl Ticker {
+    /// Ticks until the worker ends it. Ends by itself only by what no repetition can mend.
+    pub(crate) async fn run(self) -> Fatal {
+        let mut meter = HostMeter::new();
+        let mut delays = retry_delays().build();
+        let mut connection: Option<Session> = None;
+        let mut connected_before = false;
+        loop {
+            let session = match connection.take() {
+                Some(session) => Ok(session),
+                None => {
+                    if std::mem::replace(&mut connected_before, true) {
+                        metrics::counter!(RECONNECTED, "connection" => "tick").increment(1);
+                    }
+                    self.connect().await
+                }
+            };
+            let ticked = match session {
+                Ok(session) => self
+                    .tick_once(&session, &mut meter)
+                    .await
+                    .map(|pause| (session, pause)),
+                Err(error) => Err(error),
+            };
+            match ticked {
+                Ok((session, pause)) => {
+                    delays = retry_delays().build();
+                    // A connection that ends between two ticks is made again before the next is due.
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => connection = Some(session),
+                        () = session.ended() => self.health.tick_down(),
+                    }
+                }
+                Err(error) => {
+                    if let Some(fatal) = error.fatal_at_work() {
+                        return fatal;
+                    }
+                    self.health.tick_down();
+                    metrics::counter!(TICK_FAILED).increment(1);
+                    let text = error.chain();
+                    tracing::warn!(error = text, "failed to tick: {text}");
+                    tokio::time::sleep(delays.next().unwrap_or(MAX_PAUSE)).await;
+                }
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Session, CallError> {
+        let session = self.connector.connect("tick", |_| {}).await?;
+        session.set_up(TICK_LIMIT, None).await?;
+        Ok(session)
+    }
+
+    /// One tick. Answers when the next is due.
+    async fn tick_once(&self, session: &Session, meter: &mut HostMeter) -> Result<Duration, CallError> {
+        let request = TickRequest {
+            api: API,
+            session: self.session_id,
+            tokens: self.held.tokens(),
+            metrics: Vec::new(),
+            host: meter.report(),
+        };
+        let (asked, started) = (Moment::now(), Instant::now());
+        let reply: TickReply = session.call("tick", &request, TICK_LIMIT).await?;
+        metrics::histogram!(TICK_SECONDS).record(started.elapsed());
+        self.apply(&request.tokens, asked, &reply);
+        Ok(plan_pause(&reply))
+    }
+
+    fn apply(&self, tokens: &[Uuid], asked: Moment, reply: &TickReply) {
+        let every = Duration::from_millis(reply.tick_ms).clamp(MIN_PAUSE, MAX_PAUSE);
+        self.health.ticked(reply.host_id, asked, every);
+        let ended: HashSet<_> = reply.lost.iter().chain(&reply.cancel).collect();
+        let lasts = Duration::from_millis(reply.lease_ms);
+        for token in tokens {
+            if ended.contains(token) {
+                self.held.lose(*token);
+            } else {
+                self.held.with(*token, |lease| lease.renew(asked, lasts));
+            }
+        }
+        if reply.work {
+            self.wake.poll();
+        }
+    }
+}
+
+/// When to tick next: as the database wishes, or sooner when something becomes claimable by then.
+fn plan_pause(reply: &TickReply) -> Duration {
+    let every = jittered(Duration::from_millis(reply.tick_ms));
+    let wake_in = reply.wake_in_ms.map_or(Duration::MAX, Duration::from_millis);
+    every.min(wake_in).clamp(MIN_PAUSE, MAX_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(tick_ms: u64, wake_in_ms: Option<u64>) -> TickReply {
+        TickReply {
+            host_id: Uuid::nil(),
+            lease_ms: 30_000,
+            tick_ms,
+            lost: Vec::new(),
+            cancel: Vec::new(),
+            work: false,
+            wake_in_ms,
+        }
+    }
+
+    #[test]
+    fn the_next_tick_comes_when_something_becomes_claimable() {
+        assert_eq!(
+            plan_pause(&reply(10_000, Some(1_500))),
+            Duration::from_millis(1_500)
+        );
+        assert!(plan_pause(&reply(10_000, Some(60_000))) <= Duration::from_secs(11));
+    }
+
+    #[test]
+    fn a_fault_in_the_database_is_no_flood_of_ticks() {
+        assert_eq!(plan_pause(&reply(0, None)), MIN_PAUSE);
+        assert_eq!(plan_pause(&reply(10_000, Some(0))), MIN_PAUSE);
+        assert_eq!(plan_pause(&reply(u64::MAX / 2, None)), MAX_PAUSE);
+    }
+}

@@ -1,0 +1,54 @@
+//! What makes the worker look for work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use creel_core::status::WokenBy;
+use tokio::sync::Notify;
+
+/// A bell that rings until it is heard. A ring during a claim is not lost.
+#[derive(Debug, Default)]
+pub(crate) struct Wake {
+    bell: Notify,
+    pushed: AtomicBool,
+}
+
+impl Wake {
+    /// A notification came.
+    pub(crate) fn push(&self) {
+        self.pushed.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// The clock, a reconnect, or work that was left.
+    pub(crate) fn poll(&self) {
+        self.bell.notify_one();
+    }
+
+    /// Waits for a ring.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// What is told to the database with the claim that follows: once push for each notification.
+    pub(crate) fn take(&self) -> WokenBy {
+        if self.pushed.swap(false, Ordering::AcqRel) {
+            WokenBy::Push
+        } else {
+            WokenBy::Poll
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_ring_before_the_wait_is_heard_and_push_is_told_once() {
+        let wake = Wake::default();
+        wake.push();
+        wake.poll();
+        wake.rung().await;
+        assert_eq!((wake.take(), wake.take()), (WokenBy::Push, WokenBy::Poll));
+    }
+}
