@@ -1,1 +1,15 @@
-//! Creel.
+#![doc = include_str!("../README.md")]
+
+pub mod database;
+pub mod gateway;
+pub mod install;
+pub mod keys;
+pub mod migrations;
+pub mod ports;
+pub mod postgres;
+pub mod postgrest;
+pub mod process;
+pub mod stack;
+pub mod sweep;
+
+pub use stack::{Stack, StackConfig};

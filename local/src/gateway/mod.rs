@@ -1,0 +1,123 @@
+//! The one port: what supabase-js finds at a project's URL.
+
+mod answer;
+pub mod auth;
+mod cors;
+pub mod http;
+mod key;
+mod rest;
+pub mod token;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::keys::ApiKeys;
+
+/// What the gateway needs to know.
+#[derive(Debug)]
+pub struct GatewayConfig {
+    /// Where PostgREST answers, without a slash at the end.
+    pub rest_url: String,
+    /// The keys that it accepts and signs with.
+    pub keys: ApiKeys,
+    /// Who signs people in.
+    pub users: auth::Users,
+    /// For the calls to PostgREST.
+    pub http: reqwest::Client,
+}
+
+/// A listening gateway. It ends when it is dropped or stopped.
+#[derive(Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Listens on a port of loopback: `port`, or any free one.
+    pub async fn start(port: Option<u16>, config: GatewayConfig) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
+            .await
+            .with_context(|| format!("listen on 127.0.0.1:{}", port.unwrap_or(0)))?;
+        let address = listener.local_addr().context("read the gateway's address")?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let router = router(config);
+        let task = tokio::spawn(async move {
+            let serving = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned());
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the gateway ended");
+            }
+        });
+        Ok(Self { address, stop, task })
+    }
+
+    /// Where it answers, without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Takes no new request and ends the ones at work.
+    pub fn stop(self) {
+        self.stop.cancel();
+        self.task.abort();
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// All routes.
+fn router(config: GatewayConfig) -> Router {
+    Router::new()
+        .route("/", get(about))
+        .route("/rest/v1", any(rest::proxy))
+        .route("/rest/v1/", any(rest::proxy))
+        .route("/rest/v1/{*path}", any(rest::proxy))
+        .route("/auth/v1/health", get(auth::routes::health))
+        .route("/auth/v1/token", post(auth::routes::token))
+        .route("/auth/v1/user", get(auth::routes::user))
+        .route("/auth/v1/logout", post(auth::routes::logout))
+        .fallback(not_found)
+        .layer(middleware::from_fn(cors::layer))
+        .with_state(Arc::new(config))
+}
+
+async fn about(State(_): State<Arc<GatewayConfig>>) -> Response {
+    let about = json!({
+        "name": "a local Supabase, run by creel up",
+        "rest": "/rest/v1",
+        "auth": "/auth/v1",
+        "keys": "creel up prints them and writes them to .creel/env",
+    });
+    axum::Json(about).into_response()
+}
+
+async fn not_found() -> Response {
+    answer::error(
+        StatusCode::NOT_FOUND,
+        "the local stack does not serve this path",
+        "it has /rest/v1 and the password sign-in of /auth/v1",
+    )
+}

@@ -1,0 +1,101 @@
+//! Where a cluster's files are.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::account::Account;
+
+/// Where an account that cannot enter our folder has its files; unlike `/tmp` it outlives a restart.
+const ELSEWHERE: &str = "/var/tmp";
+
+/// Folders of a cluster.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// With `bin`, `lib` and `share`.
+    pub(super) install: PathBuf,
+    /// What the account owns; the data folder is in it.
+    pub(super) home: PathBuf,
+}
+
+impl Place {
+    /// Makes the folders. Root's own folders are often closed for everybody else; then the cluster and a
+    /// copy of the programs go to a folder under `/var/tmp` that only the account can read.
+    pub(super) fn prepare(dir: &Path, install: &Path, account: Option<Account>) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("make the folder {}", dir.display()))?;
+        let dir = dir.canonicalize().context("find the folder of the cluster")?;
+        let install = install.canonicalize().context("find the folder of Postgres")?;
+        let Some(account) = account else {
+            fs::set_permissions(&dir, fs::Permissions::from_mode(0o700))
+                .context("close the cluster's folder")?;
+            return Ok(Self { install, home: dir });
+        };
+        let above = dir.parent().unwrap_or(&dir);
+        if account.can_enter(above) && account.can_enter(&install.join("bin")) {
+            own(&dir, account)?;
+            return Ok(Self { install, home: dir });
+        }
+        let hash = hex::encode(Sha256::digest(dir.as_os_str().as_encoded_bytes()));
+        let home = Path::new(ELSEWHERE).join(format!("creel-{}", &hash[..16]));
+        if !home.exists() {
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&home)
+                .context("make a folder for Postgres")?;
+            chown(&home, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
+        }
+        // Anybody can make a folder of that name: one that is not the account's own is not used.
+        let meta = fs::symlink_metadata(&home).context("look at the folder of Postgres")?;
+        if !meta.is_dir() || meta.uid() != account.uid {
+            bail!(
+                "{} belongs to somebody else; remove it and try again",
+                home.display()
+            );
+        }
+        fs::write(dir.join("moved-to"), format!("{}\n", home.display()))
+            .context("note where the cluster is")?;
+        let copy = home.join(install_name(&install));
+        if !copy.exists() {
+            let draft = home.join(".install.new");
+            if draft.exists() {
+                fs::remove_dir_all(&draft).context("remove a half-done copy of Postgres")?;
+            }
+            copy_tree(&install, &draft).context("copy Postgres to where it can be run")?;
+            fs::rename(&draft, &copy).context("give the copy of Postgres its name")?;
+        }
+        Ok(Self { install: copy, home })
+    }
+}
+
+/// Another version is another copy.
+fn install_name(install: &Path) -> String {
+    let hash = hex::encode(Sha256::digest(install.as_os_str().as_encoded_bytes()));
+    format!("install-{}", &hash[..16])
+}
+
+/// Makes a folder the account's own, closed for others.
+fn own(folder: &Path, account: Account) -> Result<()> {
+    chown(folder, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).context("close the folder of Postgres")
+}
+
+fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+    // Run by the account and written by us alone.
+    fs::DirBuilder::new().mode(0o755).create(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(entry.path())?, target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
