@@ -1,1 +1,46 @@
-fn main() {}
+//! `creel`: the one command that people type.
+
+mod args;
+mod command;
+mod connection;
+mod data_api;
+mod database;
+mod env_file;
+mod error;
+mod output;
+mod session;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::error::CliError;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refusal) => return output::report_usage(&refusal),
+    };
+    let out = Output::new(cli.json);
+    install_tls_provider();
+    match run(cli, &out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let error = CliError::from_anyhow(error);
+            out.report_error(&error);
+            ExitCode::from(error.kind.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli, out: &Output) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(Box::pin(command::run(cli.command, out)))
+}
+
+/// Two TLS stacks are linked in, so that rustls cannot choose its cryptography by itself.
+fn install_tls_provider() {
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
+}

@@ -1,0 +1,368 @@
+//! `creel host`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use creel_core::secret::Secret;
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::project::text;
+use super::request::age;
+use crate::connection::ConnectionArgs;
+use crate::data_api::DataApi;
+use crate::database::DatabaseArgs;
+use crate::env_file;
+use crate::error::{CliError, ErrorKind};
+use crate::output::Output;
+
+/// What can be done with hosts.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum HostCommand {
+    /// Make a trusted host: a row, and a login role of the database for its worker.
+    Enroll(EnrollArgs),
+    /// List the hosts that you own or that serve a project of yours.
+    List {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+    },
+    /// End a host's login at once.
+    Revoke {
+        /// Id of the host.
+        id: Uuid,
+        #[command(flatten)]
+        database: DatabaseArgs,
+    },
+}
+
+/// What `creel host enroll` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnrollArgs {
+    /// Project that the host may serve; may be given more than once.
+    #[arg(long = "project", required = true, value_name = "ID")]
+    projects: Vec<String>,
+
+    /// What people call the host [default: this machine's name].
+    #[arg(long)]
+    name: Option<String>,
+
+    /// How many agents it may have.
+    #[arg(long, default_value_t = 10)]
+    capacity: u32,
+
+    /// linux or macos [default: this machine's].
+    #[arg(long, value_parser = ["linux", "macos"])]
+    platform: Option<String>,
+
+    /// E-mail address of the person who owns the host [default: the first owner of the first project].
+    #[arg(long, value_name = "EMAIL")]
+    owner: Option<String>,
+
+    /// Write the worker's DATABASE_URL to this new file (mode 0600) in place of standard output: as a worker's
+    /// configuration when the name ends in .toml, else as lines for a shell.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+/// A host to be made.
+#[derive(Debug)]
+pub(crate) struct Enrolment {
+    /// Projects that it may serve.
+    pub(crate) projects: Vec<String>,
+    /// What people call it.
+    pub(crate) name: String,
+    /// How many agents it may have.
+    pub(crate) capacity: u32,
+    /// `linux` or `macos`.
+    pub(crate) platform: String,
+    /// Who owns it.
+    pub(crate) owner_id: Option<Uuid>,
+}
+
+/// A host that was made.
+#[derive(Debug)]
+pub(crate) struct Enrolled {
+    /// Its id.
+    pub(crate) host_id: Uuid,
+    /// Its login role.
+    pub(crate) role: String,
+    /// The role's password, which nobody else knows.
+    pub(crate) password: Secret,
+}
+
+const FIND_OWNER: &str = include_str!("../../../sql/queries/find_host_owner.sql");
+const FIND_MISSING_PROJECTS: &str = include_str!("../../../sql/queries/find_missing_projects.sql");
+
+/// Bytes of a password: more than anybody can try.
+const PASSWORD_BYTES: usize = 24;
+
+/// Runs the command.
+pub(super) async fn run(command: HostCommand, out: Output) -> anyhow::Result<()> {
+    match command {
+        HostCommand::Enroll(args) => enroll_command(args, out).await,
+        HostCommand::List { connection } => list(&DataApi::open(&connection).await?, out).await,
+        HostCommand::Revoke { id, database } => revoke(&database.connect().await?, id, out).await,
+    }
+}
+
+async fn enroll_command(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
+    let client = args.database.connect().await?;
+    let owner_id = find_owner(&client, args.owner.as_deref(), &args.projects[0]).await?;
+    let enrolment = Enrolment {
+        projects: args.projects,
+        name: args.name.or_else(host_name).unwrap_or_else(|| "host".to_owned()),
+        capacity: args.capacity,
+        platform: args.platform.unwrap_or_else(|| this_platform().to_owned()),
+        owner_id,
+    };
+    let enrolled = enroll(&client, &enrolment).await?;
+    let admin_url = args.database.url().unwrap_or_default();
+    let url = host_url(&admin_url, &enrolled)?;
+    if let Some(path) = &args.out {
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let text = if is_toml {
+            format!(
+                "# Host {}, made by creel host enroll.\ndatabase_url = {:?}\n",
+                enrolment.name,
+                url.expose()
+            )
+        } else {
+            env_file::render(
+                "A host, made by creel host enroll.",
+                &[("DATABASE_URL", url.expose())],
+            )
+        };
+        env_file::write_new_private(path, &text)?;
+    }
+    let shown_url = args.out.is_none().then(|| url.expose().to_owned());
+    out.value(&json!({
+        "ok": true, "host_id": enrolled.host_id, "name": enrolment.name, "role": enrolled.role,
+        "projects": enrolment.projects, "database_url": shown_url, "file": args.out,
+    }));
+    out.line(format!(
+        "Host {} ({}) may serve {}.",
+        enrolment.name,
+        enrolled.host_id,
+        enrolment.projects.join(", ")
+    ));
+    match (&args.out, shown_url) {
+        (Some(path), _) if path.extension().is_some_and(|extension| extension == "toml") => {
+            out.line(format!("On the host: creel worker --config {}", path.display()));
+        }
+        (Some(path), _) => out.line(format!(
+            "On the host: set -a; . {}; set +a; creel worker",
+            path.display()
+        )),
+        (None, shown) => {
+            out.line("Its login is shown only now. Keep it on the host, in a file of mode 0600:");
+            out.line(format!("DATABASE_URL='{}'", shown.unwrap_or_default()));
+            out.line("Then run there: creel worker");
+        }
+    }
+    Ok(())
+}
+
+/// This machine's name.
+pub(crate) fn host_name() -> Option<String> {
+    sysinfo::System::host_name().ok().filter(|name| !name.is_empty())
+}
+
+/// The system that this program runs on, in the words of `hosts.platform`.
+pub(crate) const fn this_platform() -> &'static str {
+    if cfg!(target_os = "macos") {
+        "macos"
+    } else {
+        "linux"
+    }
+}
+
+async fn find_owner(client: &Client, email: Option<&str>, project: &str) -> anyhow::Result<Option<Uuid>> {
+    let row = client
+        .query_opt(FIND_OWNER, &[&email, &project])
+        .await
+        .context("find the host's owner")?;
+    match (row, email) {
+        (Some(row), _) => Ok(row.get(0)),
+        (None, Some(email)) => Err(CliError::new(
+            ErrorKind::NotFound,
+            format!("nobody has signed up as {email}"),
+        )
+        .hint("the owner of a host must have signed up in this Supabase project")
+        .into()),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Makes the host, with a password that only its verifier leaves this machine of.
+pub(crate) async fn enroll(client: &Client, enrolment: &Enrolment) -> anyhow::Result<Enrolled> {
+    let missing = client
+        .query(FIND_MISSING_PROJECTS, &[&enrolment.projects])
+        .await
+        .context("look for the projects")?;
+    if let Some(row) = missing.first() {
+        let id: String = row.get(0);
+        return Err(
+            CliError::new(ErrorKind::NotFound, format!("there is no project {id}"))
+                .hint(format!("make it first: creel project create {id}"))
+                .into(),
+        );
+    }
+    let password = random_password();
+    let args = json!({
+        "name": enrolment.name,
+        "project_ids": enrolment.projects,
+        "owner_id": enrolment.owner_id,
+        "platform": enrolment.platform,
+        "capacity": enrolment.capacity,
+        "login": { "verifier": postgres_protocol::password::scram_sha_256(password.expose().as_bytes()) },
+    });
+    let row = client
+        .query_one("select creel.enroll_host($1)", &[&args])
+        .await
+        .context("enrol the host")?;
+    let made: Value = row.get(0);
+    let host_id = made["host_id"]
+        .as_str()
+        .and_then(|id| id.parse().ok())
+        .context("read the new host's id")?;
+    let role = made["role"]
+        .as_str()
+        .context("read the new host's login role")?
+        .to_owned();
+    Ok(Enrolled {
+        host_id,
+        role,
+        password,
+    })
+}
+
+/// A new password of letters and digits, which needs no escape in any URL.
+pub(crate) fn random_password() -> Secret {
+    let bytes: [u8; PASSWORD_BYTES] = rand::random();
+    Secret::new(hex::encode(bytes))
+}
+
+/// The address of the owner's connection, with the host's login in place of his.
+pub(crate) fn host_url(admin_url: &Secret, enrolled: &Enrolled) -> anyhow::Result<Secret> {
+    let wrong = || CliError::new(ErrorKind::Usage, "DATABASE_URL is no URL of a database");
+    let mut url = reqwest::Url::parse(admin_url.expose()).map_err(|_| wrong())?;
+    // Supabase's pooler wants the project's reference after the role: postgres.abcdef.
+    let user = match url.username().split_once('.') {
+        Some((_, reference)) => format!("{}.{reference}", enrolled.role),
+        None => enrolled.role.clone(),
+    };
+    url.set_username(&user).map_err(|()| wrong())?;
+    url.set_password(Some(enrolled.password.expose()))
+        .map_err(|()| wrong())?;
+    Ok(Secret::new(String::from(url)))
+}
+
+async fn list(api: &DataApi, out: Output) -> anyhow::Result<()> {
+    let columns = "id,name,platform,capacity,status,worker_version,openclaw_version,\
+                   heartbeat:host_heartbeats(last_seen_at,cpu_percent,ram_mb),projects:project_hosts(project_id)";
+    let hosts = api
+        .rows(api.from("hosts").select(columns).order("name,id"))
+        .await?;
+    let shown = api
+        .rows(api.from("host_status").select("id,shown_status"))
+        .await?;
+    let rows: Vec<Value> = hosts
+        .into_iter()
+        .map(|mut host| {
+            let status = shown.iter().find(|row| row["id"] == host["id"]);
+            host["shown_status"] = status.map_or(Value::Null, |row| row["shown_status"].clone());
+            host
+        })
+        .collect();
+    let cells = rows
+        .iter()
+        .map(|row| {
+            let projects = row["projects"].as_array().into_iter().flatten();
+            let projects: Vec<_> = projects.map(|project| text(project, "project_id")).collect();
+            vec![
+                text(row, "name"),
+                text(row, "shown_status"),
+                age(&row["heartbeat"]["last_seen_at"]),
+                projects.join(", "),
+                text(row, "openclaw_version"),
+                text(row, "id"),
+            ]
+        })
+        .collect();
+    let headers = ["HOST", "STATUS", "SEEN", "PROJECTS", "OPENCLAW", "ID"];
+    out.rows(
+        &json!(rows),
+        &headers,
+        cells,
+        "No host serves your projects. Make one: creel host enroll --project <id>",
+    );
+    Ok(())
+}
+
+async fn revoke(client: &Client, id: Uuid, out: Output) -> anyhow::Result<()> {
+    let known = client
+        .query_opt("select name from public.hosts where id = $1", &[&id])
+        .await
+        .context("find the host")?;
+    let Some(row) = known else {
+        return Err(
+            CliError::new(ErrorKind::NotFound, format!("there is no host {id}"))
+                .hint("creel host list shows them")
+                .into(),
+        );
+    };
+    client
+        .execute("select creel.revoke_host($1)", &[&id])
+        .await
+        .context("revoke the host")?;
+    let name: String = row.get(0);
+    out.value(&json!({ "ok": true, "host_id": id, "name": name }));
+    out.line(format!("The login of {name} ({id}) has ended."));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enrolled() -> Enrolled {
+        Enrolled {
+            host_id: Uuid::nil(),
+            role: "creel_host_a".to_owned(),
+            password: Secret::new("pw"),
+        }
+    }
+
+    #[test]
+    fn a_hosts_url_differs_in_its_login_only() {
+        let admin = Secret::new("postgresql://postgres:old@db.example.com:5432/postgres?sslmode=require");
+        let url = host_url(&admin, &enrolled()).expect("a URL");
+        assert_eq!(
+            url.expose(),
+            "postgresql://creel_host_a:pw@db.example.com:5432/postgres?sslmode=require"
+        );
+    }
+
+    #[test]
+    fn the_session_pooler_is_told_the_projects_reference() {
+        let admin = Secret::new("postgresql://postgres.abc:old@aws-0-eu.pooler.supabase.com:5432/postgres");
+        let url = host_url(&admin, &enrolled()).expect("a URL");
+        assert!(
+            url.expose()
+                .starts_with("postgresql://creel_host_a.abc:pw@aws-0-eu"),
+            "{}",
+            url.expose()
+        );
+    }
+
+    #[test]
+    fn no_two_passwords_are_alike_and_only_the_verifier_is_sent() {
+        assert_ne!(random_password().expose(), random_password().expose());
+        let verifier = postgres_protocol::password::scram_sha_256(b"pw");
+        assert!(verifier.starts_with("SCRAM-SHA-256$") && !verifier.contains("pw"));
+    }
+}

@@ -1,0 +1,40 @@
+//! One file a command.
+
+pub(crate) mod agent;
+mod completions;
+pub(crate) mod doctor;
+pub(crate) mod host;
+pub(crate) mod login;
+pub(crate) mod project;
+pub(crate) mod request;
+pub(crate) mod up;
+mod worker;
+
+use crate::args::Command;
+use crate::output::Output;
+
+/// What commands log when nobody asks for more: what went wrong.
+const QUIET: &str = "warn";
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
+    // These two decide by themselves what they log.
+    if !matches!(command, Command::Worker(_) | Command::Up(_)) {
+        creel_core::telemetry::init(QUIET);
+    }
+    match command {
+        Command::Up(args) => up::run(args, *out).await,
+        Command::Worker(args) => worker::run(*args).await,
+        Command::Login(args) => login::login(args, *out).await,
+        Command::Logout(args) => login::logout(&args, *out),
+        Command::Project(command) => project::run(command, *out).await,
+        Command::Host(command) => host::run(command, *out).await,
+        Command::Agent(command) => agent::run(command, *out).await,
+        Command::Request(command) => request::run(command, *out).await,
+        Command::Doctor(args) => doctor::run(args, *out).await,
+        Command::Completions { shell } => {
+            completions::print(shell, *out);
+            Ok(())
+        }
+    }
+}

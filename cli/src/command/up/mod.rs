@@ -1,0 +1,87 @@
+//! `creel up`: everything on this machine, until Ctrl-C.
+
+mod once;
+mod parts;
+mod project;
+mod report;
+
+use std::path::PathBuf;
+
+use creel_worker::Shutdown;
+
+use self::parts::Parts;
+use self::project::LocalProject;
+use crate::error::{CliError, ErrorKind};
+use crate::output::Output;
+
+/// What `creel up` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UpArgs {
+    /// Provision one agent through the queue, show what was done, and stop.
+    #[arg(long)]
+    once: bool,
+
+    /// Folder for all that is kept: database, keys, programs from npm, OpenClaw's state.
+    #[arg(long, default_value = ".creel", env = "CREEL_STATE_DIR", value_name = "DIR")]
+    state_dir: PathBuf,
+
+    /// The one port that is served [default: that of the last run, else any free one].
+    #[arg(long)]
+    port: Option<u16>,
+
+    /// Where agents run: shared is the host's one gateway.
+    #[arg(long, default_value = "shared", value_parser = ["shared"])]
+    backend: String,
+
+    /// What to log to standard error, in the syntax of RUST_LOG.
+    #[arg(long, env = "CREEL_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+}
+
+/// Starts everything, does what was asked for, and stops what it started.
+pub(super) async fn run(args: UpArgs, out: Output) -> anyhow::Result<()> {
+    creel_core::telemetry::init(&args.log);
+    let shutdown = Shutdown::on_signals()?;
+    let parts = {
+        let progress = out.progress(None);
+        tokio::select! {
+            started = parts::start(&args, &shutdown, &progress) => started?,
+            () = shutdown.draining() => return Err(interrupted().into()),
+        }
+    };
+    let (mut parts, project) = parts;
+    let done = serve(&args, &mut parts, &project, &shutdown, out).await;
+    let stopped = parts.stop().await;
+    done.and(stopped)
+}
+
+async fn serve(
+    args: &UpArgs,
+    parts: &mut Parts,
+    project: &LocalProject,
+    shutdown: &Shutdown,
+    out: Output,
+) -> anyhow::Result<()> {
+    report::write_env_file(parts, project)?;
+    if args.once {
+        let openclaw = parts.openclaw.clone();
+        let state_dir = parts.openclaw_state_dir.clone();
+        return tokio::select! {
+            done = once::provision(project, &openclaw, &state_dir, out) => done,
+            ended = parts.ended() => Err(ended),
+            () = shutdown.draining() => Err(interrupted().into()),
+        };
+    }
+    report::show(parts, project, out);
+    tokio::select! {
+        ended = parts.ended() => Err(ended),
+        () = shutdown.draining() => {
+            out.note("Stopping…");
+            Ok(())
+        }
+    }
+}
+
+fn interrupted() -> CliError {
+    CliError::new(ErrorKind::Interrupted, "interrupted").hint("run creel up again; what was there is kept")
+}

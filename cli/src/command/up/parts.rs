@@ -1,0 +1,147 @@
+//! What `creel up` starts, in order, and stops in the other order.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use creel_local::{Stack, StackConfig};
+use creel_worker::{Shutdown, Stopped, WorkerConfig};
+use tokio::task::JoinHandle;
+
+use super::UpArgs;
+use super::project::{self, LocalProject};
+use crate::output::Progress;
+
+/// The stack and the worker.
+pub(super) struct Parts {
+    /// Postgres, PostgREST and the one port.
+    pub(super) stack: Stack,
+    /// The folder for all that is kept, absolute.
+    pub(super) state_dir: PathBuf,
+    /// The executable that the worker uses.
+    pub(super) openclaw: PathBuf,
+    /// OpenClaw's state directory.
+    pub(super) openclaw_state_dir: PathBuf,
+    worker: Option<JoinHandle<anyhow::Result<Stopped>>>,
+    shutdown: Shutdown,
+}
+
+/// Installs what is missing and starts everything.
+pub(super) async fn start(
+    args: &UpArgs,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> anyhow::Result<(Parts, LocalProject)> {
+    progress
+        .doing("starting Postgres and PostgREST; the first run installs them and OpenClaw (about 800 MB)");
+    let config = StackConfig {
+        gateway_port: args.port,
+        ..StackConfig::new(&args.state_dir)
+    };
+    let tools = config.tools();
+    let (stack, openclaw) = tokio::join!(Stack::up(&config), tools.openclaw());
+    let stack = stack.context("start the local stack")?;
+    progress.done(&format!("Supabase at {}", stack.supabase_url()));
+    match start_on(args, stack, openclaw, shutdown, progress).await {
+        Ok(started) => Ok(started),
+        Err((stack, error)) => {
+            let _first_error_tells_more = stack.down().await;
+            Err(error)
+        }
+    }
+}
+
+/// The rest, on a stack that is given back when this fails.
+async fn start_on(
+    args: &UpArgs,
+    stack: Stack,
+    openclaw: anyhow::Result<PathBuf>,
+    shutdown: &Shutdown,
+    progress: &Progress,
+) -> Result<(Parts, LocalProject), (Box<Stack>, anyhow::Error)> {
+    let prepared = async {
+        let openclaw = openclaw
+            .context("install OpenClaw")?
+            .canonicalize()
+            .context("find OpenClaw")?;
+        progress.done(&format!("OpenClaw at {}", openclaw.display()));
+        let state_dir = args
+            .state_dir
+            .canonicalize()
+            .context("find the state directory")?;
+        let project = project::prepare(&stack, &state_dir).await?;
+        progress.done(&format!("project {} with this host in it", project.id));
+        let openclaw_state_dir = state_dir.join("openclaw");
+        make_private(&openclaw_state_dir)?;
+        let mut worker = WorkerConfig::new(project.host_database_url.clone())?;
+        worker.openclaw.clone_from(&openclaw);
+        worker.openclaw_state_dir.clone_from(&openclaw_state_dir);
+        worker.workspace_root = openclaw_state_dir.join("workspaces");
+        worker.data_dir = state_dir.join("worker");
+        worker.http_listen.set_port(0);
+        anyhow::Ok((openclaw, state_dir, openclaw_state_dir, project, worker))
+    };
+    match prepared.await {
+        Ok((openclaw, state_dir, openclaw_state_dir, project, worker)) => {
+            let worker = Some(tokio::spawn(creel_worker::run(worker, shutdown.clone())));
+            progress.done("worker");
+            let shutdown = shutdown.clone();
+            let parts = Parts {
+                stack,
+                state_dir,
+                openclaw,
+                openclaw_state_dir,
+                worker,
+                shutdown,
+            };
+            Ok((parts, project))
+        }
+        Err(error) => Err((Box::new(stack), error)),
+    }
+}
+
+/// Agents' keys and instructions are for their owner's eyes only.
+fn make_private(folder: &std::path::Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder);
+    made.with_context(|| format!("make {}", folder.display()))
+}
+
+impl Parts {
+    /// Waits until a part ends that nobody told to, and says which.
+    pub(super) async fn ended(&mut self) -> anyhow::Error {
+        let worker = async {
+            match self.worker.as_mut() {
+                Some(task) => task.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            part = self.stack.ended() => anyhow::anyhow!("{part} ended by itself; its log is in {}", self.state_dir.display()),
+            ended = worker => {
+                self.worker = None;
+                match ended {
+                    Ok(Ok(_)) => anyhow::anyhow!("the worker ended by itself"),
+                    Ok(Err(error)) => error.context("run the worker"),
+                    Err(error) => anyhow::Error::new(error).context("run the worker"),
+                }
+            }
+        }
+    }
+
+    /// Stops the worker, which gives back what it has, then the rest.
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.drain();
+        let worker = match self.worker {
+            Some(task) => task
+                .await
+                .context("stop the worker")
+                .and_then(|ended| ended.map(drop)),
+            None => Ok(()),
+        };
+        let stack = self.stack.down().await.context("stop the local stack");
+        worker.and(stack)
+    }
+}
