@@ -1,0 +1,55 @@
+# Sourced by the scripts beside it: makes sure that a program is there, installs it where that is possible
+# without asking, and otherwise says what to type.
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  printf 'error: %s\n' "$1" >&2
+  [ $# -lt 2 ] || printf 'hint: %s\n' "$2" >&2
+  exit 1
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+# install_packages WHAT APT_NAMES BREW_NAMES: by the system's package manager.
+install_packages() {
+  local what=$1 apt_names=$2 brew_names=$3
+  if have brew; then
+    say "installing $what by Homebrew"
+    # shellcheck disable=SC2086 # several names
+    brew install --quiet $brew_names >&2
+  elif have apt-get && is_root; then
+    say "installing $what by apt"
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $apt_names >&2 ||
+      { apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $apt_names >&2; }
+  elif have apt-get; then
+    die "$what is missing" "sudo apt-get install $apt_names"
+  else
+    die "$what is missing" "install it by your system's package manager"
+  fi
+}
+
+need_cargo() {
+  if ! have cargo && [ -x "$HOME/.cargo/bin/cargo" ]; then
+    PATH="$HOME/.cargo/bin:$PATH"
+    export PATH
+  fi
+  have cargo || die "Rust is missing" "install it from https://rustup.rs, then run this again"
+}
+
+need_cc() {
+  have cc || have gcc || have clang && return
+  case "$(uname -s)" in
+    Darwin) die "a C compiler is missing" "xcode-select --install" ;;
+    *) install_packages "a C compiler" "gcc libc6-dev" "gcc" ;;
+  esac
+}
+
+# Any Node that brings an npm will do: OpenClaw's own Node is installed from npm.
+need_node() {
+  have npm && have node && return
+  install_packages "Node.js and npm" "nodejs npm" "node"
+}
