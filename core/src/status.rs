@@ -192,7 +192,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// `creel.items.woken_by` and the argument of claim: what made the worker look.
+    /// `agent_provision_requests.woken_by` and the argument of claim: what made the worker look.
     WokenBy {
         /// A notification.
         Push = "push",

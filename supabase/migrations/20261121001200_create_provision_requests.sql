@@ -14,6 +14,7 @@ create table public.agent_provision_requests (
   status text not null default 'queued',
   result jsonb,
   waiting_for text,
+  woken_by text,
   requested_at timestamptz not null default now(),
   requested_by uuid default auth.uid() references auth.users (id) on delete set null,
   deadline_at timestamptz,
@@ -24,6 +25,7 @@ create table public.agent_provision_requests (
   constraint agent_provision_requests_completed check ((status in ('done', 'error')) = (completed_at is not null)),
   constraint agent_provision_requests_picked_up check (status <> 'running' or picked_up_at is not null),
   constraint agent_provision_requests_waiting check (waiting_for is null or status = 'queued'),
+  constraint agent_provision_requests_woken_by check (woken_by in ('push', 'poll')),
   constraint agent_provision_requests_idempotency unique (project_id, idempotency_key),
   constraint agent_provision_requests_agent foreign key (project_id, agent_key)
     references public.agents (project_id, agent_key) on delete cascade,
@@ -43,7 +45,8 @@ create index agent_provision_requests_by_person on public.agent_provision_reques
 comment on table public.agent_provision_requests is
   'A member inserts a row with status queued; one may be open for an agent. A host claims it (running, picked_up_at; '
   'result shows the step it is at) and finishes it (done or error, completed_at, result). waiting_for says what a '
-  'queued row waits for. error keeps its reason in result.error {code, message, hint}; redrive(id) tries again. '
+  'queued row waits for; woken_by says whether a notification or the clock woke the worker. error keeps its reason '
+  'in result.error {code, message, hint}; redrive(id) tries again. '
   'The same idempotency_key with the same content is the same request, with other content a conflict. '
   'Deleting a queued row withdraws it.';
 
@@ -54,6 +57,7 @@ begin
     new.status := 'queued';
     new.result := null;
     new.waiting_for := null;
+    new.woken_by := null;
     new.requested_at := now();
     new.requested_by := auth.uid();
     new.picked_up_at := null;

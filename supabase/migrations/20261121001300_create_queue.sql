@@ -1,7 +1,7 @@
 -- The queue: one lane for each agent and kind of work; one item of a lane at a time, in order.
 --
--- What a queue table needs to join: columns id, project_id, agent_key, status, waiting_for and deadline_at, a row
--- in creel.queues, and the two triggers of creel.join_queue(). Its words for the states are its own.
+-- What a queue table needs to join: columns id, project_id, agent_key, status, result, waiting_for, woken_by and
+-- deadline_at, a row in creel.queues, and the two triggers of creel.join_queue(). Its words for the states are its own.
 
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
@@ -62,9 +62,7 @@ create table creel.items (
   enqueued_at timestamptz not null default now(),
   deadline_at timestamptz,
   cancel boolean not null default false,
-  woken_by text,
   constraint items_item unique (item_id),
-  constraint items_woken_by check (woken_by in ('push', 'poll')),
   constraint items_attempts check (attempts between 0 and max_attempts)
 );
 
@@ -86,18 +84,6 @@ create table creel.dead_letters (
 create index dead_letters_queue on creel.dead_letters (queue);
 create index dead_letters_project on creel.dead_letters (project_id, died_at desc);
 
--- Each claim by what woke it, so that the share of lost notifications is one query.
-create table creel.wake_counts (
-  day date not null,
-  host_id uuid not null references public.hosts (id) on delete cascade,
-  woken_by text not null,
-  items bigint not null,
-  primary key (day, host_id, woken_by),
-  constraint wake_counts_woken_by check (woken_by in ('push', 'poll'))
-);
-
-create index wake_counts_host on creel.wake_counts (host_id);
-
 comment on table creel.queues is
   'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else '
   'happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
@@ -118,6 +104,6 @@ alter table creel.dead_letters enable row level security;
 create policy dead_letters_select on creel.dead_letters for select to authenticated
   using (project_id = any ((select creel.readable_projects())::text[]));
 
-revoke all on creel.queues, creel.lanes, creel.items, creel.dead_letters, creel.wake_counts, public.dead_letters
+revoke all on creel.queues, creel.lanes, creel.items, creel.dead_letters, public.dead_letters
   from public, anon, authenticated, service_role;
 grant select on creel.dead_letters, public.dead_letters to authenticated, service_role;

@@ -137,20 +137,17 @@ begin
   end if;
 
   perform creel.name_agents(host, lane_ids);
-  update creel.items i set attempts = i.attempts + 1, woken_by = woken where i.seq = any (seqs);
-  insert into creel.wake_counts as w (day, host_id, woken_by, items)
-  values (current_date, host, woken, cardinality(seqs))
-  on conflict (day, host_id, woken_by) do update set items = w.items + excluded.items;
+  update creel.items i set attempts = i.attempts + 1 where i.seq = any (seqs);
 
   for registered in
     select q.* from creel.queues q where q.queue in (select i.queue from creel.items i where i.seq = any (seqs))
   loop
     ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
     execute format(
-      'with t as (update %s t set status = %L, %I = now(), waiting_for = null where t.id = any ($1) returning t.*)
+      'with t as (update %s t set status = %L, %I = now(), waiting_for = null, woken_by = $2 where t.id = any ($1) returning t.*)
        select jsonb_object_agg(t.id, to_jsonb(t.*)) from t',
       registered.tbl, registered.taken, registered.taken_at)
-    into updated using ids;
+    into updated using ids, woken;
     public_rows := public_rows || updated;
     if registered.on_taken is not null then
       execute format('select creel.%I($1)', registered.on_taken) using ids;
