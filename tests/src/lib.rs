@@ -1,1 +1,8 @@
-//! Creel.
+//! What the end-to-end tests stand on: a cluster for a run, a database for a test, PostgREST and a gateway
+//! on it, a worker as a child process, and a proxy that breaks connections on purpose.
+
+pub mod cluster;
+
+pub mod db;
+pub mod postgrest;
+pub mod wait;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use creel_core::secret::Secret;
 use rustix::process::Signal;
 use tokio::process::Child;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::account::Account;
@@ -252,7 +253,7 @@ async fn wait_ready(child: &mut Child, port: u16, password: &Secret) -> Result<b
         }
         match config.connect(NoTls).await {
             Ok(_) => return Ok(true),
-            Err(error) if error.code().is_some_and(|code| code.code() == "28P01") => bail!(
+            Err(error) if error.code() == Some(&SqlState::INVALID_PASSWORD) => bail!(
                 "the Postgres cluster was made with other passwords; put keys.json back, or remove the state folder"
             ),
             Err(error) if Instant::now() > limit => {

@@ -38,25 +38,7 @@ impl Place {
             own(&dir, account)?;
             return Ok(Self { install, home: dir });
         }
-        let hash = hex::encode(Sha256::digest(dir.as_os_str().as_encoded_bytes()));
-        let home = Path::new(ELSEWHERE).join(format!("creel-{}", &hash[..16]));
-        if !home.exists() {
-            fs::DirBuilder::new()
-                .mode(0o700)
-                .create(&home)
-                .context("make a folder for Postgres")?;
-            chown(&home, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
-        }
-        // Anybody can make a folder of that name: one that is not the account's own is not used.
-        let meta = fs::symlink_metadata(&home).context("look at the folder of Postgres")?;
-        if !meta.is_dir() || meta.uid() != account.uid {
-            bail!(
-                "{} belongs to somebody else; remove it and try again",
-                home.display()
-            );
-        }
-        fs::write(dir.join("moved-to"), format!("{}\n", home.display()))
-            .context("note where the cluster is")?;
+        let home = elsewhere(&dir, account)?;
         let copy = home.join(install_name(&install));
         if !copy.exists() {
             let draft = home.join(".install.new");
@@ -67,6 +49,41 @@ impl Place {
             fs::rename(&draft, &copy).context("give the copy of Postgres its name")?;
         }
         Ok(Self { install: copy, home })
+    }
+}
+
+/// The account's own folder for the cluster of `dir`, which notes where it is: with a new `dir` of the
+/// same name a new cluster begins.
+fn elsewhere(dir: &Path, account: Account) -> Result<PathBuf> {
+    let note = dir.join("moved-to");
+    let home = match fs::read_to_string(&note) {
+        Ok(text) => PathBuf::from(text.trim_end()),
+        Err(_) => {
+            let hash = hex::encode(Sha256::digest(dir.as_os_str().as_encoded_bytes()));
+            let chance = hex::encode(rand::random::<[u8; 4]>());
+            let home = Path::new(ELSEWHERE).join(format!("creel-{}-{chance}", &hash[..8]));
+            fs::DirBuilder::new()
+                .mode(0o700)
+                .create(&home)
+                .context("make a folder for Postgres")?;
+            chown(&home, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
+            fs::write(&note, format!("{}\n", home.display())).context("note where the cluster is")?;
+            home
+        }
+    };
+    match fs::symlink_metadata(&home) {
+        Ok(meta) if meta.is_dir() && meta.uid() == account.uid => Ok(home),
+        // Anybody can make a folder under /var/tmp: one that is not the account's own is not used.
+        Ok(_) => bail!(
+            "{} belongs to somebody else; remove it and {}",
+            home.display(),
+            note.display()
+        ),
+        Err(_) => bail!(
+            "the cluster's folder {} is gone; remove {} to begin with an empty one",
+            home.display(),
+            note.display()
+        ),
     }
 }
 
