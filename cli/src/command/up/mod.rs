@@ -7,6 +7,7 @@ mod report;
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use creel_worker::Shutdown;
 
 use self::parts::Parts;
@@ -39,7 +40,8 @@ pub(crate) struct UpArgs {
 }
 
 /// Starts everything, does what was asked for, and stops what it started.
-pub(super) async fn run(args: UpArgs, out: Output) -> anyhow::Result<()> {
+pub(super) async fn run(mut args: UpArgs, out: Output) -> anyhow::Result<()> {
+    args.state_dir = std::path::absolute(&args.state_dir).context("find the state directory")?;
     creel_core::telemetry::init(&args.log);
     let shutdown = Shutdown::on_signals()?;
     let parts = {
