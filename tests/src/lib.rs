@@ -2,7 +2,8 @@
 //! on it, a worker as a child process, and a proxy that breaks connections on purpose.
 
 pub mod cluster;
-
+pub mod cut;
 pub mod db;
 pub mod postgrest;
 pub mod wait;
+pub mod worker;

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use creel_tests::cluster::TestCluster;
+use creel_tests::cut::Cutter;
 use creel_tests::db::TestDb;
 use creel_tests::postgrest::As;
+use creel_tests::wait::eventually;
 use serde_json::json;
 
 #[tokio::test]
@@ -99,5 +101,83 @@ async fn a_cluster_is_shared_by_the_tests_of_a_process() -> Result<()> {
     let db = TestDb::new().await?;
     let again = TestCluster::get()?;
     assert_eq!(db.cluster().port, again.port);
+    Ok(())
+}
+
+/// Each of these happens on loopback, at once.
+const SOON: std::time::Duration = std::time::Duration::from_secs(10);
+
+async fn through(db: &TestDb, cutter: &Cutter) -> Result<tokio_postgres::Client> {
+    let mut config = db.postgres_config();
+    config = {
+        let mut by_proxy = tokio_postgres::Config::new();
+        by_proxy
+            .host("127.0.0.1")
+            .port(cutter.port())
+            .dbname(db.name())
+            .user("postgres");
+        by_proxy.password(config.get_password().unwrap_or_default());
+        by_proxy
+    };
+    creel_tests::cluster::connect(&config).await
+}
+
+#[tokio::test]
+async fn a_cut_ends_open_connections_and_lets_new_ones_pass() -> Result<()> {
+    let db = TestDb::new().await?;
+    let cutter = Cutter::start(db.cluster().port).await?;
+    let client = through(&db, &cutter).await?;
+    client.simple_query("select 1").await?;
+    cutter.cut();
+    eventually("the client sees the cut", SOON, async || client.is_closed()).await;
+    through(&db, &cutter).await?.simple_query("select 1").await?;
+    cutter.refuse();
+    assert!(through(&db, &cutter).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_blackhole_answers_nothing_until_it_passes_again() -> Result<()> {
+    let db = TestDb::new().await?;
+    let cutter = Cutter::start(db.cluster().port).await?;
+    let client = through(&db, &cutter).await?;
+    cutter.blackhole();
+    let mut asked = std::pin::pin!(client.simple_query("select 1"));
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(200), asked.as_mut()).await;
+    assert!(waited.is_err(), "an answer came through a blackhole");
+    cutter.pass();
+    tokio::time::timeout(SOON, asked).await??;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_reply_means_that_the_request_was_carried_out() -> Result<()> {
+    let db = TestDb::new().await?;
+    let direct = db.postgres().await?;
+    direct
+        .batch_execute("create table public.lost (word text)")
+        .await?;
+    let cutter = Cutter::start(db.cluster().port).await?;
+    let written = async |word: &str| -> Result<bool> {
+        let rows = direct
+            .query("select from public.lost where word = $1", &[&word])
+            .await?;
+        Ok(!rows.is_empty())
+    };
+
+    let client = through(&db, &cutter).await?;
+    let insert = client.prepare("insert into public.lost values ($1)").await?;
+    cutter.lose_reply_to("reply-is-lost");
+    client.execute(&insert, &[&"other"]).await?;
+    assert!(client.execute(&insert, &[&"reply-is-lost"]).await.is_err());
+    cutter.sprung(1, SOON).await;
+    assert!(written("reply-is-lost").await?);
+
+    let client = through(&db, &cutter).await?;
+    let insert = client.prepare("insert into public.lost values ($1)").await?;
+    cutter.cut_before("never-arrives");
+    assert!(client.execute(&insert, &[&"never-arrives"]).await.is_err());
+    cutter.sprung(2, SOON).await;
+    assert!(!written("never-arrives").await?);
     Ok(())
 }
