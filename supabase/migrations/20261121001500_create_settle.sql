@@ -40,9 +40,9 @@ begin
       case when s.disposition = 'back' and i.attempts >= i.max_attempts then 'dead' else s.disposition end,
       case when s.disposition = 'back' then 'attempts' else s.reason end,
       s.result,
-      case s.disposition
-        when 'back' then coalesce(s.wait, creel.backoff(i.attempts))
-        when 'given_back' then coalesce(s.wait, interval '0')
+      case
+        when s.disposition = 'back' and i.attempts < i.max_attempts then coalesce(s.wait, creel.backoff(i.attempts))
+        when s.disposition = 'given_back' then coalesce(s.wait, interval '0')
       end
     )::creel.settlement
     from unnest(settlements) s join creel.items i on i.seq = s.seq

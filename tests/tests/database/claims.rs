@@ -35,10 +35,17 @@ async fn five_hosts_drain_one_queue_and_nothing_is_done_twice_or_lost() {
         sessions.push(f.host(&["p1"]).await);
     }
     let drained = futures_util::future::join_all(sessions.into_iter().map(|s| tokio::spawn(drain(s)))).await;
-    let all: Vec<String> = drained.into_iter().flat_map(|d| d.expect("no host fails")).collect();
+    let all: Vec<String> = drained
+        .into_iter()
+        .flat_map(|d| d.expect("no host fails"))
+        .collect();
     assert_eq!(all.len(), 500);
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 500);
-    let left = f.admin.query_one("select count(*) from creel.items", &[]).await.expect("count");
+    let left = f
+        .admin
+        .query_one("select count(*) from creel.items", &[])
+        .await
+        .expect("count");
     assert_eq!(left.get::<_, i64>(0), 0);
 }
 
@@ -46,7 +53,7 @@ async fn five_hosts_drain_one_queue_and_nothing_is_done_twice_or_lost() {
 async fn what_is_written_while_the_lane_is_finished_is_never_lost() {
     let f = Fixture::new().await;
     let host = f.host(&["p1"]).await;
-    let writer = f.test.postgres().await;
+    let writer = f.test.postgres().await.expect("connect");
     // The same agent over and over: each new request races the finish of the one before.
     let writing = tokio::spawn(async move {
         let mut written = 0;

@@ -1,6 +1,7 @@
 //! A project with a member, hosts that serve it, and the host functions called by login.
 
-use creel_tests::TestDb;
+use creel_core::secret::Secret;
+use creel_tests::db::TestDb;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -22,10 +23,15 @@ pub struct Session {
 
 impl Fixture {
     pub async fn new() -> Self {
-        let test = TestDb::new().await;
-        let admin = test.postgres().await;
+        let test = TestDb::new().await.expect("make a database");
+        let admin = test.postgres().await.expect("connect");
         let owner = Uuid::new_v4();
-        let fixture = Self { test, admin, project: "p1".to_owned(), owner };
+        let fixture = Self {
+            test,
+            admin,
+            project: "p1".to_owned(),
+            owner,
+        };
         fixture.person(owner, "owner@example.com").await;
         fixture.project("p1", owner).await;
         fixture
@@ -33,14 +39,20 @@ impl Fixture {
 
     pub async fn person(&self, id: Uuid, email: &str) {
         self.admin
-            .execute("insert into auth.users (id, email) values ($1, $2)", &[&id, &email])
+            .execute(
+                "insert into auth.users (id, email) values ($1, $2)",
+                &[&id, &email],
+            )
             .await
             .expect("make a person");
     }
 
     pub async fn project(&self, id: &str, owner: Uuid) {
         self.admin
-            .execute("insert into projects (id, name, created_by) values ($1, $1, $2)", &[&id, &owner])
+            .execute(
+                "insert into projects (id, name, created_by) values ($1, $1, $2)",
+                &[&id, &owner],
+            )
             .await
             .expect("make a project");
     }
@@ -51,12 +63,27 @@ impl Fixture {
         let args = json!({
             "name": "mini", "project_ids": projects, "capacity": 1000, "login": { "verifier": password },
         });
-        let row = self.admin.query_one("select creel.enroll_host($1)", &[&args]).await.expect("enrol a host");
+        let row = self
+            .admin
+            .query_one("select creel.enroll_host($1)", &[&args])
+            .await
+            .expect("enrol a host");
         let enrolled: Value = row.get(0);
         let role = enrolled["role"].as_str().expect("a role");
-        let client = self.test.connect_as(role, &password).await;
-        let host = enrolled["host_id"].as_str().and_then(|id| id.parse().ok()).expect("a host id");
-        Session { client, host, session: Uuid::new_v4() }
+        let client = self
+            .test
+            .connect_as(role, &Secret::new(&password))
+            .await
+            .expect("connect as the host");
+        let host = enrolled["host_id"]
+            .as_str()
+            .and_then(|id| id.parse().ok())
+            .expect("a host id");
+        Session {
+            client,
+            host,
+            session: Uuid::new_v4(),
+        }
     }
 
     /// Writes a request as an operator would; answers its id.
@@ -77,16 +104,29 @@ impl Fixture {
     }
 
     pub async fn status(&self, id: Uuid) -> String {
-        self.one("select status from agent_provision_requests where id = $1", id).await
+        self.one("select status from agent_provision_requests where id = $1", id)
+            .await
     }
 
     pub async fn result(&self, id: Uuid) -> Value {
-        let row = self.admin.query_one("select result from agent_provision_requests where id = $1", &[&id]).await;
-        row.expect("read the request").get::<_, Option<Value>>(0).unwrap_or(Value::Null)
+        let row = self
+            .admin
+            .query_one(
+                "select result from agent_provision_requests where id = $1",
+                &[&id],
+            )
+            .await;
+        row.expect("read the request")
+            .get::<_, Option<Value>>(0)
+            .unwrap_or(Value::Null)
     }
 
     pub async fn one(&self, sql: &str, id: Uuid) -> String {
-        self.admin.query_one(sql, &[&id]).await.expect("read one value").get(0)
+        self.admin
+            .query_one(sql, &[&id])
+            .await
+            .expect("read one value")
+            .get(0)
     }
 
     /// Lets time pass for whoever waits: moves everything in the queue that much into the past.
@@ -104,23 +144,31 @@ impl Fixture {
     }
 
     pub async fn sweep(&self) -> Value {
-        self.admin.query_one("select sweep('{\"api\":1}')", &[]).await.expect("sweep").get(0)
+        self.admin
+            .query_one("select sweep('{\"api\":1}')", &[])
+            .await
+            .expect("sweep")
+            .get(0)
     }
 
     /// Runs a statement as a signed-in person, as PostgREST does.
     pub async fn as_person(&self, person: Uuid, sql: &str) -> Result<u64, tokio_postgres::Error> {
-        let client = self.test.postgres().await;
+        let client = self.test.postgres().await.expect("connect");
         let claims = json!({ "sub": person, "role": "authenticated" }).to_string();
-        client.execute("select set_config('request.jwt.claims', $1, false)", &[&claims]).await?;
+        client
+            .execute("select set_config('request.jwt.claims', $1, false)", &[&claims])
+            .await?;
         client.batch_execute("set role authenticated").await?;
         client.execute(sql, &[]).await
     }
 
     /// Asks one jsonb value as a signed-in person.
     pub async fn ask_as_person(&self, person: Uuid, sql: &str) -> Result<Value, tokio_postgres::Error> {
-        let client = self.test.postgres().await;
+        let client = self.test.postgres().await.expect("connect");
         let claims = json!({ "sub": person, "role": "authenticated" }).to_string();
-        client.execute("select set_config('request.jwt.claims', $1, false)", &[&claims]).await?;
+        client
+            .execute("select set_config('request.jwt.claims', $1, false)", &[&claims])
+            .await?;
         client.batch_execute("set role authenticated").await?;
         Ok(client.query_one(sql, &[]).await?.get(0))
     }
@@ -128,7 +176,11 @@ impl Fixture {
 
 impl Session {
     pub async fn call(&self, function: &str, args: &Value) -> Result<Value, tokio_postgres::Error> {
-        Ok(self.client.query_one(&format!("select public.{function}($1)"), &[args]).await?.get(0))
+        Ok(self
+            .client
+            .query_one(&format!("select public.{function}($1)"), &[args])
+            .await?
+            .get(0))
     }
 
     pub async fn claim(&self, limit: usize) -> Vec<Value> {
@@ -151,7 +203,9 @@ impl Session {
 
     pub async fn finish(&self, token: Uuid, outcome: &str) -> Value {
         let result = match outcome {
-            "done" => json!({ "ok": true, "openclaw_id": Uuid::new_v4(), "workspace": "/w", "served": false }),
+            "done" => {
+                json!({ "ok": true, "openclaw_id": Uuid::new_v4(), "workspace": "/w", "served": false })
+            }
             _ => json!({ "ok": false, "error": { "code": "x", "message": "it broke", "hint": "mend it" } }),
         };
         let args = json!({ "api": 1, "items": [{ "token": token, "outcome": outcome, "result": result }] });
@@ -160,10 +214,15 @@ impl Session {
 
     pub async fn release(&self, tokens: &[Uuid], others: bool) -> u64 {
         let args = json!({ "api": 1, "session": self.session, "tokens": tokens, "others": others });
-        self.call("release", &args).await.expect("release")["released"].as_u64().expect("a number")
+        self.call("release", &args).await.expect("release")["released"]
+            .as_u64()
+            .expect("a number")
     }
 }
 
 pub fn token(item: &Value) -> Uuid {
-    item["token"].as_str().and_then(|t| t.parse().ok()).expect("a token")
+    item["token"]
+        .as_str()
+        .and_then(|t| t.parse().ok())
+        .expect("a token")
 }

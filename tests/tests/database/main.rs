@@ -1,5 +1,9 @@
 //! What the database promises by itself: rights, names, order, fences.
-#![allow(missing_docs, reason = "tests are promises; their names say what they hold")]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a test binary has no callers; its names say what it promises"
+)]
 
 mod claims;
 mod fixture;

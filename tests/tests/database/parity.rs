@@ -2,7 +2,7 @@
 
 use creel_core::id::EXAMPLES;
 use creel_core::status::*;
-use creel_tests::TestDb;
+use creel_tests::db::TestDb;
 
 /// The texts that a named CHECK lists, in its order.
 async fn texts_of(db: &tokio_postgres::Client, table: &str, check: &str) -> Vec<String> {
@@ -15,17 +15,28 @@ async fn texts_of(db: &tokio_postgres::Client, table: &str, check: &str) -> Vec<
         .await
         .unwrap_or_else(|e| panic!("{table} has no CHECK {check}: {e:?}"));
     let definition: String = row.get(0);
-    definition.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+    definition
+        .split('\'')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test]
 async fn each_status_enum_equals_its_check() {
-    let test = TestDb::new().await;
-    let db = test.postgres().await;
+    let test = TestDb::new().await.expect("make a database");
+    let db = test.postgres().await.expect("connect");
     macro_rules! same {
         ($enum:ident, $table:literal, $check:literal) => {
             let rust: Vec<&str> = $enum::ALL.iter().map(|s| s.as_str()).collect();
-            assert_eq!(texts_of(&db, $table, $check).await, rust, "{} and {}", stringify!($enum), $check);
+            assert_eq!(
+                texts_of(&db, $table, $check).await,
+                rust,
+                "{} and {}",
+                stringify!($enum),
+                $check
+            );
         };
     }
     same!(MemberRole, "public.project_members", "project_members_role");
@@ -34,20 +45,37 @@ async fn each_status_enum_equals_its_check() {
     same!(DesiredState, "public.agents", "agents_desired_state");
     same!(Backend, "public.agents", "agents_backend");
     same!(AgentActivity, "public.agent_status", "agent_status_state");
-    same!(RequestStatus, "public.agent_provision_requests", "agent_provision_requests_status");
+    same!(
+        RequestStatus,
+        "public.agent_provision_requests",
+        "agent_provision_requests_status"
+    );
     same!(DocType, "public.brain_docs", "brain_docs_doc_type");
-    same!(DocType, "public.brain_doc_versions", "brain_doc_versions_doc_type");
-    same!(AuthorKind, "public.brain_doc_versions", "brain_doc_versions_author_kind");
-    same!(WokenBy, "public.agent_provision_requests", "agent_provision_requests_woken_by");
+    same!(
+        DocType,
+        "public.brain_doc_versions",
+        "brain_doc_versions_doc_type"
+    );
+    same!(
+        AuthorKind,
+        "public.brain_doc_versions",
+        "brain_doc_versions_author_kind"
+    );
+    same!(
+        WokenBy,
+        "public.agent_provision_requests",
+        "agent_provision_requests_woken_by"
+    );
     same!(DeadReason, "creel.dead_letters", "dead_letters_reason");
 }
 
 #[tokio::test]
 async fn every_check_on_texts_is_named_after_its_table() {
-    let test = TestDb::new().await;
+    let test = TestDb::new().await.expect("make a database");
     let unnamed = test
         .postgres()
         .await
+        .expect("connect")
         .query(
             "select conrelid::regclass::text || ': ' || conname from pg_constraint
              where contype = 'c' and connamespace in ('public'::regnamespace, 'creel'::regnamespace)
@@ -57,25 +85,32 @@ async fn every_check_on_texts_is_named_after_its_table() {
         .await
         .expect("read constraints");
     let unnamed: Vec<String> = unnamed.iter().map(|row| row.get(0)).collect();
-    assert!(unnamed.is_empty(), "CHECKs without a name of their own: {unnamed:?}");
+    assert!(
+        unnamed.is_empty(),
+        "CHECKs without a name of their own: {unnamed:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_agent_id_is_the_same_in_rust_and_in_sql() {
-    let test = TestDb::new().await;
-    let db = test.postgres().await;
+    let test = TestDb::new().await.expect("make a database");
+    let db = test.postgres().await.expect("connect");
     for (text, good) in EXAMPLES {
-        let row = db.query_one("select creel.is_agent_id($1)", &[text]).await.expect("ask the rule");
+        let row = db
+            .query_one("select creel.is_agent_id($1)", &[text])
+            .await
+            .expect("ask the rule");
         assert_eq!(row.get::<_, bool>(0), *good, "{text:?}");
     }
 }
 
 #[tokio::test]
 async fn every_function_has_an_empty_search_path() {
-    let test = TestDb::new().await;
+    let test = TestDb::new().await.expect("make a database");
     let open = test
         .postgres()
         .await
+        .expect("connect")
         .query(
             "select p.oid::regprocedure::text from pg_proc p
              where p.pronamespace in ('public'::regnamespace, 'creel'::regnamespace)
@@ -85,20 +120,32 @@ async fn every_function_has_an_empty_search_path() {
         .await
         .expect("read functions");
     let open: Vec<String> = open.iter().map(|row| row.get(0)).collect();
-    assert!(open.is_empty(), "functions without set search_path = '': {open:?}");
+    assert!(
+        open.is_empty(),
+        "functions without set search_path = '': {open:?}"
+    );
 }
 
 #[tokio::test]
 async fn the_host_api_of_rust_is_the_one_that_the_database_takes() {
-    let test = TestDb::new().await;
-    let db = test.postgres().await;
+    let test = TestDb::new().await.expect("make a database");
+    let db = test.postgres().await.expect("connect");
     let version = i32::try_from(creel_core::host_api::API).expect("a small number");
-    db.execute("select creel.require_api(jsonb_build_object('api', $1::int))", &[&version])
-        .await
-        .expect("the version of the Rust is taken");
+    db.execute(
+        "select creel.require_api(jsonb_build_object('api', $1::int))",
+        &[&version],
+    )
+    .await
+    .expect("the version of the Rust is taken");
     let refused = db
-        .execute("select creel.require_api(jsonb_build_object('api', $1::int))", &[&(version + 1)])
+        .execute(
+            "select creel.require_api(jsonb_build_object('api', $1::int))",
+            &[&(version + 1)],
+        )
         .await
         .expect_err("another version is refused");
-    assert_eq!(refused.code().map(|c| c.code()), Some(creel_core::host_api::UPGRADE_NEEDED));
+    assert_eq!(
+        refused.code().map(|c| c.code()),
+        Some(creel_core::host_api::UPGRADE_NEEDED)
+    );
 }

@@ -15,8 +15,16 @@ async fn a_request_is_claimed_once_and_done_once() {
     assert!(host.claim(10).await.is_empty(), "nothing is claimed twice");
     assert_eq!(host.finish(held, "done").await["applied"], json!(true));
     assert_eq!(f.status(id).await, "done");
-    assert_eq!(host.finish(held, "done").await["applied"], json!(false), "a second finish changes nothing");
-    let agent = f.admin.query_one("select provisioned, status from agents", &[]).await.expect("read the agent");
+    assert_eq!(
+        host.finish(held, "done").await["applied"],
+        json!(false),
+        "a second finish changes nothing"
+    );
+    let agent = f
+        .admin
+        .query_one("select provisioned, status from agents", &[])
+        .await
+        .expect("read the agent");
     assert!(agent.get::<_, bool>(0));
     assert_eq!(agent.get::<_, String>(1), "stopped");
 }
@@ -33,7 +41,11 @@ async fn a_late_finish_after_a_takeover_changes_nothing() {
     let fresh = other.claim_one().await;
     assert_eq!(frozen.finish(stale, "failed").await["applied"], json!(false));
     assert_eq!(f.status(id).await, "running", "the new holder is still at it");
-    assert_eq!(frozen.tick(&[stale]).await["lost"], json!([stale]), "the tick says so too");
+    assert_eq!(
+        frozen.tick(&[stale]).await["lost"],
+        json!([stale]),
+        "the tick says so too"
+    );
     assert_eq!(other.finish(fresh, "done").await["applied"], json!(true));
 }
 
@@ -57,11 +69,23 @@ async fn a_tick_renews_only_the_leases_that_it_names() {
     f.pass(20).await;
     assert_eq!(host.tick(&[held]).await["lost"], json!([]));
     f.pass(20).await;
-    assert_eq!(host.tick(&[held]).await["lost"], json!([]), "renewed by the tick before");
+    assert_eq!(
+        host.tick(&[held]).await["lost"],
+        json!([]),
+        "renewed by the tick before"
+    );
     f.pass(10).await;
     host.tick(&[]).await;
-    assert_eq!(f.status(id).await, "queued", "what the session forgot is given back");
-    assert_eq!(f.one("select attempts::text from creel.items where item_id = $1", id).await, "0");
+    assert_eq!(
+        f.status(id).await,
+        "queued",
+        "what the session forgot is given back"
+    );
+    assert_eq!(
+        f.one("select attempts::text from creel.items where item_id = $1", id)
+            .await,
+        "0"
+    );
 }
 
 #[tokio::test]
@@ -71,7 +95,11 @@ async fn a_restarted_worker_takes_its_dead_self_s_work_at_once_and_the_attempt_c
     let id = f.request("agent:scout:main").await;
     let dead = host.claim_one().await;
     host.session = Uuid::new_v4();
-    assert_eq!(host.tick(&[dead]).await["lost"], json!([dead]), "another session cannot renew it");
+    assert_eq!(
+        host.tick(&[dead]).await["lost"],
+        json!([dead]),
+        "another session cannot renew it"
+    );
     assert_eq!(host.release(&[], true).await, 1);
     let items = host.claim(1).await;
     assert_eq!(items[0]["id"], json!(id));
@@ -97,22 +125,44 @@ async fn attempts_used_up_is_a_dead_letter_and_redrive_brings_it_back() {
     let id = f.request("agent:scout:main").await;
     for attempt in 1..=5 {
         f.pass(400).await;
-        let item = host.claim(1).await.pop().unwrap_or_else(|| panic!("attempt {attempt} is there"));
+        let item = host
+            .claim(1)
+            .await
+            .pop()
+            .unwrap_or_else(|| panic!("attempt {attempt} is there"));
         assert_eq!(item["attempt"], json!(attempt));
         host.finish(token(&item), "retry").await;
     }
     assert_eq!(f.status(id).await, "error");
     assert_eq!(f.result(id).await["error"]["message"], json!("it broke"));
-    let why = f.ask_as_person(f.owner, &format!("select why_pending('{id}')")).await.expect("ask why");
-    assert_eq!((&why["code"], &why["reason"]), (&json!("dead"), &json!("attempts")));
-    let listed = f.as_person(f.owner, "select from dead_letters").await.expect("list dead letters");
+    let why = f
+        .ask_as_person(f.owner, &format!("select why_pending('{id}')"))
+        .await
+        .expect("ask why");
+    assert_eq!(
+        (&why["code"], &why["reason"]),
+        (&json!("dead"), &json!("attempts"))
+    );
+    let listed = f
+        .as_person(f.owner, "select from dead_letters")
+        .await
+        .expect("list dead letters");
     assert_eq!(listed, 1);
 
     let stranger = Uuid::new_v4();
     f.person(stranger, "stranger@example.com").await;
-    assert_eq!(f.as_person(stranger, "select from dead_letters").await.expect("list dead letters"), 0);
-    f.ask_as_person(stranger, &format!("select redrive('{id}')")).await.expect_err("a stranger redrives nothing");
-    f.ask_as_person(f.owner, &format!("select redrive('{id}')")).await.expect("redrive");
+    assert_eq!(
+        f.as_person(stranger, "select from dead_letters")
+            .await
+            .expect("list dead letters"),
+        0
+    );
+    f.ask_as_person(stranger, &format!("select redrive('{id}')"))
+        .await
+        .expect_err("a stranger redrives nothing");
+    f.ask_as_person(f.owner, &format!("select redrive('{id}')"))
+        .await
+        .expect("redrive");
     assert_eq!(f.status(id).await, "queued");
     let again = host.claim_one().await;
     host.finish(again, "done").await;
@@ -127,12 +177,16 @@ async fn a_failed_attempt_waits_longer_each_time() {
     let held = host.claim_one().await;
     host.finish(held, "retry").await;
     assert!(host.claim(1).await.is_empty(), "not before the pause is over");
-    let wake = host.tick(&[]).await["wake_in_ms"].as_u64().expect("the tick says when");
+    let wake = host.tick(&[]).await["wake_in_ms"]
+        .as_u64()
+        .expect("the tick says when");
     assert!(wake <= 1000, "{wake}");
     f.pass(1).await;
     let held = host.claim_one().await;
     host.finish(held, "retry").await;
-    let wake = host.tick(&[]).await["wake_in_ms"].as_u64().expect("the tick says when");
+    let wake = host.tick(&[]).await["wake_in_ms"]
+        .as_u64()
+        .expect("the tick says when");
     assert!((1001..=2000).contains(&wake), "{wake}");
 }
 
@@ -169,10 +223,18 @@ async fn items_of_one_agent_are_worked_on_in_order_and_one_at_a_time() {
         seen.push(items[0]["id"].as_str().expect("an id").to_owned());
         host.finish(token(&items[0]), "done").await;
     }
-    let written = f.admin.query("select id::text from chores", &[]).await.expect("read chores");
+    let written = f
+        .admin
+        .query("select id::text from chores", &[])
+        .await
+        .expect("read chores");
     let written: Vec<String> = written.iter().map(|row| row.get(0)).collect();
     assert_eq!(seen, written);
-    let left = f.admin.query_one("select count(*) from chores where status <> 'did'", &[]).await.expect("count");
+    let left = f
+        .admin
+        .query_one("select count(*) from chores where status <> 'did'", &[])
+        .await
+        .expect("count");
     assert_eq!(left.get::<_, i64>(0), 0);
 }
 
@@ -186,11 +248,23 @@ async fn an_offline_host_is_waited_for_and_the_row_says_so() {
     f.pass(600).await;
     f.sweep().await;
     assert_eq!(f.status(id).await, "queued", "waiting is not failing");
-    let why = f.ask_as_person(f.owner, &format!("select why_pending('{id}')")).await.expect("ask why");
+    let why = f
+        .ask_as_person(f.owner, &format!("select why_pending('{id}')"))
+        .await
+        .expect("ask why");
     assert_eq!(why["code"], json!("offline"));
-    let column = f.one("select waiting_for from agent_provision_requests where id = $1", id).await;
+    let column = f
+        .one(
+            "select waiting_for from agent_provision_requests where id = $1",
+            id,
+        )
+        .await;
     assert_eq!(json!(column), why["message"]);
-    assert_eq!(f.one("select shown_status from host_status where id = $1", host.host).await, "offline");
+    assert_eq!(
+        f.one("select shown_status from host_status where id = $1", host.host)
+            .await,
+        "offline"
+    );
     let held = host.claim_one().await;
     host.finish(held, "done").await;
     assert_eq!(f.status(id).await, "done", "it goes on when the host is back");
@@ -208,7 +282,13 @@ async fn no_host_at_all_is_an_error_after_the_queue_s_patience() {
     assert_eq!(f.status(id).await, "error");
     let error = f.result(id).await["error"].clone();
     assert_eq!(error["code"], json!("no_host"));
-    assert!(error["hint"].as_str().expect("a hint").contains("creel host enroll"), "{error}");
+    assert!(
+        error["hint"]
+            .as_str()
+            .expect("a hint")
+            .contains("creel host enroll"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -217,9 +297,25 @@ async fn a_deadline_that_passed_is_an_error_be_it_waiting_or_at_work() {
     let host = f.host(&["p1"]).await;
     let sql = "insert into agent_provision_requests (project_id, agent_key, deadline_at)
                values ('p1', $1, now() + interval '1 minute') returning id";
-    let waiting: Uuid = f.admin.query_one(sql, &[&"agent:a:main"]).await.expect("write").get(0);
-    f.admin.execute("update creel.lanes set not_before = now() + interval '1 hour'", &[]).await.expect("hold it");
-    let working: Uuid = f.admin.query_one(sql, &[&"agent:b:main"]).await.expect("write").get(0);
+    let waiting: Uuid = f
+        .admin
+        .query_one(sql, &[&"agent:a:main"])
+        .await
+        .expect("write")
+        .get(0);
+    f.admin
+        .execute(
+            "update creel.lanes set not_before = now() + interval '1 hour'",
+            &[],
+        )
+        .await
+        .expect("hold it");
+    let working: Uuid = f
+        .admin
+        .query_one(sql, &[&"agent:b:main"])
+        .await
+        .expect("write")
+        .get(0);
     let held = host.claim_one().await;
     f.pass(20).await;
     host.tick(&[held]).await;
@@ -227,7 +323,11 @@ async fn a_deadline_that_passed_is_an_error_be_it_waiting_or_at_work() {
     host.tick(&[held]).await;
     f.pass(21).await;
     let reply = host.tick(&[held]).await;
-    let reply = if reply["lost"] == json!([]) { host.tick(&[held]).await } else { reply };
+    let reply = if reply["lost"] == json!([]) {
+        host.tick(&[held]).await
+    } else {
+        reply
+    };
     assert_eq!(reply["lost"], json!([held]), "whoever is at work is told to stop");
     for id in [waiting, working] {
         assert_eq!(f.status(id).await, "error");
@@ -245,9 +345,18 @@ async fn the_same_idempotency_key_is_the_same_request_and_other_content_a_confli
         )
     };
     assert_eq!(f.as_person(f.owner, &write("Scout")).await.expect("write"), 1);
-    assert_eq!(f.as_person(f.owner, &write("Scout")).await.expect("write again"), 0);
-    let conflict = f.as_person(f.owner, &write("Other")).await.expect_err("other content");
-    assert_eq!(conflict.code().map(|c| c.code().to_owned()).as_deref(), Some("PT409"));
+    assert_eq!(
+        f.as_person(f.owner, &write("Scout")).await.expect("write again"),
+        0
+    );
+    let conflict = f
+        .as_person(f.owner, &write("Other"))
+        .await
+        .expect_err("other content");
+    assert_eq!(
+        conflict.code().map(|c| c.code().to_owned()).as_deref(),
+        Some("PT409")
+    );
 }
 
 #[tokio::test]
@@ -261,7 +370,11 @@ async fn a_withdrawn_request_leaves_the_queue() {
     let id = f.request("agent:scout:main").await;
     let held = host.claim_one().await;
     let gone = format!("delete from agent_provision_requests where id = '{id}'");
-    assert_eq!(f.as_person(f.owner, &gone).await.expect("too late"), 0, "what runs is not withdrawn");
+    assert_eq!(
+        f.as_person(f.owner, &gone).await.expect("too late"),
+        0,
+        "what runs is not withdrawn"
+    );
     host.finish(held, "done").await;
 }
 
@@ -271,7 +384,10 @@ async fn a_draining_host_finishes_and_takes_nothing_new() {
     let host = f.host(&["p1"]).await;
     let first = f.request("agent:a:main").await;
     let held = host.claim_one().await;
-    f.admin.execute("update hosts set status = 'draining'", &[]).await.expect("drain");
+    f.admin
+        .execute("update hosts set status = 'draining'", &[])
+        .await
+        .expect("drain");
     f.request("agent:b:main").await;
     assert!(host.claim(10).await.is_empty());
     host.finish(held, "done").await;
@@ -282,11 +398,17 @@ async fn a_draining_host_finishes_and_takes_nothing_new() {
 async fn a_full_host_takes_no_more_agents_and_why_pending_says_so() {
     let f = Fixture::new().await;
     let host = f.host(&["p1"]).await;
-    f.admin.execute("update hosts set capacity = 1", &[]).await.expect("make it small");
+    f.admin
+        .execute("update hosts set capacity = 1", &[])
+        .await
+        .expect("make it small");
     host.tick(&[]).await;
     f.request("agent:a:main").await;
     let second = f.request("agent:b:main").await;
     assert_eq!(host.claim(10).await.len(), 1);
-    let why = f.ask_as_person(f.owner, &format!("select why_pending('{second}')")).await.expect("ask why");
+    let why = f
+        .ask_as_person(f.owner, &format!("select why_pending('{second}')"))
+        .await
+        .expect("ask why");
     assert_eq!(why["code"], json!("capacity"));
 }

@@ -21,7 +21,10 @@ async fn changes(f: &Fixture) -> Vec<String> {
         let oid = || u32::from_be_bytes(data[1..5].try_into().expect("four bytes"));
         match data[0] {
             b'R' => {
-                let text = data[5..].split(|b| *b == 0).nth(1).expect("a relation has a name");
+                let text = data[5..]
+                    .split(|b| *b == 0)
+                    .nth(1)
+                    .expect("a relation has a name");
                 names.insert(oid(), String::from_utf8(text.to_vec()).expect("a name is text"));
             }
             b'I' | b'U' | b'D' => heard.push(names[&oid()].clone()),
@@ -34,27 +37,50 @@ async fn changes(f: &Fixture) -> Vec<String> {
 #[tokio::test]
 async fn a_page_hears_of_the_badge_and_not_of_leases_or_metrics() {
     let f = Fixture::new().await;
-    f.admin.batch_execute("set synchronous_commit = on").await.expect("set");
-    let host = f.host(&["p1"]).await;
-    host.client.batch_execute("set synchronous_commit = on").await.expect("set");
     f.admin
-        .execute("select pg_create_logical_replication_slot('heard', 'pgoutput', true)", &[])
+        .batch_execute("set synchronous_commit = on")
+        .await
+        .expect("set");
+    let host = f.host(&["p1"]).await;
+    host.client
+        .batch_execute("set synchronous_commit = on")
+        .await
+        .expect("set");
+    f.admin
+        .execute(
+            "select pg_create_logical_replication_slot('heard', 'pgoutput', true)",
+            &[],
+        )
         .await
         .expect("make a temporary slot");
 
     f.request("agent:scout:main").await;
     let heard = changes(&f).await;
-    assert!(heard.contains(&"agent_provision_requests".to_owned()), "{heard:?}");
+    assert!(
+        heard.contains(&"agent_provision_requests".to_owned()),
+        "{heard:?}"
+    );
     let item = host.claim(1).await.pop().expect("one item");
     let held = crate::fixture::token(&item);
-    assert!(changes(&f).await.contains(&"agent_provision_requests".to_owned()), "running is told");
+    assert!(
+        changes(&f).await.contains(&"agent_provision_requests".to_owned()),
+        "running is told"
+    );
 
     let args = serde_json::json!({ "api": 1, "session": host.session, "tokens": [held], "host": { "cpu_percent": 3 },
       "metrics": [{ "agent_id": item["agent"]["id"], "cpu_percent": 1, "ram_mb": 2, "disk_mb": 3, "uptime_secs": 4 }] });
     host.call("tick", &args).await.expect("tick");
-    let renewed = f.admin.query_one("select count(*) from agent_metrics", &[]).await.expect("count");
+    let renewed = f
+        .admin
+        .query_one("select count(*) from agent_metrics", &[])
+        .await
+        .expect("count");
     assert_eq!(renewed.get::<_, i64>(0), 1, "the tick did write");
-    assert_eq!(changes(&f).await, Vec::<String>::new(), "a renewed lease and a metric are no messages");
+    assert_eq!(
+        changes(&f).await,
+        Vec::<String>::new(),
+        "a renewed lease and a metric are no messages"
+    );
 
     host.finish(held, "done").await;
     let heard = changes(&f).await;
