@@ -14,6 +14,7 @@ mod jitter;
 pub mod job;
 pub mod lease;
 mod lock;
+pub mod process;
 mod rows;
 mod run;
 pub mod shutdown;
