@@ -14,6 +14,7 @@ mod jitter;
 pub mod job;
 pub mod lease;
 mod lock;
+pub mod openclaw;
 pub mod process;
 mod rows;
 mod run;

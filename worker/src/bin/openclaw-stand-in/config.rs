@@ -1,0 +1,98 @@
+//! The files of the stand-in.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::fault::{self, Fault};
+
+/// OPENCLAW_STATE_DIR and OPENCLAW_CONFIG_PATH.
+pub(crate) struct State {
+    pub(crate) dir: PathBuf,
+    config_path: PathBuf,
+}
+
+impl State {
+    pub(crate) fn open() -> io::Result<Self> {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".openclaw"));
+        let dir = std::env::var_os("OPENCLAW_STATE_DIR")
+            .map(PathBuf::from)
+            .or_else(home);
+        let dir = dir.ok_or_else(|| io::Error::other("neither OPENCLAW_STATE_DIR nor HOME is set"))?;
+        std::fs::create_dir_all(&dir)?;
+        let config_path = std::env::var_os("OPENCLAW_CONFIG_PATH").map(PathBuf::from);
+        Ok(Self {
+            config_path: config_path.unwrap_or_else(|| dir.join("openclaw.json")),
+            dir,
+        })
+    }
+
+    /// Writes a line about this call, and takes the fault that it is to have.
+    pub(crate) fn log_and_take_fault(&self, call: &str, args: &[String]) -> io::Result<Option<Fault>> {
+        let _locked = self.lock()?;
+        let line = json!({ "command": call, "args": args, "pid": std::process::id() });
+        let mut log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("stand-in.log"))?;
+        log.write_all(format!("{line}\n").as_bytes())?;
+        fault::take(&self.dir.join("stand-in.json"), call)
+    }
+
+    /// The configuration; as the real one makes it, if there is none.
+    pub(crate) fn read(&self) -> io::Result<Value> {
+        match std::fs::read_to_string(&self.config_path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|_| {
+                io::Error::other(format!(
+                    "OpenClaw config is invalid: {}",
+                    self.config_path.display()
+                ))
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(self.empty()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes the configuration, one process at a time.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Map<String, Value>) -> T) -> io::Result<T> {
+        let _locked = self.lock()?;
+        let mut config = self.read()?;
+        let entries = &mut config["agents"]["entries"];
+        if !entries.is_object() {
+            *entries = json!({});
+        }
+        let changed = change(entries.as_object_mut().expect("it was made an object above"));
+        replace(&self.config_path, &config)?;
+        Ok(changed)
+    }
+
+    fn empty(&self) -> Value {
+        json!({
+            "agents": {
+                "ownership": "explicit",
+                "defaults": { "systemAgent": { "agentId": "main" }, "heartbeat": { "agentId": "main" } },
+                "entries": { "main": { "workspace": self.dir.join("workspace") } },
+            },
+            "meta": { "lastTouchedVersion": "2026.9.6" },
+        })
+    }
+
+    /// Held until the file is closed, also by a killed process.
+    fn lock(&self) -> io::Result<File> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("stand-in.lock"))?;
+        file.lock()?;
+        Ok(file)
+    }
+}
+
+/// Writes a whole file of JSON in place of what is there.
+pub(crate) fn replace(path: &Path, value: &Value) -> io::Result<()> {
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    std::fs::write(&temporary, format!("{value:#}\n"))?;
+    std::fs::rename(temporary, path)
+}

@@ -1,0 +1,132 @@
+//! Reads `openclaw.json`. Asking OpenClaw for the same costs seconds and a third of a gigabyte.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Entry;
+
+/// The gateway's port if the configuration names none.
+const DEFAULT_GATEWAY_PORT: u16 = 18_789;
+
+/// What the file says, or that OpenClaw itself must be asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer<T> {
+    /// The file says this.
+    Known(T),
+    /// The file cannot be read, is damaged, or uses what only OpenClaw resolves.
+    AskOpenClaw,
+}
+
+/// The agent with this id.
+pub(super) async fn find(path: &Path, id: &str) -> Answer<Option<Entry>> {
+    match read(path).await {
+        Answer::Known(Some(config)) => find_in(&config, id),
+        Answer::Known(None) => Answer::Known(None),
+        Answer::AskOpenClaw => Answer::AskOpenClaw,
+    }
+}
+
+/// The port of this configuration's gateway; none if it has no gateway. Without that check, the gateway of
+/// another configuration on the usual port would be taken for this one's.
+pub(super) async fn gateway_port(path: &Path) -> Option<u16> {
+    let Answer::Known(Some(config)) = read(path).await else {
+        return None;
+    };
+    let gateway = config.get("gateway")?;
+    let port = gateway
+        .get("port")
+        .and_then(Value::as_u64)
+        .and_then(|port| u16::try_from(port).ok());
+    Some(port.unwrap_or(DEFAULT_GATEWAY_PORT))
+}
+
+/// The whole configuration; nothing if there is none yet.
+async fn read(path: &Path) -> Answer<Option<Value>> {
+    let text = match tokio::fs::read_to_string(path).await {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Answer::Known(None),
+        Err(_) => return Answer::AskOpenClaw,
+    };
+    // OpenClaw writes plain JSON, which is read much faster; people write JSON5.
+    let config = serde_json::from_str(&text)
+        .ok()
+        .or_else(|| json5::from_str(&text).ok());
+    config.map_or(Answer::AskOpenClaw, |config| Answer::Known(Some(config)))
+}
+
+fn find_in(config: &Value, id: &str) -> Answer<Option<Entry>> {
+    let agents = config.get("agents");
+    let included = |value: Option<&Value>| value.is_some_and(|value| value.get("$include").is_some());
+    let entries = agents.and_then(|agents| agents.get("entries"));
+    let has_older_list = agents.is_some_and(|agents| agents.get("list").is_some());
+    if included(Some(config)) || included(agents) || included(entries) || has_older_list {
+        return Answer::AskOpenClaw;
+    }
+    let Some(entry) = entries.and_then(|entries| entries.get(id)) else {
+        return Answer::Known(None);
+    };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
+    let workspace = text(entry.get("workspace"));
+    let needs_resolving = |path: &String| path.starts_with('~') || path.contains("${");
+    if included(Some(entry)) || workspace.as_ref().is_some_and(needs_resolving) {
+        return Answer::AskOpenClaw;
+    }
+    let identity = entry.get("identity");
+    Answer::Known(Some(Entry {
+        id: id.to_owned(),
+        name: text(entry.get("name")),
+        workspace: workspace.map(PathBuf::from),
+        identity_name: text(identity.and_then(|identity| identity.get("name"))),
+        identity_emoji: text(identity.and_then(|identity| identity.get("emoji"))),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_openclaw_writes_it() {
+        let config = json!({"agents": {"entries": {"alpha": {
+            "name": "alpha", "workspace": "/ws/alpha", "identity": {"name": "Ada \"L.\"", "emoji": "🦉"},
+        }}}});
+        let Answer::Known(Some(entry)) = find_in(&config, "alpha") else {
+            panic!("the entry is there")
+        };
+        assert_eq!(entry.workspace.as_deref(), Some(Path::new("/ws/alpha")));
+        assert_eq!(entry.identity_name.as_deref(), Some("Ada \"L.\""));
+        assert_eq!(find_in(&config, "beta"), Answer::Known(None));
+    }
+
+    #[test]
+    fn what_only_openclaw_resolves_is_left_to_it() {
+        for config in [
+            json!({"$include": "./more.json5"}),
+            json!({"agents": {"$include": "./agents.json5"}}),
+            json!({"agents": {"list": []}}),
+            json!({"agents": {"entries": {"alpha": {"workspace": "~/ws"}}}}),
+        ] {
+            assert_eq!(find_in(&config, "alpha"), Answer::AskOpenClaw, "{config}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_by_a_persons_hand_is_read_and_a_damaged_one_is_not_believed() {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let path = folder.path().join("openclaw.json");
+        assert_eq!(find(&path, "a").await, Answer::Known(None));
+        std::fs::write(
+            &path,
+            "// mine\n{agents: {entries: {a: {name: 'A',},},}, gateway: {}}",
+        )
+        .expect("write");
+        assert!(matches!(find(&path, "a").await, Answer::Known(Some(_))));
+        assert_eq!(gateway_port(&path).await, Some(DEFAULT_GATEWAY_PORT));
+        std::fs::write(&path, "{agents: ").expect("write");
+        assert_eq!(find(&path, "a").await, Answer::AskOpenClaw);
+        assert_eq!(gateway_port(&path).await, None);
+    }
+}

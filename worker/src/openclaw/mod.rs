@@ -1,0 +1,51 @@
+//! OpenClaw on this host, behind one trait.
+
+mod broker;
+mod cli;
+mod config_file;
+mod error;
+mod gateway;
+mod output;
+mod version;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use creel_core::id::AgentId;
+
+pub use broker::Broker;
+pub use cli::{CliDriver, CliLimits, CliSettings};
+pub use error::OpenClawError;
+pub use version::{MIN_VERSION, Version};
+
+/// What Creel does with OpenClaw. One instance serves all jobs of a host.
+#[async_trait]
+pub trait OpenClaw: Send + Sync {
+    /// Its version; an error if it is missing or older than [`MIN_VERSION`].
+    async fn version(&self) -> Result<Version, OpenClawError>;
+    /// One agent, as OpenClaw's configuration has it.
+    async fn find(&self, id: &AgentId) -> Result<Option<Entry>, OpenClawError>;
+    /// All agents.
+    async fn list(&self) -> Result<Vec<Entry>, OpenClawError>;
+    /// Registers an agent. [`OpenClawError::AlreadyExists`] if there is one with this id.
+    async fn add(&self, id: &AgentId, workspace: &Path) -> Result<(), OpenClawError>;
+    /// Gives an agent its name and emoji; no emoji leaves the one it has.
+    async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError>;
+    /// Whether the gateway of this configuration is up, and with it all registered agents.
+    async fn is_served(&self) -> bool;
+}
+
+/// An agent in OpenClaw's configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its id, normalised by OpenClaw.
+    pub id: String,
+    /// Its name in the configuration; not what people see.
+    pub name: Option<String>,
+    /// Its folder.
+    pub workspace: Option<PathBuf>,
+    /// What people see.
+    pub identity_name: Option<String>,
+    /// The emoji that people see.
+    pub identity_emoji: Option<String>,
+}
