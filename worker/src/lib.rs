@@ -21,6 +21,7 @@ mod run;
 pub mod shutdown;
 mod tick;
 mod wake;
+pub mod workspace;
 
 pub use config::{WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
