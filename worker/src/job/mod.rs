@@ -1,9 +1,13 @@
 //! What a job is given, and what it may come to.
 
+mod memory_rows;
+pub mod provision;
+
 use async_trait::async_trait;
 use creel_core::host_api::{Doc, Item, ReadDocsReply, RecordDocsReply};
 use serde_json::{Value, json};
 
+pub use self::memory_rows::MemoryRows;
 use crate::lease::{Lease, LeaseLost};
 
 /// The database, as far as a job on one claimed item sees it. Every call carries the item's fence.

@@ -1,0 +1,199 @@
+//! Makes an OpenClaw agent of a row in `agent_provision_requests`.
+//!
+//! Each step can be done again: whatever a killed worker left half done, the next attempt completes. The
+//! files come before `agents add`, as OpenClaw writes its own only where there are none.
+
+mod course;
+mod failure;
+mod validate;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use creel_core::host_api::{Item, Provisioned};
+use serde_json::{Value, json};
+use tracing::warn;
+
+use self::course::Course;
+pub use self::course::Step;
+use self::failure::{agent_exists, differs, disk_hangs};
+pub use self::validate::{Wish, plan_wish};
+use crate::job::{Job, JobContext, JobError, JobRows};
+use crate::openclaw::{OpenClaw, OpenClawError};
+use crate::workspace::{Skipped, Templates, Workspace, WorkspaceError};
+
+/// Name of the queue.
+pub const QUEUE: &str = "agent_provision_requests";
+
+/// Some small files take milliseconds; a network disk whose server is away takes for ever.
+const DISK_LIMIT: Duration = Duration::from_secs(30);
+
+/// The job for [`QUEUE`].
+pub struct ProvisionJob {
+    openclaw: Arc<dyn OpenClaw>,
+    workspace_root: PathBuf,
+}
+
+impl ProvisionJob {
+    /// A job that registers agents in this OpenClaw, with folders beneath this one.
+    pub fn new(openclaw: Arc<dyn OpenClaw>, workspace_root: impl Into<PathBuf>) -> Self {
+        Self {
+            openclaw,
+            workspace_root: workspace_root.into(),
+        }
+    }
+
+    async fn steps(&self, context: &JobContext<'_>, course: &mut Course<'_>) -> Result<Value, JobError> {
+        let rows = context.rows;
+        let wish = course.step(Step::Validate, self.validate(context.item)).await?;
+        let workspace = course.step(Step::Workspace, self.workspace(&wish, rows)).await?;
+        course.step(Step::Add, self.add(&wish, &workspace)).await?;
+        course.step(Step::Identity, self.identity(&wish)).await?;
+        let skipped = course.step(Step::Record, record(&workspace, rows)).await?;
+        let provisioned = course.step(Step::Verify, self.verify(&wish, &workspace)).await?;
+        Ok(json!({
+            "ok": true,
+            "steps": course.done(),
+            "skipped": skipped,
+            "openclaw_id": provisioned.openclaw_id,
+            "workspace": provisioned.workspace,
+            "served": provisioned.served,
+        }))
+    }
+
+    async fn validate(&self, item: &Item) -> Result<Wish, JobError> {
+        let wish = plan_wish(item)?;
+        self.openclaw.version().await?;
+        Ok(wish)
+    }
+
+    async fn workspace(&self, wish: &Wish, rows: &dyn JobRows) -> Result<Arc<Workspace>, JobError> {
+        let documents = rows.read_docs().await.map_err(JobError::Rows)?;
+        if !documents.held {
+            return Err(JobError::LeaseLost);
+        }
+        let (root, id) = (self.workspace_root.clone(), wish.id.clone());
+        let (owner, templates) = (wish.owner.clone(), Templates::new(wish.persona.clone()));
+        on_disk(&self.workspace_root, move || {
+            let workspace = Workspace::open(&root, &id, &owner)?;
+            workspace.seed(&documents.docs, &templates)?;
+            Ok(Arc::new(workspace))
+        })
+        .await
+    }
+
+    async fn add(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<(), JobError> {
+        if self.is_there(wish, workspace).await? {
+            // A killed worker may have come no further than to the registration.
+            return with(workspace, Workspace::restore_identity).await;
+        }
+        with(workspace, Workspace::keep_identity).await?;
+        let added = self.openclaw.add(&wish.id, workspace.path()).await;
+        with(workspace, Workspace::restore_identity).await?;
+        match added {
+            Err(OpenClawError::AlreadyExists { .. }) if self.is_there(wish, workspace).await? => Ok(()),
+            added => Ok(added?),
+        }
+    }
+
+    async fn identity(&self, wish: &Wish) -> Result<(), JobError> {
+        if self
+            .openclaw
+            .find(&wish.id)
+            .await?
+            .is_some_and(|entry| wish.is_shown_by(&entry))
+        {
+            return Ok(());
+        }
+        Ok(self
+            .openclaw
+            .set_identity(&wish.id, &wish.persona.name, wish.emoji())
+            .await?)
+    }
+
+    /// Reads back what was written.
+    async fn verify(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<Provisioned, JobError> {
+        if !self.is_there(wish, workspace).await? {
+            return Err(differs(wish, "the agent is not in its configuration").into());
+        }
+        let entry = self.openclaw.find(&wish.id).await?;
+        let entry = entry.filter(|entry| wish.is_shown_by(entry));
+        let entry = entry.ok_or_else(|| differs(wish, "the agent has another name or emoji"))?;
+        let served = self.openclaw.is_served().await;
+        let workspace = workspace.path().to_string_lossy().into_owned();
+        Ok(Provisioned {
+            openclaw_id: entry.id,
+            workspace,
+            served,
+        })
+    }
+
+    /// Whether OpenClaw has the agent with our workspace. With another workspace it is somebody else's.
+    async fn is_there(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<bool, JobError> {
+        let Some(entry) = self.openclaw.find(&wish.id).await? else {
+            return Ok(false);
+        };
+        let Some(path) = entry.workspace else {
+            return Err(agent_exists(wish).into());
+        };
+        let ours = Arc::clone(workspace);
+        match on_disk(workspace.path(), move || Ok(ours.is_at(&path))).await? {
+            true => Ok(true),
+            false => Err(agent_exists(wish).into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Job for ProvisionJob {
+    fn queue(&self) -> &'static str {
+        QUEUE
+    }
+
+    async fn run(&self, context: JobContext<'_>) -> Result<Value, JobError> {
+        let mut course = Course::new(context.lease, context.rows);
+        let result = self.steps(&context, &mut course).await;
+        result.map_err(|error| match error {
+            JobError::Failed(failure) => JobError::Failed(failure.after(course.done())),
+            error => error,
+        })
+    }
+}
+
+/// Makes rows of the documents that are on the disk. What no row can hold is no reason to fail.
+async fn record(workspace: &Arc<Workspace>, rows: &dyn JobRows) -> Result<Vec<Skipped>, JobError> {
+    let documents = with(workspace, Workspace::documents).await?;
+    for skipped in &documents.skipped {
+        let path = workspace.path().join(skipped.file);
+        warn!(path = %path.display(), "{} is not mirrored: {}", path.display(), skipped.reason);
+    }
+    match rows
+        .record_docs(documents.docs)
+        .await
+        .map_err(JobError::Rows)?
+        .held
+    {
+        true => Ok(documents.skipped),
+        false => Err(JobError::LeaseLost),
+    }
+}
+
+async fn with<T: Send + 'static>(
+    workspace: &Arc<Workspace>,
+    work: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
+) -> Result<T, JobError> {
+    let ours = Arc::clone(workspace);
+    on_disk(workspace.path(), move || work(&ours)).await
+}
+
+/// Works on the disk without holding up the other jobs.
+async fn on_disk<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, WorkspaceError> + Send + 'static,
+) -> Result<T, JobError> {
+    let done = tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(work)).await;
+    let done = done.map_err(|_| disk_hangs(path, DISK_LIMIT))?;
+    Ok(done.map_err(|error| JobError::Rows(error.into()))??)
+}

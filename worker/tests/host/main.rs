@@ -1,0 +1,13 @@
+//! What the worker does on its host: programs, OpenClaw, folders, and the job made of them. Everything is
+//! real but OpenClaw, for which `openclaw-stand-in` stands in; `real_openclaw` repeats what matters on the
+//! real one.
+
+mod conformance;
+mod disk;
+mod driver;
+mod process;
+mod provision;
+mod real_openclaw;
+mod support;
+mod validate;
+mod workspace;

@@ -1,0 +1,65 @@
+//! The same on the real OpenClaw. CREEL_TEST_OPENCLAW names its executable; without it, these tests say so
+//! and pass. Each of its runs takes seconds and half a gigabyte: the runner keeps them one at a time.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use creel_worker::job::MemoryRows;
+use creel_worker::openclaw::CliLimits;
+use serde_json::json;
+
+use crate::conformance::keeps_all_promises;
+use crate::support::{Host, eventually, read, row};
+
+/// Right in the middle of its work: it takes several seconds, and writes at the end.
+const CUT_AFTER: Duration = Duration::from_secs(2);
+
+fn host() -> Option<Host> {
+    let Some(program) = std::env::var_os("CREEL_TEST_OPENCLAW") else {
+        eprintln!("skipped: CREEL_TEST_OPENCLAW does not name an OpenClaw");
+        return None;
+    };
+    let mut host = Host::new();
+    host.program = PathBuf::from(program);
+    host.limits = CliLimits::default();
+    Some(host)
+}
+
+#[tokio::test]
+async fn the_cli_driver_keeps_all_promises() {
+    let Some(host) = host() else { return };
+    let names = ["--emoji=boo", "Ada \"the 'quoted'\" L. \\ $HOME סייר 👩‍👩‍👧‍👦"];
+    keeps_all_promises(host.openclaw().as_ref(), &host.workspaces(), &names).await;
+}
+
+#[tokio::test]
+async fn a_row_becomes_an_agent() {
+    let Some(host) = host() else { return };
+    let result = host
+        .provision(&row(json!({})), &MemoryRows::new(Vec::new()))
+        .await
+        .expect("it works");
+    eprintln!("{result:#}");
+    let listed = host.openclaw().list().await.expect("a list");
+    let agent = listed
+        .iter()
+        .find(|entry| entry.id == "scout")
+        .expect("it is there");
+    assert_eq!(agent.identity_name.as_deref(), Some("Scout"));
+    assert_eq!(agent.identity_emoji.as_deref(), Some("🦞"));
+    let identity = read(host.workspaces().join("scout/IDENTITY.md"));
+    assert!(identity.contains("- **Name:** Scout\n"), "{identity}");
+}
+
+#[tokio::test]
+async fn it_is_stopped_with_all_its_processes_and_the_next_attempt_succeeds() {
+    let Some(mut host) = host() else { return };
+    host.limits.add = CUT_AFTER;
+    let failure = host.failure(&row(json!({}))).await;
+    assert_eq!((failure.code, failure.retry), ("openclaw_timed_out", true));
+    host.limits = CliLimits::default();
+    host.provision(&row(json!({})), &MemoryRows::new(Vec::new()))
+        .await
+        .expect("it works");
+    eventually("nothing is left", || host.processes().is_empty()).await;
+}
