@@ -209,6 +209,14 @@ impl Stack {
         rest.and(cluster)
     }
 
+    /// Ends as a killed process does: nothing is stopped, and the folder's lock is open. For tests.
+    #[doc(hidden)]
+    pub fn forget(self) {
+        self.stop.cancel();
+        self.gateway.stop();
+        std::mem::forget((self.cluster, self.postgrest));
+    }
+
     fn url_for(&self, role: &str, password: &Secret) -> String {
         format!(
             "postgresql://{role}:{}@127.0.0.1:{}/{DATABASE}",

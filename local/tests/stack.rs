@@ -1,35 +1,215 @@
 //! The whole stack, on the real Postgres and the real PostgREST.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use creel_core::secret::Secret;
+use creel_local::gateway::http;
+use creel_local::process::MARK;
 use creel_local::{Stack, StackConfig};
+use rustix::process::{Pid, Signal, kill_process};
+use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
 
-/// Programs are installed once for all tests.
-fn tools_dir() -> PathBuf {
-    std::env::var_os("CREEL_TOOLS_DIR").map_or_else(
+/// Passing through is allowed, as in the usual folders of people.
+const OPEN: u32 = 0o755;
+
+/// As root's own folder: nobody else passes.
+const CLOSED: u32 = 0o700;
+
+fn config(dir: &Path) -> StackConfig {
+    let mut config = StackConfig::new(dir);
+    let tools = std::env::var_os("CREEL_TOOLS_DIR");
+    config.tools_dir = Some(tools.map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.creel/tools")),
         PathBuf::from,
-    )
-}
-
-fn config(dir: &std::path::Path) -> StackConfig {
-    let mut config = StackConfig::new(dir);
-    config.tools_dir = Some(tools_dir());
+    ));
     config.durable = false;
     config
 }
 
+fn folder(mode: u32) -> Result<TempDir> {
+    let permissions = fs::Permissions::from_mode(mode);
+    Ok(tempfile::Builder::new()
+        .prefix("creel-stack-")
+        .permissions(permissions)
+        .tempdir()?)
+}
+
+async fn connect(url: &Secret) -> Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url.expose(), NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// Programs of the stack in `dir` that run now.
+fn programs(dir: &Path) -> Result<Vec<String>> {
+    let dir = dir.canonicalize()?;
+    let mut system = System::new().ok().context("look at the processes")?;
+    let wanted = ProcessRefreshKind::nothing()
+        .with_environ(UpdateKind::Always)
+        .without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
+    let mark = format!("{MARK}={}", dir.display());
+    let ours = |entry: &std::ffi::OsString| entry.to_string_lossy().starts_with(&mark);
+    Ok(system
+        .processes()
+        .values()
+        .filter(|process| process.environ().iter().any(ours))
+        .map(|process| process.name().to_string_lossy().into_owned())
+        .collect())
+}
+
+/// Process id of the postmaster whose cluster is in `dir`.
+fn postmaster(dir: &Path) -> Result<Pid> {
+    let text = fs::read_to_string(dir.join("postgres/data/postmaster.pid"))?;
+    let line = text.lines().next().context("read the pid file")?;
+    Pid::from_raw(line.trim().parse()?).context("read the pid file")
+}
+
 #[tokio::test]
-async fn a_stack_comes_up_and_answers() -> Result<()> {
-    let dir = tempfile::tempdir()?;
+async fn a_stack_comes_up_answers_and_leaves_no_process() -> Result<()> {
+    let dir = folder(OPEN)?;
     let stack = Stack::up(&config(dir.path())).await?;
-    let http = creel_local::gateway::http::client()?;
+    assert!(!stack.applied_migrations().is_empty());
+    assert!(programs(dir.path())?.len() >= 2);
+    let http = http::client()?;
+    let root = format!("{}/rest/v1/", stack.supabase_url());
     let answer = http
-        .get(format!("{}/rest/v1/", stack.supabase_url()))
+        .get(&root)
         .header("apikey", stack.secret_key().expose())
         .send()
         .await?;
     assert!(answer.status().is_success(), "{}", answer.text().await?);
-    stack.down().await
+
+    let refused = http.get(&root).send().await?;
+    assert_eq!(refused.status().as_u16(), 401);
+    let body: serde_json::Value = refused.json().await?;
+    assert!(body["message"].is_string() && body["hint"].is_string(), "{body}");
+    let elsewhere = http
+        .get(format!("{root}..%2f..%2fauth"))
+        .header("apikey", "x")
+        .send()
+        .await?;
+    assert_eq!(elsewhere.status().as_u16(), 400);
+
+    for name in ["keys.json", "postgres.log", "postgrest.log"] {
+        let mode = fs::metadata(dir.path().join(name))?.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    stack.down().await?;
+    assert_eq!(programs(dir.path())?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_start_keeps_keys_ports_and_rows_and_applies_nothing() -> Result<()> {
+    let dir = folder(OPEN)?;
+    let first = Stack::up(&config(dir.path())).await?;
+    let (url, key) = (first.supabase_url(), first.publishable_key().expose().to_owned());
+    let user = first.create_user("A@example.com", &Secret::new("one")).await?;
+    first.down().await?;
+
+    let second = Stack::up(&config(dir.path())).await?;
+    assert_eq!(second.supabase_url(), url);
+    assert_eq!(second.publishable_key().expose(), key);
+    assert_eq!(second.applied_migrations(), Vec::<String>::new());
+    assert_eq!(
+        second.create_user("a@example.com", &Secret::new("two")).await?,
+        user
+    );
+    second.down().await
+}
+
+#[tokio::test]
+async fn two_stacks_run_side_by_side_but_not_on_one_folder() -> Result<()> {
+    let (one, other) = (folder(OPEN)?, folder(OPEN)?);
+    let first = Stack::up(&config(one.path())).await?;
+    let second = Stack::up(&config(other.path())).await?;
+    assert_ne!(first.supabase_url(), second.supabase_url());
+    assert_ne!(first.secret_key().expose(), second.secret_key().expose());
+    let refused = Stack::up(&config(one.path()))
+        .await
+        .expect_err("the folder is in use");
+    assert!(refused.to_string().contains("another creel up"), "{refused:#}");
+    let rows = connect(&first.database_url())
+        .await?
+        .query("select 1", &[])
+        .await?;
+    assert_eq!(rows.len(), 1, "the refused start harmed nothing");
+    first.down().await?;
+    second.down().await
+}
+
+#[tokio::test]
+async fn what_a_killed_run_left_behind_is_stopped_by_the_next_one() -> Result<()> {
+    let dir = folder(OPEN)?;
+    let first = Stack::up(&config(dir.path())).await?;
+    let left = postmaster(dir.path())?;
+    first.forget();
+    let second = Stack::up(&config(dir.path())).await?;
+    assert_ne!(postmaster(dir.path())?, left);
+    let names = programs(dir.path())?;
+    assert_eq!(
+        names.iter().filter(|name| name.starts_with("postgrest")).count(),
+        1,
+        "{names:?}"
+    );
+    second.down().await?;
+    assert_eq!(programs(dir.path())?, Vec::<String>::new());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_pid_file_of_a_dead_postgres_is_no_obstacle() -> Result<()> {
+    let dir = folder(OPEN)?;
+    Stack::up(&config(dir.path())).await?.down().await?;
+    // Our own id: alive, and no Postgres.
+    let file = dir.path().join("postgres/data/postmaster.pid");
+    fs::write(
+        &file,
+        format!("{}\n/nowhere\n1\n5432\n\n127.0.0.1\n", std::process::id()),
+    )?;
+    Stack::up(&config(dir.path())).await?.down().await
+}
+
+#[tokio::test]
+async fn the_death_of_postgres_is_noticed() -> Result<()> {
+    let dir = folder(OPEN)?;
+    let mut stack = Stack::up(&config(dir.path())).await?;
+    kill_process(postmaster(dir.path())?, Signal::QUIT)?;
+    let ended = tokio::time::timeout(Duration::from_secs(30), stack.ended()).await?;
+    assert_eq!(ended, "Postgres");
+    stack.down().await?;
+    // It recovers: what was lost is the sessions.
+    Stack::up(&config(dir.path())).await?.down().await
+}
+
+#[tokio::test]
+async fn a_folder_that_only_root_can_enter_serves_too() -> Result<()> {
+    let closed = folder(CLOSED)?;
+    let dir = closed.path().join("state");
+    let stack = Stack::up(&config(&dir)).await?;
+    connect(&stack.database_url())
+        .await?
+        .query("select 1", &[])
+        .await?;
+    stack.down().await?;
+    // Only root's Postgres runs as somebody else.
+    if let Ok(moved) = fs::read_to_string(dir.join("postgres/moved-to")) {
+        let home = Path::new(moved.trim_end());
+        assert_eq!(fs::metadata(home)?.permissions().mode() & 0o777, CLOSED);
+        let again = Stack::up(&config(&dir)).await?;
+        assert!(
+            again.applied_migrations().is_empty(),
+            "the same cluster is found again"
+        );
+        again.down().await?;
+        fs::remove_dir_all(home)?;
+    }
+    Ok(())
 }
