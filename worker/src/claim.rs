@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::BackoffBuilder;
 use creel_core::clock::Moment;
 use creel_core::host_api::{API, ClaimReply, ClaimRequest, ReleaseReply, ReleaseRequest};
 use uuid::Uuid;
 
 use crate::crew::Crew;
-use crate::db::{CALL_LIMIT, CallError, Link};
+use crate::db::{CALL_LIMIT, CallError, Link, retry_delays};
 use crate::exit::Fatal;
 use crate::jitter::jittered;
 use crate::shutdown::Shutdown;
@@ -17,8 +18,6 @@ use crate::wake::Wake;
 /// Each tick asks whether there is work, and a notification comes sooner: this is for the time in
 /// which both fail, and finds out about a main connection that is silently dead.
 const BACKSTOP: Duration = Duration::from_secs(30);
-/// After a claim that failed for another reason than the connection: a fault that needs a person.
-const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
 /// The loop that claims.
 pub(crate) struct Claimer {
@@ -47,6 +46,7 @@ enum Claimed {
 impl Claimer {
     /// Claims until the worker is to stop. Ends otherwise only by what no repetition can mend.
     pub(crate) async fn run(self) -> Result<(), Fatal> {
+        let mut delays = retry_delays().build();
         loop {
             tokio::select! {
                 () = self.wake.rung() => {}
@@ -55,8 +55,11 @@ impl Claimer {
             }
             while self.crew.free_permits() > 0 && !self.shutdown.is_draining() {
                 match self.claim_once().await {
-                    Ok(Claimed::All) => {}
-                    Ok(Claimed::Rest) => break,
+                    Ok(Claimed::All) => delays = retry_delays().build(),
+                    Ok(Claimed::Rest) => {
+                        delays = retry_delays().build();
+                        break;
+                    }
                     Ok(Claimed::Stopping) => return Ok(()),
                     Err(error) => {
                         if let Some(fatal) = error.fatal_at_work() {
@@ -66,9 +69,7 @@ impl Claimer {
                         // tick, which tells what we know to hold.
                         let text = error.chain();
                         tracing::warn!(error = text, "failed to claim work: {text}");
-                        if !error.is_passing() {
-                            self.pause(REFUSED_PAUSE).await;
-                        }
+                        self.pause(delays.next().unwrap_or(BACKSTOP)).await;
                         self.wake.poll();
                         break;
                     }

@@ -96,7 +96,7 @@ impl Crew {
         tracing::info!(item.id = %id, item.queue = queue, item.attempt = item.attempt,
             "claimed {queue} {id}, attempt {} of {}", item.attempt, item.max_attempts);
         let Some((outcome, result)) = self.attempt(&item, &lease).await else {
-            tracing::warn!(item.id = %id, "stopped work on {queue} {id}: it is no longer ours");
+            tracing::warn!(item.id = %id, "stopped work on {queue} {id} before its end");
             self.held.stopped(item.token);
             return true;
         };
@@ -110,8 +110,12 @@ impl Crew {
         metrics::histogram!(JOB_SECONDS, "queue" => item.queue.clone()).record(elapsed);
         match recorded {
             Recorded::Applied { work } => {
-                tracing::info!(item.id = %id, outcome = outcome.as_str(), duration_ms = elapsed.as_millis(),
-                    "finished {queue} {id}: {outcome} after {} ms", elapsed.as_millis());
+                if outcome == Outcome::Retry {
+                    self.wake.ask_when();
+                }
+                let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+                tracing::info!(item.id = %id, outcome = outcome.as_str(), duration_ms,
+                    "finished {queue} {id}: {outcome} after {duration_ms} ms");
                 work
             }
             Recorded::NotOurs => {

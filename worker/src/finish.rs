@@ -150,7 +150,7 @@ impl Writer {
                 .partition(|pending| pending.lease.check().is_ok());
             for pending in ended {
                 let token = pending.finish.token;
-                tracing::warn!(item.token = %token, "gave up to finish an item: its lease ended first");
+                tracing::warn!(item.token = %token, "gave up to finish an item: its lease ended before an answer came");
                 pending.tell(Recorded::NotOurs);
             }
             if alive.is_empty() {

@@ -1,7 +1,60 @@
 //! What the host says of itself.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use creel_core::host_api::HostReport;
 use sysinfo::System;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::openclaw::OpenClaw;
+
+/// An update shows on the page within the hour; each look costs a start of node.
+const VERSION_EVERY: Duration = Duration::from_secs(3_600);
+/// Somebody who installs OpenClaw because the page said that it is missing waits for this.
+const VERSION_RETRY: Duration = Duration::from_secs(60);
+
+/// Looks now and then which OpenClaw the host has. It ends when this is dropped.
+pub(crate) struct VersionWatch {
+    latest: watch::Receiver<Option<String>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl VersionWatch {
+    /// Begins to look, beside everything else: no tick waits for it.
+    pub(crate) fn start(openclaw: Arc<dyn OpenClaw>) -> Self {
+        let (sender, latest) = watch::channel(None);
+        let task = tokio::spawn(async move {
+            let mut said = false;
+            loop {
+                let pause = match openclaw.version().await {
+                    Ok(version) => {
+                        said = false;
+                        sender.send_replace(Some(version.to_string()));
+                        VERSION_EVERY
+                    }
+                    Err(error) => {
+                        if !std::mem::replace(&mut said, true) {
+                            tracing::warn!(%error, "failed to find a usable OpenClaw: {error}");
+                        }
+                        VERSION_RETRY
+                    }
+                };
+                tokio::time::sleep(pause).await;
+            }
+        });
+        Self {
+            latest,
+            _task: AbortOnDropHandle::new(task),
+        }
+    }
+
+    /// What was found last.
+    pub(crate) fn latest(&self) -> watch::Receiver<Option<String>> {
+        self.latest.clone()
+    }
+}
 
 /// Measures the machine from one tick to the next.
 pub(crate) struct HostMeter {

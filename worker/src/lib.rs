@@ -3,6 +3,7 @@
 mod claim;
 pub mod config;
 mod crew;
+mod daemon;
 mod db;
 pub mod exit;
 mod finish;
@@ -19,16 +20,12 @@ pub mod process;
 mod rows;
 mod run;
 pub mod shutdown;
+mod stop;
 mod tick;
 mod wake;
 pub mod workspace;
 
 pub use config::{WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
-pub use run::run_with;
+pub use run::{run, run_with};
 pub use shutdown::Shutdown;
-
-/// Runs a worker with the jobs of this version until `shutdown` asks it to stop.
-pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> anyhow::Result<Stopped> {
-    run_with(config, shutdown, Vec::new()).await
-}

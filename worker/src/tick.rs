@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use creel_core::clock::Moment;
-use creel_core::host_api::{API, TickReply, TickRequest};
+use creel_core::host_api::{API, HostReport, TickReply, TickRequest};
 use creel_core::telemetry::{RECONNECTED, TICK_FAILED, TICK_SECONDS};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::db::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
@@ -36,6 +37,8 @@ pub(crate) struct Ticker {
     pub(crate) wake: Arc<Wake>,
     /// Where it tells how it goes.
     pub(crate) health: Arc<Health>,
+    /// Which OpenClaw the host has, when somebody looks for that.
+    pub(crate) openclaw_version: Option<watch::Receiver<Option<String>>>,
 }
 
 impl Ticker {
@@ -67,7 +70,7 @@ impl Ticker {
                     delays = retry_delays().build();
                     // A connection that ends between two ticks is made again before the next is due.
                     tokio::select! {
-                        () = tokio::time::sleep(pause) => connection = Some(session),
+                        () = self.pause(pause) => connection = Some(session),
                         () = session.ended() => self.health.tick_down(),
                     }
                 }
@@ -85,6 +88,15 @@ impl Ticker {
         }
     }
 
+    /// Until the next tick is due, or something changed that only a tick can tell the time of.
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep(MIN_PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause.saturating_sub(MIN_PAUSE)) => {}
+            () = self.wake.asked_when() => {}
+        }
+    }
+
     async fn connect(&self) -> Result<Session, CallError> {
         let session = self.connector.connect("tick", |_| {}).await?;
         session.set_up(TICK_LIMIT, None).await?;
@@ -98,7 +110,13 @@ impl Ticker {
             session: self.session_id,
             tokens: self.held.tokens(),
             metrics: Vec::new(),
-            host: meter.report(),
+            host: HostReport {
+                openclaw_version: self
+                    .openclaw_version
+                    .as_ref()
+                    .and_then(|latest| latest.borrow().clone()),
+                ..meter.report()
+            },
         };
         let (asked, started) = (Moment::now(), Instant::now());
         let reply: TickReply = session.call("tick", &request, TICK_LIMIT).await?;

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
     bell: Notify,
+    tick_bell: Notify,
     pushed: AtomicBool,
 }
 
@@ -27,6 +28,16 @@ impl Wake {
     /// Waits for a ring.
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;
+    }
+
+    /// Something will become claimable by time alone: only a tick learns when.
+    pub(crate) fn ask_when(&self) {
+        self.tick_bell.notify_one();
+    }
+
+    /// Waits for a reason to tick sooner.
+    pub(crate) async fn asked_when(&self) {
+        self.tick_bell.notified().await;
     }
 
     /// What is told to the database with the claim that follows: once push for each notification.

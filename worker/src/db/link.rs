@@ -105,7 +105,8 @@ impl Link {
     pub(crate) async fn session(&self) -> Arc<Session> {
         let mut current = self.current.clone();
         loop {
-            if let Some(session) = current.borrow_and_update().clone() {
+            let session = current.borrow_and_update().clone();
+            if let Some(session) = session.filter(|session| !session.has_ended()) {
                 return session;
             }
             if current.changed().await.is_err() {

@@ -30,6 +30,8 @@ pub(crate) fn retry_delays() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_min_delay(RETRY_MIN)
         .with_max_delay(RETRY_MAX)
+        // Without a seed of its own every host would wait the same "random" times.
         .with_jitter()
+        .with_jitter_seed(rand::random())
         .without_max_times()
 }

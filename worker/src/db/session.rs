@@ -28,6 +28,11 @@ impl Session {
         self.ended.cancelled().await;
     }
 
+    /// Whether the connection has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
     /// Limits what a statement may take on the server too, so that none is carried out long after its
     /// caller gave it up; with `listen`, registers for that channel's notifications.
     pub(crate) async fn set_up(&self, limit: Duration, listen: Option<&str>) -> Result<(), CallError> {
@@ -66,7 +71,13 @@ impl Session {
         call: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, CallError> {
         match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(CallError::from_pg),
+            Ok(answer) => {
+                // Nobody is to be handed a connection that is known to be closed.
+                if self.client.is_closed() {
+                    self.ended.cancel();
+                }
+                answer.map_err(CallError::from_pg)
+            }
             Err(_) => {
                 self.ended.cancel();
                 Err(CallError::Silent(limit))

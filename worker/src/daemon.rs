@@ -1,0 +1,222 @@
+//! Puts the parts together, and watches that none of them ends before the worker does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use creel_core::host_api::{API, ReleaseReply, ReleaseRequest};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::claim::Claimer;
+use crate::config::WorkerConfig;
+use crate::crew::Crew;
+use crate::db::{CALL_LIMIT, Connector, Link, LinkKeeper, retry_delays};
+use crate::exit::{Fatal, Stopped};
+use crate::finish::{Finisher, Writer};
+use crate::health::Health;
+use crate::held::Held;
+use crate::host::VersionWatch;
+use crate::http::{PageState, Pages};
+use crate::run::Kit;
+use crate::shutdown::Shutdown;
+use crate::stop::StopLimits;
+use crate::tick::Ticker;
+use crate::wake::Wake;
+
+/// The loops beside the claim; each runs until the end, and whichever ends before ends the worker.
+type Parts = JoinSet<Fatal>;
+
+/// What the parts share.
+pub(crate) struct Daemon {
+    pub(crate) kit: Kit,
+    pub(crate) drain_grace: Duration,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) health: Arc<Health>,
+    pub(crate) held: Arc<Held>,
+    pub(crate) link: Link,
+    pub(crate) crew: Arc<Crew>,
+    wake: Arc<Wake>,
+    connector: Connector,
+}
+
+/// The parts that are made together with what they share.
+pub(crate) struct Background {
+    pages: Pages,
+    keeper: LinkKeeper,
+    writer: Writer,
+}
+
+impl Daemon {
+    /// Makes the parts; none of them runs yet.
+    pub(crate) fn assemble(
+        config: &WorkerConfig,
+        connector: Connector,
+        shutdown: Shutdown,
+        kit: Kit,
+        pages: Pages,
+    ) -> (Self, Background) {
+        let (health, held, wake) = (
+            Arc::<Health>::default(),
+            Arc::<Held>::default(),
+            Arc::<Wake>::default(),
+        );
+        let (keeper, link) = LinkKeeper::new(connector.clone(), wake.clone(), health.clone());
+        let (finisher, writer) = Finisher::new(link.clone());
+        let jobs = kit.jobs.clone();
+        let crew = Crew::new(
+            jobs,
+            config.permits,
+            held.clone(),
+            link.clone(),
+            finisher,
+            wake.clone(),
+        );
+        let daemon = Self {
+            kit,
+            drain_grace: config.drain_grace,
+            shutdown,
+            health,
+            held,
+            link,
+            crew: Arc::new(crew),
+            wake,
+            connector,
+        };
+        (
+            daemon,
+            Background {
+                pages,
+                keeper,
+                writer,
+            },
+        )
+    }
+
+    /// Runs until the wish to stop is fulfilled, or a part of it failed for good.
+    pub(crate) async fn run(self, background: Background) -> anyhow::Result<Stopped> {
+        let mut parts = Parts::new();
+        self.start_background(&mut parts, background);
+        tokio::select! {
+            recovered = self.recover() => recovered?,
+            fatal = first_end(&mut parts) => return Err(fatal.into()),
+            () = self.shutdown.draining() => return Ok(Stopped::Drained { released: 0 }),
+        }
+        tracing::info!(session = %self.kit.session_id, "creel worker {} is at work", env!("CARGO_PKG_VERSION"));
+        let versions = self.kit.openclaw.clone().map(VersionWatch::start);
+        parts.spawn(self.ticker(versions.as_ref()).run());
+        let mut claiming = tokio::spawn(self.claimer().run());
+
+        let fatal = tokio::select! {
+            fatal = first_end(&mut parts) => Some(fatal),
+            ended = &mut claiming => claim_end(ended, &self.shutdown),
+            () = self.shutdown.draining() => None,
+        };
+        match fatal {
+            None => Ok(self.drain(&mut claiming).await),
+            Some(fatal) => {
+                claiming.abort();
+                self.stop_jobs(StopLimits::AT_ONCE).await;
+                Err(fatal.into())
+            }
+        }
+    }
+
+    fn start_background(&self, parts: &mut Parts, background: Background) {
+        let Background {
+            pages,
+            keeper,
+            writer,
+        } = background;
+        let state = PageState {
+            health: self.health.clone(),
+            held: self.held.clone(),
+        };
+        parts.spawn(async move { died("page server", pages.serve(state).await) });
+        parts.spawn(keeper.keep());
+        parts.spawn(async move {
+            writer.run().await;
+            died("writer of results", None)
+        });
+    }
+
+    fn ticker(&self, versions: Option<&VersionWatch>) -> Ticker {
+        Ticker {
+            connector: self.connector.clone(),
+            session_id: self.kit.session_id,
+            held: self.held.clone(),
+            wake: self.wake.clone(),
+            health: self.health.clone(),
+            openclaw_version: versions.map(VersionWatch::latest),
+        }
+    }
+
+    fn claimer(&self) -> Claimer {
+        Claimer {
+            session_id: self.kit.session_id,
+            link: self.link.clone(),
+            wake: self.wake.clone(),
+            crew: self.crew.clone(),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
+    /// Gives back what the dead selves of this host held: the lock says that they are dead.
+    async fn recover(&self) -> Result<(), Fatal> {
+        let request = ReleaseRequest {
+            api: API,
+            session: self.kit.session_id,
+            tokens: Vec::new(),
+            others: true,
+        };
+        let mut delays = retry_delays().build();
+        loop {
+            let session = self.link.session().await;
+            match session
+                .call::<ReleaseReply>("release", &request, CALL_LIMIT)
+                .await
+            {
+                Ok(reply) => {
+                    if reply.released > 0 {
+                        tracing::info!(
+                            count = reply.released,
+                            "took back {} items that an earlier worker on this host left",
+                            reply.released
+                        );
+                    }
+                    return Ok(());
+                }
+                Err(error) => {
+                    if let Some(fatal) = error.fatal_at_start() {
+                        return Err(fatal);
+                    }
+                    let error = error.chain();
+                    tracing::warn!(error, "failed to start, trying again: {error}");
+                    tokio::time::sleep(delays.next().expect("the delays have no end")).await;
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the first part that ends.
+async fn first_end(parts: &mut Parts) -> Fatal {
+    match parts.join_next().await {
+        Some(Ok(fatal)) => fatal,
+        Some(Err(error)) => died("background task", Some(error.to_string())),
+        None => std::future::pending::<Fatal>().await,
+    }
+}
+
+/// The claimer may end when the worker is stopping, and else not.
+fn claim_end(ended: Result<Result<(), Fatal>, JoinError>, shutdown: &Shutdown) -> Option<Fatal> {
+    match ended {
+        Ok(Ok(())) if shutdown.is_draining() => None,
+        Ok(Ok(())) => Some(died("claimer", None)),
+        Ok(Err(fatal)) => Some(fatal),
+        Err(error) => Some(died("claimer", Some(error.to_string()))),
+    }
+}
+
+fn died(part: &'static str, why: Option<String>) -> Fatal {
+    Fatal::PartDied { part, why }
+}
