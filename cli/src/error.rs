@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde_json::Value;
+
 /// What kind of error it is: decides the exit code and the word in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
@@ -73,6 +75,8 @@ pub(crate) struct CliError {
     pub(crate) message: String,
     /// What to do.
     pub(crate) hint: Option<String>,
+    /// More for programs, beside the error.
+    pub(crate) detail: Option<Box<(&'static str, Value)>>,
 }
 
 impl CliError {
@@ -83,12 +87,19 @@ impl CliError {
             code: Cow::Borrowed(kind.code()),
             message: message.into(),
             hint: None,
+            detail: None,
         }
     }
 
     /// Adds what to do.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds more for programs.
+    pub(crate) fn detail(mut self, name: &'static str, value: Value) -> Self {
+        self.detail = Some(Box::new((name, value)));
         self
     }
 

@@ -1,4 +1,4 @@
-//! `creel`: the one command that people type.
+#![doc = include_str!("../README.md")]
 
 mod args;
 mod command;

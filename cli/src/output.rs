@@ -88,10 +88,14 @@ impl Output {
         if let Some(hint) = &error.hint {
             let _closed_pipe = writeln!(stderr, "hint: {hint}");
         }
-        self.value(&json!({
+        let mut value = json!({
             "ok": false,
             "error": { "code": error.code, "message": error.message, "hint": error.hint },
-        }));
+        });
+        if let Some((name, detail)) = error.detail.as_deref() {
+            value[*name] = detail.clone();
+        }
+        self.value(&value);
     }
 }
 
