@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::{Host, row};
+use crate::support::{Host, row, skipped};
 
 /// A small disk in memory; given back when this is dropped.
 struct Disk(PathBuf);
@@ -23,7 +23,7 @@ impl Disk {
         if command.status().is_ok_and(|status| status.success()) {
             return Some(Self(path.to_owned()));
         }
-        eprintln!("skipped: only root on Linux may mount a small disk");
+        skipped("only root on Linux may mount a small disk");
         None
     }
 }
@@ -82,7 +82,7 @@ async fn a_read_only_disk_is_told() {
 #[tokio::test]
 async fn a_folder_that_the_worker_may_not_use_is_told() {
     if rustix::process::geteuid().is_root() {
-        eprintln!("skipped: root may use every folder");
+        skipped("root may use every folder");
         return;
     }
     let host = Host::new();

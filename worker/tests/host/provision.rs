@@ -222,10 +222,14 @@ async fn each_trouble_with_openclaw_ends_in_its_own_failure() {
         ("set-identity", "kill_self", "openclaw_killed", true),
     ] {
         let mut host = Host::new();
-        let short = Duration::from_millis(500);
-        host.limits.version = short;
-        host.limits.add = short;
-        host.limits.set_identity = short;
+        if mode.starts_with("hang") {
+            let limit = match command {
+                "version" => &mut host.limits.version,
+                "add" => &mut host.limits.add,
+                _ => &mut host.limits.set_identity,
+            };
+            *limit = Duration::from_millis(500);
+        }
         host.fault(&json!({command: {"mode": mode}}));
         let began = Instant::now();
         let failure = host.failure(&row(json!({}))).await;

@@ -9,14 +9,14 @@ use creel_worker::openclaw::CliLimits;
 use serde_json::json;
 
 use crate::conformance::keeps_all_promises;
-use crate::support::{Host, eventually, read, row};
+use crate::support::{Host, eventually, read, row, skipped};
 
 /// Right in the middle of its work: it takes several seconds, and writes at the end.
 const CUT_AFTER: Duration = Duration::from_secs(2);
 
 fn host() -> Option<Host> {
     let Some(program) = std::env::var_os("CREEL_TEST_OPENCLAW") else {
-        eprintln!("skipped: CREEL_TEST_OPENCLAW does not name an OpenClaw");
+        skipped("CREEL_TEST_OPENCLAW does not name an OpenClaw");
         return None;
     };
     let mut host = Host::new();
@@ -39,7 +39,7 @@ async fn a_row_becomes_an_agent() {
         .provision(&row(json!({})), &MemoryRows::new(Vec::new()))
         .await
         .expect("it works");
-    eprintln!("{result:#}");
+    assert_eq!(result["served"], false, "there is no gateway");
     let listed = host.openclaw().list().await.expect("a list");
     let agent = listed
         .iter()

@@ -39,16 +39,15 @@ impl Host {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         let mark = Mark::new(folder.path(), Uuid::new_v4());
-        let short = Duration::from_secs(2);
         Self {
             runner: Runner::new(mark.clone()),
             program: PathBuf::from(env!("CARGO_BIN_EXE_openclaw-stand-in")),
-            // A hanging stand-in is to be stopped while the test still runs.
+            // Tests whose stand-in hangs shorten the one that it is about.
             limits: CliLimits {
-                version: short,
-                list: short,
-                add: short,
-                set_identity: short,
+                version: PATIENCE,
+                list: PATIENCE,
+                add: PATIENCE,
+                set_identity: PATIENCE,
             },
             mark,
             folder,
@@ -206,9 +205,18 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
         .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"));
 }
 
+/// Says why a test passes without having tried anything.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
+pub(crate) fn skipped(reason: &str) {
+    eprintln!("skipped: {reason}");
+}
+
 /// Makes a pipe that nobody writes to: who reads it blocks.
 pub(crate) fn make_pipe(path: &Path) {
-    let made = std::process::Command::new("mkfifo").arg(path).status().expect("run mkfifo");
+    let made = std::process::Command::new("mkfifo")
+        .arg(path)
+        .status()
+        .expect("run mkfifo");
     assert!(made.success(), "make a pipe at {}", path.display());
 }
 
