@@ -1,0 +1,4464 @@
+--
+-- PostgreSQL database dump
+--
+
+
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+--
+-- Name: creel; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA creel;
+
+
+--
+-- Name: public; Type: SCHEMA; Schema: -; Owner: -
+--
+
+CREATE SCHEMA public;
+
+
+--
+-- Name: SCHEMA public; Type: COMMENT; Schema: -; Owner: -
+--
+
+COMMENT ON SCHEMA public IS 'standard public schema';
+
+
+--
+-- Name: settlement; Type: TYPE; Schema: creel; Owner: -
+--
+
+CREATE TYPE creel.settlement AS (
+	seq bigint,
+	disposition text,
+	reason text,
+	result jsonb,
+	wait interval
+);
+
+
+--
+-- Name: actor(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.actor() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  host constant uuid := creel.current_host_id();
+begin
+  return case
+    when host is not null then 'host:' || host
+    when session_user = 'authenticator' and auth.uid() is not null then 'user:' || auth.uid()
+    else 'creel'
+  end;
+end
+$$;
+
+
+--
+-- Name: backoff(integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.backoff(attempts integer) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select least(
+    s.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)), s.backoff_max_secs) * interval '1 second'
+  from creel.settings s
+$$;
+
+
+--
+-- Name: check_wished_host(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_wished_host() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if new.host_id is not null and not exists (
+    select from public.project_hosts p where p.project_id = new.project_id and p.host_id = new.host_id) then
+    raise exception 'host % does not serve project %', new.host_id, new.project_id
+      using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
+  end if;
+  return new;
+end
+$$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: agents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agents (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    name text,
+    role text,
+    emoji text,
+    color text,
+    agent_id_short text,
+    workspace_path text,
+    provisioned boolean DEFAULT false NOT NULL,
+    host_id uuid,
+    host_pinned boolean DEFAULT false NOT NULL,
+    openclaw_id text,
+    backend text DEFAULT 'shared'::text NOT NULL,
+    profile text,
+    port integer,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    desired_state text DEFAULT 'running'::text NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    status text DEFAULT 'pending_deploy'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
+    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
+    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
+    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
+    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
+);
+
+
+--
+-- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of a provisioned agent sets desired_state to removed; its host undeploys it first.';
+
+
+--
+-- Name: choose_openclaw_id(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.choose_openclaw_id(agent public.agents) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when not creel.is_agent_id(wish) then null
+    when not exists (
+      select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = wish and o.id <> agent.id)
+    then wish
+    else left(wish, 50) || '-' || substr(replace(agent.id::text, '-', ''), 1, 12)
+  end
+  from (select coalesce(agent.agent_id_short, creel.short_of_key(agent.agent_key)) as wish) w
+$$;
+
+
+--
+-- Name: current_host_id(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.current_host_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if session_user = 'authenticator' then
+    return creel.host_of_key();
+  end if;
+  return (select l.host_id from creel.host_logins l where l.role_name = session_user and l.revoked_at is null);
+end
+$$;
+
+
+--
+-- Name: FUNCTION current_host_id(); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.current_host_id() IS 'The host that asks, or null. session_user decides; nothing that a client can set itself is believed.';
+
+
+--
+-- Name: dequeue(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.dequeue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  lane_ids bigint[];
+begin
+  delete from creel.dead_letters d using old_rows o where d.item_id = o.id;
+  select array_agg(distinct i.lane_id) into lane_ids from creel.items i join old_rows o on o.id = i.item_id;
+  if lane_ids is null then
+    return null;
+  end if;
+  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
+  delete from creel.items i using old_rows o where i.item_id = o.id;
+  -- Whoever was at work on a deleted item has lost it.
+  update creel.lanes l
+  set token = null, session_id = null, expires_at = null,
+      head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  where l.id = any (lane_ids) and not exists (select from creel.items i where i.seq = l.head);
+  perform creel.notify_lanes(lane_ids);
+  return null;
+end
+$$;
+
+
+--
+-- Name: enqueue(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.enqueue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  registered creel.queues;
+begin
+  select * into strict registered from creel.queues q where q.tbl = tg_relid;
+  perform creel.enqueue_items(
+    registered.queue, array_agg(n.id), array_agg(n.project_id), array_agg(n.agent_key), array_agg(n.deadline_at))
+  from new_rows n where n.status = registered.waiting
+  having count(*) > 0;
+  return null;
+end
+$$;
+
+
+--
+-- Name: enqueue_items(text, uuid[], text[], text[], timestamp with time zone[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  registered creel.queues;
+  lane_ids bigint[];
+begin
+  select * into strict registered from creel.queues q where q.queue = to_queue;
+
+  insert into creel.lanes (project_id, agent_key, kind, priority, host_id)
+  select distinct a.project_id, a.agent_key, registered.lane_kind, registered.priority, a.host_id
+  from unnest(project_ids, agent_keys) as n (project_id, agent_key)
+  join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
+  order by 1, 2
+  on conflict do nothing;
+
+  with added as (
+    insert into creel.items (item_id, queue, lane_id, max_attempts, deadline_at)
+    select n.item_id, to_queue, l.id, registered.max_attempts, n.deadline_at
+    from unnest(item_ids, project_ids, agent_keys, deadlines)
+      with ordinality as n (item_id, project_id, agent_key, deadline_at, position)
+    join creel.lanes l
+      on l.project_id = n.project_id and l.agent_key = n.agent_key and l.kind = registered.lane_kind
+    order by n.position
+    returning lane_id
+  )
+  select array_agg(distinct a.lane_id) into lane_ids from added a;
+
+  -- Locked in one order, so that two of these do not wait for each other; and locked at all, so that a finish
+  -- that is under way sees these items or is seen by this.
+  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
+  update creel.lanes l
+  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  where l.id = any (lane_ids) and l.head is null;
+  perform creel.notify_lanes(lane_ids);
+end
+$$;
+
+
+--
+-- Name: enroll_host(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.enroll_host(args jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  host uuid;
+  login name;
+begin
+  insert into public.hosts (name, owner_id, platform, capacity)
+  values (
+    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10))
+  returning id into host;
+
+  insert into public.project_hosts (project_id, host_id)
+  select p.id, host from jsonb_array_elements_text(coalesce(args -> 'project_ids', '[]')) as p (id);
+
+  if args #>> '{login,verifier}' is not null then
+    login := 'creel_host_' || substr(replace(host::text, '-', ''), 1, 16);
+    execute format(
+      'create role %I login inherit connection limit 10 password %L in role creel_host',
+      login, args #>> '{login,verifier}');
+    execute format('alter role %I set statement_timeout = %L', login, '15s');
+    insert into creel.host_logins (role_name, host_id) values (login, host);
+  end if;
+
+  if args #>> '{key,sha256}' is not null then
+    insert into creel.host_keys (host_id, key_sha256, label, expires_at)
+    values (
+      host, decode(args #>> '{key,sha256}', 'hex'), coalesce(args #>> '{key,label}', ''),
+      (args #>> '{key,expires_at}')::timestamptz);
+  end if;
+
+  return jsonb_build_object('host_id', host, 'role', login);
+end
+$$;
+
+
+--
+-- Name: FUNCTION enroll_host(args jsonb); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in any log.';
+
+
+--
+-- Name: failure(text, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.failure(code text, message text, hint text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('ok', false, 'error', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+
+--
+-- Name: has_members(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_members(project_id text) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select exists (select from public.project_members m where m.project_id = has_members.project_id)
+$$;
+
+
+--
+-- Name: has_work(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_work(host uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from creel.lanes l
+    where l.host_id = host and l.token is null and l.head is not null and l.not_before <= now()
+      and l.project_id = any (creel.projects_of_host(host)))
+  or exists (
+    select from creel.lanes l
+    where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
+      and l.project_id = any (creel.projects_of_host(host))
+      and (select h.capacity from public.hosts h where h.id = host)
+        > (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed'))
+$$;
+
+
+--
+-- Name: items; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.items (
+    seq bigint NOT NULL,
+    item_id uuid NOT NULL,
+    queue text NOT NULL,
+    lane_id bigint NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    max_attempts integer NOT NULL,
+    enqueued_at timestamp with time zone DEFAULT now() NOT NULL,
+    deadline_at timestamp with time zone,
+    cancel boolean DEFAULT false NOT NULL,
+    CONSTRAINT items_attempts CHECK (((attempts >= 0) AND (attempts <= max_attempts)))
+);
+
+
+--
+-- Name: TABLE items; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.items IS 'What waits or is at work. Gone when it is done or dead. attempts counts claims; what a shutting-down worker gives back is not counted.';
+
+
+--
+-- Name: held_item(uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.held_item(host uuid, held_token uuid) RETURNS creel.items
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  held creel.items;
+  head bigint;
+begin
+  select l.head into head from creel.lanes l
+  where l.token = held_token and l.host_id = host and l.expires_at > now() for update;
+  select * into held from creel.items i where i.seq = head;
+  return held;
+end
+$$;
+
+
+--
+-- Name: host_of_key(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.host_of_key() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  key constant text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-host-key';
+begin
+  if session_user <> 'authenticator' or key is null then
+    return null;
+  end if;
+  return (
+    select k.host_id from creel.host_keys k
+    where k.key_sha256 = sha256(convert_to(key, 'utf8'))
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+  );
+end
+$$;
+
+
+--
+-- Name: is_agent_id(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_agent_id(id text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select id ~ '^[a-z0-9][a-z0-9_-]{0,62}$' and id <> 'main'
+$_$;
+
+
+--
+-- Name: join_queue(regclass); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.join_queue(tbl regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  execute format(
+    'create trigger queue_enqueue after insert on %s referencing new table as new_rows
+       for each statement execute function creel.enqueue()', tbl);
+  execute format(
+    'create trigger queue_dequeue after delete on %s referencing old table as old_rows
+       for each statement execute function creel.dequeue()', tbl);
+end
+$$;
+
+
+--
+-- Name: keep_agent_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_agent_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.updated_at := now();
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
+  end if;
+  if tg_op = 'INSERT' then
+    new.agent_id_short := coalesce(nullif(new.agent_id_short, ''), creel.short_of_key(new.agent_key));
+    new.provisioned := false;
+    new.workspace_path := null;
+    new.openclaw_id := null;
+    new.port := null;
+    new.profile := null;
+    new.status := 'pending_deploy';
+    new.generation := 1;
+    new.created_at := now();
+    new.host_pinned := new.host_id is not null;
+    return new;
+  end if;
+  new.id := old.id;
+  new.project_id := old.project_id;
+  new.agent_key := old.agent_key;
+  new.provisioned := old.provisioned;
+  new.workspace_path := old.workspace_path;
+  new.openclaw_id := old.openclaw_id;
+  new.port := old.port;
+  new.profile := old.profile;
+  new.status := old.status;
+  new.created_at := old.created_at;
+  new.host_id := coalesce(old.host_id, new.host_id);
+  new.host_pinned := case when old.host_id is null then new.host_id is not null else old.host_pinned end;
+  new.agent_id_short := case
+    when old.openclaw_id is not null then old.agent_id_short
+    else coalesce(nullif(new.agent_id_short, ''), old.agent_id_short)
+  end;
+  new.generation := old.generation + case
+    when (new.name, new.role, new.emoji, new.config, new.limits, new.desired_state, new.backend)
+      is distinct from (old.name, old.role, old.emoji, old.config, old.limits, old.desired_state, old.backend)
+    then 1 else 0 end;
+  return new;
+end
+$$;
+
+
+--
+-- Name: keep_agent_status_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_agent_status_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if current_user in ('anon', 'authenticated', 'service_role') then
+    new.state := old.state;
+    new.last_heartbeat_at := old.last_heartbeat_at;
+  end if;
+  return new;
+end
+$$;
+
+
+--
+-- Name: keep_an_owner(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_an_owner() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if old.role = 'owner'
+     and exists (select from public.projects p where p.id = old.project_id)
+     and exists (select from auth.users u where u.id = old.user_id)
+     and not exists (
+       select from public.project_members m where m.project_id = old.project_id and m.role = 'owner') then
+    raise exception 'project % would have no owner', old.project_id
+      using errcode = 'PT409', hint = 'Make somebody else an owner first.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: keep_doc_version(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_doc_version() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and new.version = old.version then
+    return null;
+  end if;
+  insert into public.brain_doc_contents (project_id, sha256, content)
+  values (new.project_id, new.sha256, new.content) on conflict do nothing;
+  insert into public.brain_doc_versions (
+    doc_id, project_id, agent_key, doc_type, version, base_version, sha256, author_kind, author_id, updated_by)
+  values (
+    new.id, new.project_id, new.agent_key, new.doc_type, new.version,
+    case when tg_op = 'UPDATE' then old.version end, new.sha256,
+    case when creel.current_host_id() is null then 'person' when tg_op = 'INSERT' then 'template' else 'agent' end,
+    case when creel.current_host_id() is null then auth.uid() end,
+    new.updated_by);
+  return null;
+end
+$$;
+
+
+--
+-- Name: keep_request_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_request_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if current_user in ('anon', 'authenticated', 'service_role') then
+    new.status := 'queued';
+    new.result := null;
+    new.waiting_for := null;
+    new.woken_by := null;
+    new.requested_at := now();
+    new.requested_by := auth.uid();
+    new.picked_up_at := null;
+    new.completed_at := null;
+  end if;
+  new.agent_id_short := coalesce(nullif(new.agent_id_short, ''), creel.short_of_key(new.agent_key));
+  return new;
+end
+$$;
+
+
+--
+-- Name: settings; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.settings (
+    id boolean DEFAULT true NOT NULL,
+    lease_secs integer DEFAULT 25 NOT NULL,
+    tick_secs integer DEFAULT 10 NOT NULL,
+    queue_ttl_secs integer DEFAULT 120 NOT NULL,
+    offline_after_secs integer DEFAULT 30 NOT NULL,
+    backoff_base_secs integer DEFAULT 1 NOT NULL,
+    backoff_max_secs integer DEFAULT 300 NOT NULL,
+    event_retention_days integer DEFAULT 90 NOT NULL,
+    max_projects_per_user integer DEFAULT 20 NOT NULL,
+    max_members_per_project integer DEFAULT 100 NOT NULL,
+    max_agents_per_project integer DEFAULT 2000 NOT NULL,
+    max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
+    max_requests_per_day integer DEFAULT 10000 NOT NULL,
+    CONSTRAINT settings_one_row CHECK (id),
+    CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
+    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST(max_projects_per_user, max_members_per_project, max_agents_per_project, max_open_requests_per_project, max_requests_per_day) >= 0))
+);
+
+
+--
+-- Name: TABLE settings; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.settings IS 'One row. lease_secs: how long a claim lasts without a tick (two ticks may be missed, and a dead worker is noticed within 30 s). tick_secs: what workers are told. queue_ttl_secs: how long an item waits when no host may take it. offline_after_secs: silence after which a host counts as offline. backoff: first and longest pause between attempts.';
+
+
+--
+-- Name: knobs(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.knobs() RETURNS creel.settings
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$ select * from creel.settings $$;
+
+
+--
+-- Name: limit_agents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.limit_agents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (select s.max_agents_per_project from creel.settings s);
+  full_project text;
+begin
+  select a.project_id into full_project from public.agents a
+  where a.project_id in (select n.project_id from new_rows n)
+  group by a.project_id having count(*) > most limit 1;
+  if full_project is not null then
+    raise exception 'project % has too many agents: the limit is %', full_project, most
+      using errcode = 'PT429', hint = 'Remove agents, or ask the operator to raise max_agents_per_project.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: limit_docs(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.limit_docs() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (select 6 * s.max_agents_per_project from creel.settings s);
+  full_project text;
+begin
+  select d.project_id into full_project from public.brain_docs d
+  where d.project_id in (select n.project_id from new_rows n)
+  group by d.project_id having count(*) > most limit 1;
+  if full_project is not null then
+    raise exception 'project % has too many documents: the limit is %', full_project, most
+      using errcode = 'PT429', hint = 'Remove agents, or ask the operator to raise max_agents_per_project.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: limit_members(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.limit_members() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (select s.max_members_per_project from creel.settings s);
+begin
+  if (select count(*) from public.project_members m where m.project_id = new.project_id) > most then
+    raise exception 'too many members: the limit for one project is %', most
+      using errcode = 'PT429', hint = 'Remove a member, or ask the operator to raise max_members_per_project.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: limit_requests(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.limit_requests() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  knobs creel.settings;
+  full_project text;
+begin
+  select * into knobs from creel.settings;
+  select r.project_id into full_project from public.agent_provision_requests r
+  where r.project_id in (select n.project_id from new_rows n) and r.status in ('queued', 'running')
+  group by r.project_id having count(*) > knobs.max_open_requests_per_project limit 1;
+  if full_project is null then
+    select r.project_id into full_project from public.agent_provision_requests r
+    where r.project_id in (select n.project_id from new_rows n) and r.requested_at > now() - interval '1 day'
+    group by r.project_id having count(*) > knobs.max_requests_per_day limit 1;
+  end if;
+  if full_project is not null then
+    raise exception 'project % has too many requests: % may be open, % a day',
+      full_project, knobs.max_open_requests_per_project, knobs.max_requests_per_day
+      using errcode = 'PT429', hint = 'Wait until some are done, or ask the operator to raise the limit.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: log_event(text, text, text, uuid, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb DEFAULT '{}'::jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  insert into public.events (kind, project_id, agent_key, host_id, item_id, actor, detail)
+  values (kind, project_id, agent_key, host_id, item_id, creel.actor(), detail)
+$$;
+
+
+--
+-- Name: name_agents(uuid, bigint[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+begin
+  if not exists (
+    select from creel.lanes l join public.agents a using (project_id, agent_key)
+    where l.id = any (lane_ids) and a.openclaw_id is null
+  ) then
+    return;
+  end if;
+  perform 1 from public.hosts h where h.id = host for no key update;
+  for agent in
+    select a.* from creel.lanes l join public.agents a using (project_id, agent_key)
+    where l.id = any (lane_ids) and a.openclaw_id is null order by l.head
+  loop
+    update public.agents a set openclaw_id = creel.choose_openclaw_id(agent)
+    where a.id = agent.id and creel.choose_openclaw_id(agent) is not null;
+  end loop;
+end
+$$;
+
+
+--
+-- Name: notify_lanes(bigint[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notify_lanes(lane_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select pg_notify('creel_work', coalesce(h.host_id::text, ''))
+  from (select distinct l.host_id from creel.lanes l where l.id = any (lane_ids)) h
+$$;
+
+
+--
+-- Name: number_doc_version(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.number_doc_version() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.sha256 := encode(sha256(convert_to(new.content, 'utf8')), 'hex');
+  new.updated_at := now();
+  if tg_op = 'INSERT' then
+    new.version := 1;
+    return new;
+  end if;
+  new.id := old.id;
+  new.project_id := old.project_id;
+  new.agent_key := old.agent_key;
+  new.doc_type := old.doc_type;
+  new.version := old.version + (new.sha256 <> old.sha256)::int;
+  return new;
+end
+$$;
+
+
+--
+-- Name: own_new_project(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.own_new_project() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if new.created_by is null then
+    return null;
+  end if;
+  if (select count(*) from public.projects p where p.created_by = new.created_by)
+     > (select s.max_projects_per_user from creel.settings s) then
+    raise exception 'too many projects: the limit for one person is %',
+      (select s.max_projects_per_user from creel.settings s)
+      using errcode = 'PT429', hint = 'Delete a project, or ask the operator to raise max_projects_per_user.';
+  end if;
+  insert into public.project_members (project_id, user_id, role) values (new.id, new.created_by, 'owner');
+  return null;
+end
+$$;
+
+
+--
+-- Name: owned_hosts(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.owned_hosts() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(h.id), '{}') from public.hosts h where h.owner_id = auth.uid()
+$$;
+
+
+--
+-- Name: owned_projects(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.owned_projects() RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(m.project_id), '{}') from public.project_members m
+  where m.user_id = auth.uid() and m.role = 'owner'
+$$;
+
+
+--
+-- Name: place(uuid, text[], integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.place(host uuid, projects text[], most integer) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  room int;
+  chosen bigint[];
+begin
+  if not exists (
+    select from creel.lanes l
+    where l.host_id is null and l.token is null and l.head is not null and l.project_id = any (projects)
+  ) then
+    return 0;
+  end if;
+  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice.
+  select h.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed')
+  into room from public.hosts h where h.id = host for no key update;
+  chosen := array(
+    select l.id from creel.lanes l
+    where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
+      and l.project_id = any (projects)
+    order by l.priority desc, l.head limit greatest(least(most, room), 0)
+    for update skip locked
+  );
+  -- Whatever it was on a host that is gone, here it is to be made anew.
+  update public.agents a set host_id = host, openclaw_id = null, provisioned = false, workspace_path = null
+  from creel.lanes l
+  where l.id = any (chosen) and a.project_id = l.project_id and a.agent_key = l.agent_key;
+  return cardinality(chosen);
+end
+$$;
+
+
+--
+-- Name: place_lanes(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.place_lanes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.lanes l set host_id = new.host_id
+  where l.project_id = new.project_id and l.agent_key = new.agent_key and l.host_id is distinct from new.host_id;
+  return null;
+end
+$$;
+
+
+--
+-- Name: pre_request(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.pre_request() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if current_user = 'anon'
+     and nullif(current_setting('request.headers', true), '')::jsonb ? 'x-creel-host-key' then
+    if creel.host_of_key() is null then
+      raise exception 'the host key is not known, expired or revoked'
+        using errcode = 'PT401', hint = 'Enrol the host again and use the new key.';
+    end if;
+    perform set_config('role', 'creel_host', true);
+  end if;
+end
+$$;
+
+
+--
+-- Name: prepare_request(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.prepare_request() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  earlier public.agent_provision_requests;
+begin
+  if current_setting('role', true) = 'authenticated'
+     and not coalesce(new.project_id = any (creel.writable_projects()), false) then
+    return new;  -- the policy refuses it
+  end if;
+  if new.idempotency_key is not null then
+    select * into earlier from public.agent_provision_requests r
+    where r.project_id = new.project_id and r.idempotency_key = new.idempotency_key;
+    if found and (earlier.agent_key, earlier.agent_id_short, earlier.display_name, earlier.emoji, earlier.role_short)
+       is distinct from (new.agent_key, new.agent_id_short, new.display_name, new.emoji, new.role_short) then
+      raise exception 'idempotency key % was used for another request', quote_literal(new.idempotency_key)
+        using errcode = 'PT409', hint = 'Use a new key for a new request.';
+    end if;
+  end if;
+  insert into public.agents as a (project_id, agent_key, name, role, emoji, agent_id_short)
+  values (
+    new.project_id, new.agent_key, new.display_name, new.role_short, new.emoji, new.agent_id_short)
+  on conflict (project_id, agent_key) do update set agent_id_short = excluded.agent_id_short
+    where a.openclaw_id is null and a.agent_id_short is distinct from excluded.agent_id_short;
+  return new;
+end
+$$;
+
+
+--
+-- Name: projects_of_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.projects_of_host(host uuid) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(p.project_id), '{}') from public.project_hosts p where p.host_id = host
+$$;
+
+
+--
+-- Name: provision_settled(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.provision_settled(ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update public.agents a set
+    provisioned = true,
+    openclaw_id = r.result ->> 'openclaw_id',
+    workspace_path = r.result ->> 'workspace',
+    agent_id_short = coalesce(a.agent_id_short, r.agent_id_short),
+    status = case when (r.result ->> 'served')::boolean then 'running' else 'stopped' end
+  from public.agent_provision_requests r
+  where r.id = any (ids) and r.status = 'done' and a.project_id = r.project_id and a.agent_key = r.agent_key;
+
+  update public.agents a set status = case r.status when 'error' then 'error' else 'pending_deploy' end
+  from public.agent_provision_requests r
+  where r.id = any (ids) and r.status in ('error', 'queued') and not a.provisioned
+    and a.project_id = r.project_id and a.agent_key = r.agent_key;
+
+  insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
+  select r.project_id, r.agent_key, case r.status when 'done' then 'idle' else 'error' end,
+    r.result #>> '{error,message}', now()
+  from public.agent_provision_requests r where r.id = any (ids) and r.status in ('done', 'error')
+  on conflict (project_id, agent_key) do update set
+    state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
+
+  perform creel.log_event(
+    case r.status when 'done' then 'agent.provisioned' when 'error' then 'agent.provision_failed'
+      else 'agent.provision_retried' end,
+    r.project_id, r.agent_key, a.host_id, r.id, coalesce(r.result, '{}'))
+  from public.agent_provision_requests r
+  join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
+  where r.id = any (ids);
+end
+$$;
+
+
+--
+-- Name: provision_taken(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.provision_taken(ids uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update public.agents a set status = 'deploying' from public.agent_provision_requests r
+  where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
+    and not a.provisioned and a.status <> 'deploying'
+$$;
+
+
+--
+-- Name: readable_projects(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.readable_projects() RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(m.project_id), '{}') from public.project_members m where m.user_id = auth.uid()
+$$;
+
+
+--
+-- Name: require_api(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.require_api(args jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if args -> 'api' is distinct from '1'::jsonb then
+    raise exception 'this database speaks version 1 of the host functions, not %', coalesce(args ->> 'api', 'none')
+      using errcode = 'PT426', hint = 'Upgrade Creel on the host or in the database, so that both are of one version.';
+  end if;
+end
+$$;
+
+
+--
+-- Name: require_host(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.require_host() RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  host constant uuid := creel.current_host_id();
+begin
+  if host is null then
+    raise exception 'this login or key is not a host'
+      using errcode = '42501', hint = 'Enrol the host with creel host enroll and use the login that it prints.';
+  end if;
+  return host;
+end
+$$;
+
+
+--
+-- Name: revoke_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.revoke_host(host_id uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  login name;
+begin
+  update creel.host_keys k set revoked_at = now() where k.host_id = revoke_host.host_id and k.revoked_at is null;
+  for login in
+    update creel.host_logins l set revoked_at = now()
+    where l.host_id = revoke_host.host_id and l.revoked_at is null returning l.role_name
+  loop
+    execute format('alter role %I nologin', login);
+  end loop;
+end
+$$;
+
+
+--
+-- Name: FUNCTION revoke_host(host_id uuid); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login of a host at once; sessions that are open can call nothing any more.';
+
+
+--
+-- Name: settle(creel.settlement[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle(settlements creel.settlement[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  lane_ids bigint[];
+  registered creel.queues;
+  ids uuid[];
+  statuses text[];
+  results jsonb[];
+begin
+  if coalesce(cardinality(settlements), 0) = 0 then
+    return;
+  end if;
+
+  settlements := array(
+    select (
+      s.seq,
+      case when s.disposition = 'back' and i.attempts >= i.max_attempts then 'dead' else s.disposition end,
+      case when s.disposition = 'back' then 'attempts' else s.reason end,
+      s.result,
+      case
+        when s.disposition = 'back' and i.attempts < i.max_attempts then coalesce(s.wait, creel.backoff(i.attempts))
+        when s.disposition = 'given_back' then coalesce(s.wait, interval '0')
+      end
+    )::creel.settlement
+    from unnest(settlements) s join creel.items i on i.seq = s.seq
+  );
+
+  for registered in
+    select distinct q.* from unnest(settlements) s
+    join creel.items i on i.seq = s.seq join creel.queues q on q.queue = i.queue
+  loop
+    select
+      array_agg(i.item_id), array_agg(s.result),
+      array_agg(case s.disposition when 'done' then registered.done when 'dead' then registered.dead
+        else registered.waiting end)
+    into ids, results, statuses
+    from unnest(settlements) s join creel.items i on i.seq = s.seq where i.queue = registered.queue;
+
+    execute format(
+      'update %s t set status = n.status, result = coalesce(n.result, t.result), waiting_for = null,
+         %I = case when n.status in (%L, %L) then now() end
+       from unnest($1, $2, $3) as n (id, status, result) where t.id = n.id',
+      registered.tbl, registered.done_at, registered.done, registered.dead)
+    using ids, statuses, results;
+    if registered.on_settled is not null then
+      execute format('select creel.%I($1)', registered.on_settled) using ids;
+    end if;
+  end loop;
+
+  insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
+  select i.item_id, i.queue, l.project_id, l.agent_key, i.attempts, s.reason
+  from unnest(settlements) s join creel.items i on i.seq = s.seq join creel.lanes l on l.id = i.lane_id
+  where s.disposition = 'dead';
+
+  update creel.items i set attempts = greatest(i.attempts - 1, 0)
+  from unnest(settlements) s where s.seq = i.seq and s.disposition = 'given_back';
+
+  update creel.lanes l
+  set token = null, session_id = null, expires_at = null,
+      not_before = case when s.wait is null then '-infinity' else now() + s.wait end
+  from unnest(settlements) s where l.head = s.seq;
+
+  with gone as (
+    delete from creel.items i using unnest(settlements) s
+    where s.seq = i.seq and s.disposition in ('done', 'dead')
+    returning i.lane_id
+  )
+  select array_agg(distinct g.lane_id) into lane_ids from gone g;
+  -- A statement of its own, so that it sees what was enqueued until the lanes were locked.
+  update creel.lanes l
+  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  where l.id = any (lane_ids);
+end
+$_$;
+
+
+--
+-- Name: short_of_key(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.short_of_key(agent_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when agent_key like 'agent:%' then split_part(agent_key, ':', 2) else agent_key end
+$$;
+
+
+--
+-- Name: sweep_hopeless(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_hopeless() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  lane_ids bigint[];
+  settlements creel.settlement[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l
+    where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
+       or l.id in (
+         select o.id from creel.lanes o
+         where o.head is not null and o.token is null and o.not_before <= now()
+           and (o.host_id is null
+             and not exists (
+               select from public.project_hosts p join public.hosts h on h.id = p.host_id
+               where p.project_id = o.project_id and h.status <> 'retired')
+             or o.host_id is not null
+             and not exists (
+               select from public.project_hosts p join public.hosts h on h.id = p.host_id
+               where p.project_id = o.project_id and p.host_id = o.host_id and h.status <> 'retired'))
+           and exists (
+             select from creel.items i, creel.settings s
+             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         limit 500)
+    order by l.id for update skip locked);
+  if lane_ids = '{}' then
+    return 0;
+  end if;
+  settlements := array(
+    select (
+      i.seq, 'dead',
+      case when i.deadline_at <= now() then 'deadline' else 'no_host' end,
+      case when i.deadline_at <= now()
+        then creel.failure('deadline_passed', format('not done by its deadline, %s', i.deadline_at),
+          'Write a new request with a later deadline, or redrive it.')
+        else creel.failure('no_host', w.reason ->> 'message', w.reason ->> 'hint') end,
+      null)::creel.settlement
+    from creel.items i
+    join creel.lanes l on l.id = i.lane_id
+    cross join creel.settings s
+    left join lateral (
+      select creel.waiting_reason(i) as reason where i.seq = l.head and l.token is null) w on true
+    where l.id = any (lane_ids)
+      and (i.deadline_at <= now()
+        or w.reason ->> 'code' = 'no_host'
+          and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second'));
+  perform creel.settle(settlements);
+  return cardinality(settlements);
+end
+$$;
+
+
+--
+-- Name: sweep_leases(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_leases() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  lane_ids bigint[];
+  settlements creel.settlement[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
+    order by l.expires_at limit 500 for update skip locked);
+  if lane_ids = '{}' then
+    return 0;
+  end if;
+  settlements := array(
+    select (l.head, 'back', null, creel.failure('lease_expired',
+      format('host %s stopped answering while it worked on this', h.name),
+      'Look at the log of creel worker on that host.'), null)::creel.settlement
+    from creel.lanes l left join public.hosts h on h.id = l.host_id where l.id = any (lane_ids));
+  perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, i.item_id,
+    jsonb_build_object('attempt', i.attempts))
+  from creel.lanes l join creel.items i on i.seq = l.head where l.id = any (lane_ids);
+  perform creel.settle(settlements);
+  update public.agents a set host_id = null, openclaw_id = null
+  from creel.lanes l, creel.settings s
+  where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key
+    and not a.provisioned and not a.host_pinned
+    and not exists (
+      select from public.host_heartbeats b
+      where b.host_id = a.host_id and b.last_seen_at > now() - s.lease_secs * interval '1 second');
+  perform creel.notify_lanes(lane_ids);
+  return cardinality(lane_ids);
+end
+$$;
+
+
+--
+-- Name: sweep_old_events(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_old_events() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  gone int;
+begin
+  delete from public.events e where e.id in (
+    select o.id from public.events o, creel.settings s
+    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000);
+  get diagnostics gone = row_count;
+  return gone;
+end
+$$;
+
+
+--
+-- Name: sweep_once(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_once() RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- One at a time is enough; the others have nothing to wait for.
+  if not pg_try_advisory_xact_lock(hashtextextended('creel.sweep', 0)) then
+    return jsonb_build_object('busy', true);
+  end if;
+  return jsonb_build_object(
+    'leases', creel.sweep_leases(), 'hopeless', creel.sweep_hopeless(),
+    'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+end
+$$;
+
+
+--
+-- Name: sweep_reasons(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_reasons() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  registered creel.queues;
+  changed int;
+  total int := 0;
+begin
+  for registered in
+    select q.* from creel.queues q where exists (select from creel.items i where i.queue = q.queue)
+  loop
+    execute format(
+      'with waiting as (
+         select i.item_id, creel.waiting_reason(i) ->> ''message'' as message
+         from creel.lanes l join creel.items i on i.seq = l.head
+         where l.token is null and l.head is not null and i.queue = $1
+           and i.enqueued_at < now() - interval ''5 seconds''
+         order by i.seq limit 200)
+       update %s t set waiting_for = w.message from waiting w
+       where t.id = w.item_id and t.status = $2 and t.waiting_for is distinct from w.message',
+      registered.tbl)
+    using registered.queue, registered.waiting;
+    get diagnostics changed = row_count;
+    total := total + changed;
+  end loop;
+  return total;
+end
+$_$;
+
+
+--
+-- Name: touch(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.touch() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.updated_at := now();
+  return new;
+end
+$$;
+
+
+--
+-- Name: visible_hosts(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.visible_hosts() RETURNS uuid[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(h.id), '{}') from public.hosts h
+  where h.owner_id = auth.uid()
+    or exists (
+      select from public.project_hosts p join public.project_members m using (project_id)
+      where p.host_id = h.id and m.user_id = auth.uid())
+$$;
+
+
+--
+-- Name: waiting_reason(creel.items); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.waiting_reason(item creel.items) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  lane creel.lanes;
+  agent_host public.hosts;
+  seen timestamptz;
+  ahead creel.items;
+begin
+  select * into lane from creel.lanes l where l.id = item.lane_id;
+  if lane.head <> item.seq then
+    select * into ahead from creel.items i where i.seq = lane.head;
+    return jsonb_build_object('code', 'behind', 'item', ahead.item_id,
+      'message', format('waits behind %s %s of the same agent', ahead.queue, ahead.item_id),
+      'hint', 'Items of one agent are worked on in order.');
+  end if;
+  if lane.token is not null then
+    return jsonb_build_object('code', 'leased', 'host_id', lane.host_id, 'until', lane.expires_at,
+      'message', format('is being worked on by host %s', (select h.name from public.hosts h where h.id = lane.host_id)),
+      'hint', 'If the host dies, the item goes back when its lease ends.');
+  end if;
+  if lane.host_id is not null then
+    select * into agent_host from public.hosts h where h.id = lane.host_id;
+    if not exists (
+      select from public.project_hosts p where p.project_id = lane.project_id and p.host_id = lane.host_id) then
+      return jsonb_build_object('code', 'no_host', 'host_id', lane.host_id,
+        'message', format('host %s, on which the agent lives, no longer serves the project', agent_host.name),
+        'hint', 'Add the host to project_hosts again, or remove the agent.');
+    end if;
+    if agent_host.status = 'retired' then
+      return jsonb_build_object('code', 'no_host', 'host_id', lane.host_id,
+        'message', format('host %s, on which the agent lives, is retired', agent_host.name),
+        'hint', 'Remove the agent and make it anew on another host.');
+    end if;
+  elsif not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = lane.project_id and h.status <> 'retired') then
+    return jsonb_build_object('code', 'no_host',
+      'message', 'no host serves the project',
+      'hint', 'Enrol one with creel host enroll --project ' || lane.project_id || ', and start creel worker on it.');
+  end if;
+  if lane.not_before > now() then
+    return jsonb_build_object('code', 'backoff', 'until', lane.not_before,
+      'message', format('attempt %s of %s failed; the next one comes later', item.attempts, item.max_attempts),
+      'hint', 'The row''s result has the reason of the last attempt.');
+  end if;
+  if lane.host_id is not null then
+    select b.last_seen_at into seen from public.host_heartbeats b where b.host_id = lane.host_id;
+    if agent_host.status = 'draining' then
+      return jsonb_build_object('code', 'draining', 'host_id', lane.host_id,
+        'message', format('host %s is draining and takes nothing new', agent_host.name),
+        'hint', 'Set its status to online to let it take work again.');
+    end if;
+    if seen is null or seen < now() - knobs.offline_after_secs * interval '1 second' then
+      return jsonb_build_object('code', 'offline', 'host_id', lane.host_id, 'since', seen,
+        'message', format('host %s is offline', agent_host.name),
+        'hint', 'Start creel worker on the host; the item waits for it.');
+    end if;
+    return jsonb_build_object('code', 'ready', 'host_id', lane.host_id,
+      'message', format('host %s takes it as soon as it has room', agent_host.name),
+      'hint', 'Raise the worker''s permits if this lasts.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    join public.host_heartbeats b on b.host_id = h.id
+    where p.project_id = lane.project_id and h.status not in ('retired', 'draining')
+      and b.last_seen_at >= now() - knobs.offline_after_secs * interval '1 second') then
+    return jsonb_build_object('code', 'offline',
+      'message', 'every host that serves the project is offline or draining',
+      'hint', 'Start creel worker on a host of the project; the item waits for it.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = lane.project_id and h.status not in ('retired', 'draining')
+      and h.capacity > (select count(*) from public.agents a where a.host_id = h.id and a.status <> 'removed')) then
+    return jsonb_build_object('code', 'capacity',
+      'message', 'every host that serves the project is full',
+      'hint', 'Raise a host''s capacity, remove agents, or enrol another host.');
+  end if;
+  return jsonb_build_object('code', 'ready',
+    'message', 'the next host with room takes it',
+    'hint', 'Raise the worker''s permits if this lasts.');
+end
+$$;
+
+
+--
+-- Name: wish_removal(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wish_removal() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not old.provisioned or current_user not in ('anon', 'authenticated', 'service_role') then
+    return old;
+  end if;
+  update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';
+  return null;
+end
+$$;
+
+
+--
+-- Name: writable_projects(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.writable_projects() RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(m.project_id), '{}') from public.project_members m
+  where m.user_id = auth.uid() and m.role in ('owner', 'editor')
+$$;
+
+
+--
+-- Name: add_member(text, text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.add_member(project_id text, email text, role text DEFAULT 'viewer'::text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  member uuid;
+begin
+  if not coalesce(add_member.project_id = any (creel.owned_projects()), false) then
+    raise exception 'only an owner of project % may add members', add_member.project_id
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  select u.id into member from auth.users u
+  where lower(u.email) = lower(add_member.email) and not u.is_sso_user;
+  if member is null then
+    raise exception 'nobody has signed up as %', add_member.email
+      using errcode = 'PT404', hint = 'Members must have signed up in this Supabase project before they are added.';
+  end if;
+  insert into public.project_members as m (project_id, user_id, role)
+  values (add_member.project_id, member, add_member.role)
+  on conflict on constraint project_members_pkey do update set role = excluded.role;
+  return member;
+end
+$$;
+
+
+--
+-- Name: claim(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.claim(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := ($1 ->> 'session')::uuid;
+  most int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
+  woken constant text := $1 ->> 'woken_by';
+  lease_ms constant int := (creel.knobs()).lease_secs * 1000;
+  projects constant text[] := creel.projects_of_host(host);
+  lane_ids bigint[];
+  seqs bigint[];
+  registered creel.queues;
+  ids uuid[];
+  public_rows jsonb := '{}'::jsonb;
+  updated jsonb;
+  items jsonb;
+begin
+  perform creel.require_api($1);
+  if session is null then
+    raise exception 'session is missing' using errcode = '22023';
+  end if;
+  if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
+    if most > (
+      select count(*) from (
+        select from creel.lanes c
+        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
+          and c.project_id = any (projects)
+        limit most) own
+    ) then
+      perform creel.place(host, projects, most);
+    end if;
+
+    with leased as (
+      update creel.lanes u
+      set token = gen_random_uuid(), session_id = session, expires_at = now() + lease_ms * interval '1 millisecond'
+      where u.id = any (array(
+        select c.id from creel.lanes c
+        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
+          and c.project_id = any (projects)
+        order by c.priority desc, c.head limit most
+        for update skip locked))
+      returning u.id, u.head
+    )
+    select array_agg(l.id), array_agg(l.head) into lane_ids, seqs from leased l;
+  end if;
+  if lane_ids is null then
+    return jsonb_build_object('items', '[]'::jsonb, 'lease_ms', lease_ms);
+  end if;
+
+  perform creel.name_agents(host, lane_ids);
+  update creel.items i set attempts = i.attempts + 1 where i.seq = any (seqs);
+
+  for registered in
+    select q.* from creel.queues q where q.queue in (select i.queue from creel.items i where i.seq = any (seqs))
+  loop
+    ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
+    execute format(
+      'with t as (update %s t set status = %L, %I = now(), waiting_for = null, woken_by = $2 where t.id = any ($1) returning t.*)
+       select jsonb_object_agg(t.id, to_jsonb(t.*)) from t',
+      registered.tbl, registered.taken, registered.taken_at)
+    into updated using ids, woken;
+    public_rows := public_rows || updated;
+    if registered.on_taken is not null then
+      execute format('select creel.%I($1)', registered.on_taken) using ids;
+    end if;
+  end loop;
+
+  select jsonb_agg(jsonb_build_object(
+    'id', i.item_id, 'queue', i.queue, 'token', l.token, 'attempt', i.attempts, 'max_attempts', i.max_attempts,
+    'row', public_rows -> i.item_id::text, 'agent', to_jsonb(a.*)) order by i.seq)
+  into items
+  from creel.lanes l
+  join creel.items i on i.seq = l.head
+  join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+  where l.id = any (lane_ids);
+  return jsonb_build_object('items', items, 'lease_ms', lease_ms);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION claim(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit, woken_by} -> {items[], lease_ms}. Each item has a token, the fence of every later write about it; its lease lasts lease_ms unless a tick renews it.';
+
+
+--
+-- Name: finish(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.finish(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  given constant jsonb := coalesce($1 -> 'items', '[]');
+  settlements creel.settlement[];
+  applied uuid[];
+  items jsonb;
+begin
+  perform creel.require_api($1);
+  if jsonb_array_length(given) > 1000 then
+    raise exception 'too many items in one call: the limit is 1000' using errcode = '22023';
+  end if;
+  with held as (
+    select l.token, l.head, l.id from creel.lanes l
+    where l.token in (select (g ->> 'token')::uuid from jsonb_array_elements(given) g)
+      and l.host_id = host and l.expires_at > now()
+    order by l.id for update
+  )
+  select
+    array_agg((
+      h.head,
+      case g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
+      'failed', g -> 'result', null)::creel.settlement),
+    array_agg(h.token)
+  into settlements, applied
+  from held h join jsonb_array_elements(given) g on (g ->> 'token')::uuid = h.token;
+
+  if exists (select from unnest(settlements) s where s.disposition is null) then
+    raise exception 'outcome must be done, retry or failed' using errcode = '22023';
+  end if;
+
+  -- Read before they are settled: afterwards there is no item to be found by the token.
+  select jsonb_agg(jsonb_build_object(
+    'token', g ->> 'token',
+    'applied', coalesce((g ->> 'token')::uuid = any (applied), false),
+    'status', case
+      when not coalesce((g ->> 'token')::uuid = any (applied), false) then null
+      when g ->> 'outcome' = 'done' then q.done
+      when g ->> 'outcome' = 'failed' or i.attempts >= i.max_attempts then q.dead
+      else q.waiting end) order by position)
+  into items
+  from jsonb_array_elements(given) with ordinality as e (g, position)
+  left join creel.lanes l on l.token = (g ->> 'token')::uuid
+  left join creel.items i on i.seq = l.head
+  left join creel.queues q on q.queue = i.queue;
+
+  perform creel.settle(settlements);
+  return jsonb_build_object('items', coalesce(items, '[]'), 'work', creel.has_work(host));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION finish(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token, outcome: done|retry|failed, result}]} -> {items: [{token, applied, status}], work}. A token that is no longer in force changes nothing: applied is false.';
+
+
+--
+-- Name: list_members(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_members(project_id text) RETURNS TABLE(user_id uuid, email text, role text, created_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select m.user_id, u.email::text, m.role, m.created_at
+  from public.project_members m join auth.users u on u.id = m.user_id
+  where m.project_id = list_members.project_id
+    and m.project_id = any ((select creel.readable_projects())::text[])
+  order by m.created_at, m.user_id
+$$;
+
+
+--
+-- Name: progress(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.progress(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  held creel.items;
+  registered creel.queues;
+begin
+  held := creel.held_item(creel.require_host(), ($1 ->> 'token')::uuid);
+  perform creel.require_api($1);
+  if held.seq is null then
+    return jsonb_build_object('held', false);
+  end if;
+  select * into strict registered from creel.queues q where q.queue = held.queue;
+  execute format('update %s t set result = $2 where t.id = $1', registered.tbl) using held.item_id, $1 -> 'result';
+  return jsonb_build_object('held', true);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION progress(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.progress(jsonb) IS 'Host function: {api, token, result} -> {held}. Shows result on the row while it is at work.';
+
+
+--
+-- Name: read_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.read_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  held creel.items;
+begin
+  held := creel.held_item(creel.require_host(), ($1 ->> 'token')::uuid);
+  perform creel.require_api($1);
+  if held.seq is null then
+    return jsonb_build_object('held', false, 'docs', '[]'::jsonb);
+  end if;
+  return jsonb_build_object('held', true, 'docs', coalesce((
+    select jsonb_agg(jsonb_build_object('doc_type', d.doc_type, 'content', d.content) order by d.doc_type)
+    from creel.lanes l join public.brain_docs d using (project_id, agent_key)
+    where l.id = held.lane_id), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION read_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.read_docs(jsonb) IS 'Host function: {api, token} -> {held, docs[]}: the documents of the agent that the token''s item is about.';
+
+
+--
+-- Name: record_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.record_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  held creel.items;
+  created jsonb;
+begin
+  held := creel.held_item(creel.require_host(), ($1 ->> 'token')::uuid);
+  perform creel.require_api($1);
+  if held.seq is null then
+    return jsonb_build_object('held', false, 'created', '[]'::jsonb);
+  end if;
+  with added as (
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    select l.project_id, l.agent_key, g ->> 'doc_type', g ->> 'content', 'creel'
+    from jsonb_array_elements($1 -> 'docs') g, creel.lanes l where l.id = held.lane_id
+    on conflict on constraint brain_docs_key do nothing
+    returning doc_type
+  )
+  select jsonb_agg(a.doc_type order by a.doc_type) into created from added a;
+  return jsonb_build_object('held', true, 'created', coalesce(created, '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION record_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.record_docs(jsonb) IS 'Host function: {api, token, docs[]} -> {held, created[]}: makes a row of each document that has none.';
+
+
+--
+-- Name: redrive(uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.redrive(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  dead creel.dead_letters;
+  registered creel.queues;
+begin
+  select * into dead from creel.dead_letters d
+  where d.item_id = redrive.id and d.project_id = any (creel.writable_projects()) for update;
+  if not found then
+    raise exception 'nothing with id % is dead in a project that you may write', redrive.id
+      using errcode = 'PT404', hint = 'Look at the view dead_letters for what can be redriven.';
+  end if;
+  select * into strict registered from creel.queues q where q.queue = dead.queue;
+  delete from creel.dead_letters d where d.item_id = redrive.id;
+  begin
+    -- Its deadline has passed or would pass again; whoever redrives it wants it done.
+    execute format(
+      'update %s t set status = %L, %I = null, result = null, deadline_at = null where t.id = $1',
+      registered.tbl, registered.waiting, registered.done_at)
+    using redrive.id;
+  exception when unique_violation then
+    raise exception 'another request for agent % is open', dead.agent_key
+      using errcode = 'PT409', hint = 'Wait until it has ended; it may make this one unnecessary.';
+  end;
+  perform creel.enqueue_items(
+    dead.queue, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
+  perform creel.log_event('item.redriven', dead.project_id, dead.agent_key, null, dead.item_id);
+  return jsonb_build_object('id', dead.item_id, 'queue', dead.queue, 'status', registered.waiting);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION redrive(id uuid); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a project that the asker may write, with all its attempts: {id, queue, status}.';
+
+
+--
+-- Name: release(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.release(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := ($1 ->> 'session')::uuid;
+  others constant boolean := coalesce(($1 ->> 'others')::boolean, false);
+  settlements creel.settlement[];
+  lane_ids bigint[];
+begin
+  perform creel.require_api($1);
+  if session is null then
+    raise exception 'session is missing' using errcode = '22023';
+  end if;
+  with held as (
+    select l.id, l.head, l.session_id from creel.lanes l
+    where l.host_id = host and l.token is not null
+      and case when l.session_id = session
+        then l.token in (select t::uuid from jsonb_array_elements_text(coalesce($1 -> 'tokens', '[]')) t)
+        else others end
+    order by l.id for update
+  )
+  select
+    array_agg((
+      h.head, case when h.session_id = session then 'given_back' else 'back' end, null, null, interval '0'
+    )::creel.settlement),
+    array_agg(h.id)
+  into settlements, lane_ids from held h;
+  perform creel.settle(settlements);
+  perform creel.notify_lanes(lane_ids);
+  return jsonb_build_object('released', coalesce(cardinality(settlements), 0));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION release(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.release(jsonb) IS 'Host function: {api, session, tokens[], others} -> {released}. Gives back what this session holds, at no attempt; with others also what dead sessions of this host held, whose attempts stay charged.';
+
+
+--
+-- Name: remove_member(text, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.remove_member(project_id text, email text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if not coalesce(remove_member.project_id = any (creel.owned_projects()), false) then
+    raise exception 'only an owner of project % may remove members', remove_member.project_id
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  delete from public.project_members m using auth.users u
+  where m.project_id = remove_member.project_id and u.id = m.user_id
+    and lower(u.email) = lower(remove_member.email);
+  return found;
+end
+$$;
+
+
+--
+-- Name: sweep(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.sweep(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+begin
+  perform creel.require_api($1);
+  return creel.sweep_once();
+end
+$_$;
+
+
+--
+-- Name: FUNCTION sweep(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.sweep(jsonb) IS '{api} -> counts. Ends leases that ran out, fails what is past its deadline or has no host, says what waits for what.';
+
+
+--
+-- Name: tick(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.tick(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := ($1 ->> 'session')::uuid;
+  tokens constant uuid[] := array(
+    select t::uuid from jsonb_array_elements_text(coalesce($1 -> 'tokens', '[]')) t);
+  report constant jsonb := coalesce($1 -> 'host', '{}');
+  knobs constant creel.settings := creel.knobs();
+  lease constant interval := knobs.lease_secs * interval '1 second';
+  projects constant text[] := creel.projects_of_host(host);
+  held uuid[];
+  forgotten creel.settlement[];
+  next_at timestamptz;
+begin
+  perform creel.require_api($1);
+  if session is null then
+    raise exception 'session is missing' using errcode = '22023';
+  end if;
+
+  insert into public.host_heartbeats as b (host_id, last_seen_at, session_id, cpu_percent, ram_mb)
+  values (host, now(), session, (report ->> 'cpu_percent')::real, (report ->> 'ram_mb')::bigint)
+  on conflict (host_id) do update set
+    last_seen_at = excluded.last_seen_at, session_id = excluded.session_id,
+    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb;
+  update public.hosts h set
+    status = case h.status when 'enrolled' then 'online' else h.status end,
+    platform = coalesce(report ->> 'platform', h.platform),
+    worker_version = coalesce(report ->> 'worker_version', h.worker_version),
+    openclaw_version = coalesce(report ->> 'openclaw_version', h.openclaw_version)
+  where h.id = host and (
+    h.status = 'enrolled'
+    or h.platform is distinct from coalesce(report ->> 'platform', h.platform)
+    or h.worker_version is distinct from coalesce(report ->> 'worker_version', h.worker_version)
+    or h.openclaw_version is distinct from coalesce(report ->> 'openclaw_version', h.openclaw_version));
+
+  with renewed as (
+    update creel.lanes l set expires_at = now() + lease
+    where l.id = any (array(
+      select c.id from creel.lanes c
+      where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+      order by c.id for update))
+    returning l.token
+  )
+  select coalesce(array_agg(r.token), '{}') into held from renewed r;
+
+  -- What this session holds and does not know of, because the answer to its claim was lost. A claim whose answer is
+  -- on its way right now is younger.
+  with unknown as (
+    select c.head from creel.lanes c
+    where c.host_id = host and c.session_id = session and c.token <> all (tokens)
+      and c.expires_at < now() + lease - interval '5 seconds'
+    order by c.id for update
+  )
+  select array_agg((u.head, 'given_back', null, null, interval '0')::creel.settlement) into forgotten from unknown u;
+  perform creel.settle(forgotten);
+
+  insert into public.agent_metrics as m (agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs, sampled_at)
+  select distinct on (a.id) a.id, s.cpu_percent, s.ram_mb, s.disk_mb, s.uptime_secs, now()
+  from jsonb_to_recordset(coalesce($1 -> 'metrics', '[]'))
+    as s (agent_id uuid, cpu_percent real, ram_mb real, disk_mb real, uptime_secs bigint)
+  join public.agents a on a.id = s.agent_id and a.host_id = host
+  order by a.id
+  on conflict (agent_id) do update set
+    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
+    uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
+
+  perform creel.sweep_once();
+
+  select min(w.at) into next_at from (
+    select l.not_before as at from creel.lanes l
+    where l.token is null and l.head is not null and l.not_before > now() and l.project_id = any (projects)
+      and (l.host_id = host or l.host_id is null)
+    union all
+    select l.expires_at from creel.lanes l
+    where l.token is not null and l.project_id = any (projects)
+      and (l.host_id <> host or l.session_id <> session)
+  ) w;
+
+  return jsonb_build_object(
+    'host_id', host,
+    'lease_ms', knobs.lease_secs * 1000,
+    'tick_ms', knobs.tick_secs * 1000,
+    'lost', to_jsonb(array(select t from unnest(tokens) t where t <> all (held))),
+    'cancel', to_jsonb(array(
+      select l.token from creel.lanes l join creel.items i on i.seq = l.head where l.token = any (held) and i.cancel)),
+    'work', creel.has_work(host),
+    'wake_in_ms', case when next_at is not null
+      then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION tick(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, wake_in_ms}. Renews the leases of these tokens, stores metrics, sweeps, and says what to stop and whether there is work.';
+
+
+--
+-- Name: why_pending(uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.why_pending(id uuid) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  item creel.items;
+  lane creel.lanes;
+  dead creel.dead_letters;
+  readable constant text[] := creel.readable_projects();
+begin
+  select * into item from creel.items i where i.item_id = why_pending.id;
+  select * into lane from creel.lanes l where l.id = item.lane_id;
+  if lane.project_id = any (readable) then
+    return creel.waiting_reason(item) || jsonb_build_object('attempts', item.attempts, 'enqueued_at', item.enqueued_at);
+  end if;
+  select * into dead from creel.dead_letters d where d.item_id = why_pending.id and d.project_id = any (readable);
+  if found then
+    return jsonb_build_object('code', 'dead', 'reason', dead.reason, 'attempts', dead.attempts, 'since', dead.died_at,
+      'message', case dead.reason
+        when 'attempts' then format('all %s attempts failed', dead.attempts)
+        when 'failed' then 'the host said that it cannot be done as it is'
+        when 'deadline' then 'its deadline passed'
+        when 'no_host' then 'no host could take it' end,
+      'hint', 'The row''s result has the reason. When that is mended, redrive it.');
+  end if;
+  return jsonb_build_object('code', 'not_waiting',
+    'message', 'nothing with this id waits in a project of yours', 'hint', 'Its row says how it ended.');
+end
+$$;
+
+
+--
+-- Name: FUNCTION why_pending(id uuid); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}.';
+
+
+--
+-- Name: dead_letters; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.dead_letters (
+    item_id uuid NOT NULL,
+    queue text NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    attempts integer NOT NULL,
+    reason text NOT NULL,
+    died_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['attempts'::text, 'failed'::text, 'deadline'::text, 'no_host'::text])))
+);
+
+
+--
+-- Name: TABLE dead_letters; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.dead_letters IS 'What is tried no more, until redrive(id).';
+
+
+--
+-- Name: host_keys; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.host_keys (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    host_id uuid NOT NULL,
+    key_sha256 bytea NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT host_keys_sha256_size CHECK ((octet_length(key_sha256) = 32))
+);
+
+
+--
+-- Name: TABLE host_keys; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.host_keys IS 'Hosts that come by HTTPS: the SHA-256 of a random key of 256 bits. A key that is revoked or expired opens nothing.';
+
+
+--
+-- Name: host_logins; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.host_logins (
+    role_name name NOT NULL,
+    host_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    revoked_at timestamp with time zone
+);
+
+
+--
+-- Name: TABLE host_logins; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.host_logins IS 'Trusted hosts: a login role each, member of creel_host. The session''s own role says who it is.';
+
+
+--
+-- Name: items_seq_seq; Type: SEQUENCE; Schema: creel; Owner: -
+--
+
+ALTER TABLE creel.items ALTER COLUMN seq ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME creel.items_seq_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: lanes; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.lanes (
+    id bigint NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    kind text NOT NULL,
+    host_id uuid,
+    priority integer DEFAULT 0 NOT NULL,
+    head bigint,
+    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    session_id uuid,
+    token uuid,
+    expires_at timestamp with time zone,
+    CONSTRAINT lanes_kind CHECK ((kind = ANY (ARRAY['control'::text, 'work'::text]))),
+    CONSTRAINT lanes_leased_has_head CHECK (((token IS NULL) OR (head IS NOT NULL))),
+    CONSTRAINT lanes_leased_together CHECK ((((token IS NULL) = (expires_at IS NULL)) AND ((token IS NULL) = (session_id IS NULL))))
+);
+
+
+--
+-- Name: TABLE lanes; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.lanes IS 'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. The row''s lock orders enqueue against finish. host_id follows the agent''s.';
+
+
+--
+-- Name: lanes_id_seq; Type: SEQUENCE; Schema: creel; Owner: -
+--
+
+ALTER TABLE creel.lanes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME creel.lanes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: queues; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.queues (
+    queue text NOT NULL,
+    tbl regclass NOT NULL,
+    lane_kind text NOT NULL,
+    priority integer NOT NULL,
+    waiting text NOT NULL,
+    taken text NOT NULL,
+    done text NOT NULL,
+    dead text NOT NULL,
+    taken_at name NOT NULL,
+    done_at name NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    on_taken name,
+    on_settled name,
+    CONSTRAINT queues_lane_kind CHECK ((lane_kind = ANY (ARRAY['control'::text, 'work'::text]))),
+    CONSTRAINT queues_max_attempts CHECK ((max_attempts > 0))
+);
+
+
+--
+-- Name: TABLE queues; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.queues IS 'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
+
+
+--
+-- Name: agent_metrics; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_metrics (
+    agent_id uuid NOT NULL,
+    cpu_percent real,
+    ram_mb real,
+    disk_mb real,
+    uptime_secs bigint,
+    sampled_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE agent_metrics; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published.';
+
+
+--
+-- Name: agent_provision_requests; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_provision_requests (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id_short text,
+    display_name text,
+    emoji text,
+    role_short text,
+    status text DEFAULT 'queued'::text NOT NULL,
+    result jsonb,
+    waiting_for text,
+    woken_by text,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL,
+    requested_by uuid DEFAULT auth.uid(),
+    deadline_at timestamp with time zone,
+    idempotency_key text,
+    picked_up_at timestamp with time zone,
+    completed_at timestamp with time zone,
+    CONSTRAINT agent_provision_requests_completed CHECK (((status = ANY (ARRAY['done'::text, 'error'::text])) = (completed_at IS NOT NULL))),
+    CONSTRAINT agent_provision_requests_picked_up CHECK (((status <> 'running'::text) OR (picked_up_at IS NOT NULL))),
+    CONSTRAINT agent_provision_requests_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(display_name), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(role_short), 0) <= 16384) AND (COALESCE(octet_length(idempotency_key), 0) <= 200) AND (COALESCE(octet_length(waiting_for), 0) <= 1000) AND (COALESCE(pg_column_size(result), 0) <= 65536))),
+    CONSTRAINT agent_provision_requests_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'error'::text]))),
+    CONSTRAINT agent_provision_requests_waiting CHECK (((waiting_for IS NULL) OR (status = 'queued'::text))),
+    CONSTRAINT agent_provision_requests_woken_by CHECK ((woken_by = ANY (ARRAY['push'::text, 'poll'::text])))
+);
+
+
+--
+-- Name: TABLE agent_provision_requests; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_provision_requests IS 'A member inserts a row with status queued; one may be open for an agent. A host claims it (running, picked_up_at; result shows the step it is at) and finishes it (done or error, completed_at, result). waiting_for says what a queued row waits for; woken_by says whether a notification or the clock woke the worker. error keeps its reason in result.error {code, message, hint}; redrive(id) tries again. The same idempotency_key with the same content is the same request, with other content a conflict. Deleting a queued row withdraws it.';
+
+
+--
+-- Name: agent_status; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_status (
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    state text DEFAULT 'idle'::text NOT NULL,
+    note text,
+    current_task text,
+    last_activity_at timestamp with time zone,
+    last_heartbeat_at timestamp with time zone,
+    CONSTRAINT agent_status_sizes CHECK (((COALESCE(octet_length(note), 0) <= 16384) AND (COALESCE(octet_length(current_task), 0) <= 16384))),
+    CONSTRAINT agent_status_state CHECK ((state = ANY (ARRAY['idle'::text, 'processing'::text, 'thinking'::text, 'executing'::text, 'cooldown'::text, 'error'::text, 'offline'::text])))
+);
+
+
+--
+-- Name: TABLE agent_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_status IS 'Written when the state changes. A member makes the row; afterwards state and last_heartbeat_at are the worker''s.';
+
+
+--
+-- Name: brain_doc_contents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_doc_contents (
+    project_id text NOT NULL,
+    sha256 text NOT NULL,
+    content text NOT NULL
+);
+
+
+--
+-- Name: brain_doc_versions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_doc_versions (
+    id bigint NOT NULL,
+    doc_id uuid NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    version integer NOT NULL,
+    base_version integer,
+    sha256 text NOT NULL,
+    author_kind text NOT NULL,
+    author_id uuid,
+    updated_by text,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT brain_doc_versions_author_kind CHECK ((author_kind = ANY (ARRAY['person'::text, 'agent'::text, 'template'::text, 'update'::text]))),
+    CONSTRAINT brain_doc_versions_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text])))
+);
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_doc_versions IS 'Every version: who (person, agent, template, update), when, on which base. Its text is in brain_doc_contents, once a hash.';
+
+
+--
+-- Name: brain_doc_versions_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_versions ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.brain_doc_versions_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_docs (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    content text DEFAULT ''::text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    sha256 text DEFAULT ''::text NOT NULL,
+    doc_date date,
+    updated_by text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
+    CONSTRAINT brain_docs_sizes CHECK (((octet_length(content) <= 1048576) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(updated_by), 0) <= 1024)))
+);
+
+
+--
+-- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Whoever writes content gets a new version; version, sha256 and updated_at are computed.';
+
+
+--
+-- Name: dead_letters; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.dead_letters WITH (security_invoker='true') AS
+ SELECT d.item_id AS id,
+    d.queue,
+    d.project_id,
+    d.agent_key,
+    d.attempts,
+    d.reason,
+    d.died_at
+   FROM creel.dead_letters d;
+
+
+--
+-- Name: events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.events (
+    id bigint NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL,
+    kind text NOT NULL,
+    project_id text,
+    agent_key text,
+    host_id uuid,
+    item_id uuid,
+    actor text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT events_sizes CHECK (((octet_length(kind) <= 100) AND (octet_length(actor) <= 200) AND (pg_column_size(detail) <= 65536)))
+);
+
+
+--
+-- Name: TABLE events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.events IS 'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel.';
+
+
+--
+-- Name: events_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: host_heartbeats; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.host_heartbeats (
+    host_id uuid NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    session_id uuid,
+    cpu_percent real,
+    ram_mb bigint
+);
+
+
+--
+-- Name: TABLE host_heartbeats; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.host_heartbeats IS 'One row a host, renewed by each tick; kept apart from hosts, so that a heartbeat is no change of the host.';
+
+
+--
+-- Name: hosts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.hosts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner_id uuid,
+    name text NOT NULL,
+    platform text,
+    capacity integer DEFAULT 10 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    price jsonb,
+    status text DEFAULT 'enrolled'::text NOT NULL,
+    worker_version text,
+    openclaw_version text,
+    runtime jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT hosts_capacity CHECK (((capacity >= 0) AND (capacity <= 100000))),
+    CONSTRAINT hosts_platform CHECK ((platform = ANY (ARRAY['linux'::text, 'macos'::text]))),
+    CONSTRAINT hosts_sizes CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND (cardinality(tags) <= 50) AND (COALESCE(octet_length(worker_version), 0) <= 100) AND (COALESCE(octet_length(openclaw_version), 0) <= 100) AND (COALESCE(pg_column_size(runtime), 0) <= 262144) AND (COALESCE(pg_column_size(price), 0) <= 4096))),
+    CONSTRAINT hosts_status CHECK ((status = ANY (ARRAY['enrolled'::text, 'online'::text, 'draining'::text, 'retired'::text])))
+);
+
+
+--
+-- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
+
+
+--
+-- Name: host_status; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.host_status WITH (security_invoker='true') AS
+ SELECT h.id,
+    h.name,
+    h.status,
+    b.last_seen_at,
+        CASE
+            WHEN (h.status = ANY (ARRAY['retired'::text, 'enrolled'::text])) THEN h.status
+            WHEN ((b.last_seen_at IS NULL) OR (b.last_seen_at < (now() - '00:00:30'::interval))) THEN 'offline'::text
+            ELSE h.status
+        END AS shown_status,
+    b.cpu_percent,
+    b.ram_mb
+   FROM (public.hosts h
+     LEFT JOIN public.host_heartbeats b ON ((b.host_id = h.id)));
+
+
+--
+-- Name: VIEW host_status; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.host_status IS 'Hosts as a page shows them: offline follows from last_seen_at when it is read.';
+
+
+--
+-- Name: project_hosts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.project_hosts (
+    project_id text NOT NULL,
+    host_id uuid NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE project_hosts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.project_hosts IS 'Which hosts may serve which project. Nothing is claimable by any other host.';
+
+
+--
+-- Name: project_members; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.project_members (
+    project_id text NOT NULL,
+    user_id uuid NOT NULL,
+    role text DEFAULT 'viewer'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT project_members_role CHECK ((role = ANY (ARRAY['owner'::text, 'editor'::text, 'viewer'::text])))
+);
+
+
+--
+-- Name: TABLE project_members; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.project_members IS 'owner: everything, members and hosts included. editor: writes agents, requests and documents. viewer: reads.';
+
+
+--
+-- Name: projects; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.projects (
+    id text DEFAULT (gen_random_uuid())::text NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    created_by uuid DEFAULT auth.uid(),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT projects_id_form CHECK ((id ~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$'::text)),
+    CONSTRAINT projects_name_size CHECK ((octet_length(name) <= 1024))
+);
+
+
+--
+-- Name: TABLE projects; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.projects IS 'Whoever creates a project becomes its owner. Its rows are for its members only.';
+
+
+--
+-- Name: dead_letters dead_letters_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.dead_letters
+    ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (item_id);
+
+
+--
+-- Name: host_keys host_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_keys
+    ADD CONSTRAINT host_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: host_keys host_keys_sha256; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_keys
+    ADD CONSTRAINT host_keys_sha256 UNIQUE (key_sha256);
+
+
+--
+-- Name: host_logins host_logins_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_logins
+    ADD CONSTRAINT host_logins_pkey PRIMARY KEY (role_name);
+
+
+--
+-- Name: items items_item; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.items
+    ADD CONSTRAINT items_item UNIQUE (item_id);
+
+
+--
+-- Name: items items_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.items
+    ADD CONSTRAINT items_pkey PRIMARY KEY (seq);
+
+
+--
+-- Name: lanes lanes_agent_kind; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.lanes
+    ADD CONSTRAINT lanes_agent_kind UNIQUE (project_id, agent_key, kind);
+
+
+--
+-- Name: lanes lanes_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.lanes
+    ADD CONSTRAINT lanes_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: queues queues_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.queues
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (queue);
+
+
+--
+-- Name: queues queues_tbl_key; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.queues
+    ADD CONSTRAINT queues_tbl_key UNIQUE (tbl);
+
+
+--
+-- Name: settings settings_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.settings
+    ADD CONSTRAINT settings_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_metrics agent_metrics_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_metrics
+    ADD CONSTRAINT agent_metrics_pkey PRIMARY KEY (agent_id);
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_idempotency; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_provision_requests
+    ADD CONSTRAINT agent_provision_requests_idempotency UNIQUE (project_id, idempotency_key);
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_provision_requests
+    ADD CONSTRAINT agent_provision_requests_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_status agent_status_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_status
+    ADD CONSTRAINT agent_status_pkey PRIMARY KEY (project_id, agent_key);
+
+
+--
+-- Name: agents agents_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_key UNIQUE (project_id, agent_key);
+
+
+--
+-- Name: agents agents_openclaw_id; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_openclaw_id UNIQUE (host_id, openclaw_id);
+
+
+--
+-- Name: agents agents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: brain_doc_contents brain_doc_contents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_contents
+    ADD CONSTRAINT brain_doc_contents_pkey PRIMARY KEY (project_id, sha256);
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_versions
+    ADD CONSTRAINT brain_doc_versions_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_version; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_versions
+    ADD CONSTRAINT brain_doc_versions_version UNIQUE (doc_id, version);
+
+
+--
+-- Name: brain_docs brain_docs_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_docs
+    ADD CONSTRAINT brain_docs_key UNIQUE (project_id, agent_key, doc_type);
+
+
+--
+-- Name: brain_docs brain_docs_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_docs
+    ADD CONSTRAINT brain_docs_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: events events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: host_heartbeats host_heartbeats_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_heartbeats
+    ADD CONSTRAINT host_heartbeats_pkey PRIMARY KEY (host_id);
+
+
+--
+-- Name: hosts hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hosts
+    ADD CONSTRAINT hosts_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: project_hosts project_hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_hosts
+    ADD CONSTRAINT project_hosts_pkey PRIMARY KEY (project_id, host_id);
+
+
+--
+-- Name: project_members project_members_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_members
+    ADD CONSTRAINT project_members_pkey PRIMARY KEY (project_id, user_id);
+
+
+--
+-- Name: projects projects_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.projects
+    ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: dead_letters_project; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX dead_letters_project ON creel.dead_letters USING btree (project_id, died_at DESC);
+
+
+--
+-- Name: dead_letters_queue; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX dead_letters_queue ON creel.dead_letters USING btree (queue);
+
+
+--
+-- Name: host_keys_host; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX host_keys_host ON creel.host_keys USING btree (host_id);
+
+
+--
+-- Name: host_logins_host; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX host_logins_host ON creel.host_logins USING btree (host_id);
+
+
+--
+-- Name: items_deadline; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX items_deadline ON creel.items USING btree (deadline_at) WHERE (deadline_at IS NOT NULL);
+
+
+--
+-- Name: items_lane; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX items_lane ON creel.items USING btree (lane_id, seq);
+
+
+--
+-- Name: items_queue; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX items_queue ON creel.items USING btree (queue);
+
+
+--
+-- Name: lanes_claimable; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX lanes_claimable ON creel.lanes USING btree (host_id, priority DESC, head) WHERE ((token IS NULL) AND (head IS NOT NULL));
+
+
+--
+-- Name: lanes_expiring; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX lanes_expiring ON creel.lanes USING btree (expires_at) WHERE (token IS NOT NULL);
+
+
+--
+-- Name: lanes_session; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX lanes_session ON creel.lanes USING btree (host_id, session_id) WHERE (token IS NOT NULL);
+
+
+--
+-- Name: lanes_token; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE UNIQUE INDEX lanes_token ON creel.lanes USING btree (token) WHERE (token IS NOT NULL);
+
+
+--
+-- Name: lanes_unplaced; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX lanes_unplaced ON creel.lanes USING btree (project_id, priority DESC, head) WHERE ((host_id IS NULL) AND (token IS NULL) AND (head IS NOT NULL));
+
+
+--
+-- Name: agent_provision_requests_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_provision_requests_by_agent ON public.agent_provision_requests USING btree (project_id, agent_key);
+
+
+--
+-- Name: agent_provision_requests_by_person; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_provision_requests_by_person ON public.agent_provision_requests USING btree (requested_by);
+
+
+--
+-- Name: agent_provision_requests_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_provision_requests_by_time ON public.agent_provision_requests USING btree (project_id, requested_at DESC);
+
+
+--
+-- Name: agent_provision_requests_one_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX agent_provision_requests_one_open ON public.agent_provision_requests USING btree (project_id, agent_key) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+
+--
+-- Name: brain_doc_versions_content_fk; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_versions_content_fk ON public.brain_doc_versions USING btree (project_id, sha256);
+
+
+--
+-- Name: events_at; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_at ON public.events USING btree (at);
+
+
+--
+-- Name: events_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_host ON public.events USING btree (host_id);
+
+
+--
+-- Name: events_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_project ON public.events USING btree (project_id, id DESC);
+
+
+--
+-- Name: hosts_owner; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX hosts_owner ON public.hosts USING btree (owner_id);
+
+
+--
+-- Name: project_hosts_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX project_hosts_host ON public.project_hosts USING btree (host_id);
+
+
+--
+-- Name: project_members_user; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX project_members_user ON public.project_members USING btree (user_id);
+
+
+--
+-- Name: projects_created_by; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX projects_created_by ON public.projects USING btree (created_by);
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_1_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_provision_requests_1_keep_columns BEFORE INSERT ON public.agent_provision_requests FOR EACH ROW EXECUTE FUNCTION creel.keep_request_columns();
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_2_prepare; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_provision_requests_2_prepare BEFORE INSERT ON public.agent_provision_requests FOR EACH ROW EXECUTE FUNCTION creel.prepare_request();
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_limit; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_provision_requests_limit AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.limit_requests();
+
+
+--
+-- Name: agent_status agent_status_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_status_keep_columns BEFORE UPDATE ON public.agent_status FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_status_columns();
+
+
+--
+-- Name: agents agents_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_keep_columns BEFORE INSERT OR UPDATE ON public.agents FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_columns();
+
+
+--
+-- Name: agents agents_limit; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_limit AFTER INSERT ON public.agents REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.limit_agents();
+
+
+--
+-- Name: agents agents_place_lanes; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR EACH ROW WHEN ((old.host_id IS DISTINCT FROM new.host_id)) EXECUTE FUNCTION creel.place_lanes();
+
+
+--
+-- Name: agents agents_wish_removal; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_wish_removal BEFORE DELETE ON public.agents FOR EACH ROW EXECUTE FUNCTION creel.wish_removal();
+
+
+--
+-- Name: agents agents_wished_host; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_wished_host BEFORE INSERT OR UPDATE OF host_id ON public.agents FOR EACH ROW WHEN (new.host_pinned) EXECUTE FUNCTION creel.check_wished_host();
+
+
+--
+-- Name: brain_docs brain_docs_keep_version; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_keep_version AFTER INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.keep_doc_version();
+
+
+--
+-- Name: brain_docs brain_docs_limit; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_limit AFTER INSERT ON public.brain_docs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.limit_docs();
+
+
+--
+-- Name: brain_docs brain_docs_number_version; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+
+
+--
+-- Name: hosts hosts_touch; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hosts_touch BEFORE UPDATE ON public.hosts FOR EACH ROW EXECUTE FUNCTION creel.touch();
+
+
+--
+-- Name: project_members project_members_keep_an_owner; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER project_members_keep_an_owner AFTER DELETE OR UPDATE ON public.project_members FOR EACH ROW EXECUTE FUNCTION creel.keep_an_owner();
+
+
+--
+-- Name: project_members project_members_limit; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER project_members_limit AFTER INSERT ON public.project_members FOR EACH ROW EXECUTE FUNCTION creel.limit_members();
+
+
+--
+-- Name: projects projects_own_new_project; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER projects_own_new_project AFTER INSERT ON public.projects FOR EACH ROW EXECUTE FUNCTION creel.own_new_project();
+
+
+--
+-- Name: agent_provision_requests queue_dequeue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_provision_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.dequeue();
+
+
+--
+-- Name: agent_provision_requests queue_enqueue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_enqueue AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.enqueue();
+
+
+--
+-- Name: dead_letters dead_letters_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.dead_letters
+    ADD CONSTRAINT dead_letters_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: dead_letters dead_letters_queue_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.dead_letters
+    ADD CONSTRAINT dead_letters_queue_fkey FOREIGN KEY (queue) REFERENCES creel.queues(queue);
+
+
+--
+-- Name: host_keys host_keys_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_keys
+    ADD CONSTRAINT host_keys_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
+-- Name: host_logins host_logins_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_logins
+    ADD CONSTRAINT host_logins_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
+-- Name: items items_lane_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.items
+    ADD CONSTRAINT items_lane_id_fkey FOREIGN KEY (lane_id) REFERENCES creel.lanes(id) ON DELETE CASCADE;
+
+
+--
+-- Name: items items_queue_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.items
+    ADD CONSTRAINT items_queue_fkey FOREIGN KEY (queue) REFERENCES creel.queues(queue);
+
+
+--
+-- Name: lanes lanes_agent; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.lanes
+    ADD CONSTRAINT lanes_agent FOREIGN KEY (project_id, agent_key) REFERENCES public.agents(project_id, agent_key) ON DELETE CASCADE;
+
+
+--
+-- Name: lanes lanes_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.lanes
+    ADD CONSTRAINT lanes_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_metrics agent_metrics_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_metrics
+    ADD CONSTRAINT agent_metrics_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_agent; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_provision_requests
+    ADD CONSTRAINT agent_provision_requests_agent FOREIGN KEY (project_id, agent_key) REFERENCES public.agents(project_id, agent_key) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_requested_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_provision_requests
+    ADD CONSTRAINT agent_provision_requests_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_status agent_status_agent; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_status
+    ADD CONSTRAINT agent_status_agent FOREIGN KEY (project_id, agent_key) REFERENCES public.agents(project_id, agent_key) ON DELETE CASCADE;
+
+
+--
+-- Name: agents agents_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agents agents_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agents
+    ADD CONSTRAINT agents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: brain_doc_contents brain_doc_contents_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_contents
+    ADD CONSTRAINT brain_doc_contents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_content; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_versions
+    ADD CONSTRAINT brain_doc_versions_content FOREIGN KEY (project_id, sha256) REFERENCES public.brain_doc_contents(project_id, sha256) ON DELETE CASCADE;
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_doc_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_versions
+    ADD CONSTRAINT brain_doc_versions_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES public.brain_docs(id) ON DELETE CASCADE;
+
+
+--
+-- Name: brain_docs brain_docs_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_docs
+    ADD CONSTRAINT brain_docs_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: events events_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: events events_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: host_heartbeats host_heartbeats_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_heartbeats
+    ADD CONSTRAINT host_heartbeats_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
+-- Name: hosts hosts_owner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.hosts
+    ADD CONSTRAINT hosts_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: project_hosts project_hosts_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_hosts
+    ADD CONSTRAINT project_hosts_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
+-- Name: project_hosts project_hosts_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_hosts
+    ADD CONSTRAINT project_hosts_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: project_members project_members_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_members
+    ADD CONSTRAINT project_members_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: project_members project_members_user_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.project_members
+    ADD CONSTRAINT project_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: projects projects_created_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.projects
+    ADD CONSTRAINT projects_created_by_fkey FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: dead_letters; Type: ROW SECURITY; Schema: creel; Owner: -
+--
+
+ALTER TABLE creel.dead_letters ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: dead_letters dead_letters_select; Type: POLICY; Schema: creel; Owner: -
+--
+
+CREATE POLICY dead_letters_select ON creel.dead_letters FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_metrics; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_metrics ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_metrics agent_metrics_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_metrics_select ON public.agent_metrics FOR SELECT TO authenticated USING ((agent_id IN ( SELECT a.id
+   FROM public.agents a
+  WHERE (a.project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])))));
+
+
+--
+-- Name: agent_provision_requests; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_provision_requests ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_provision_requests agent_provision_requests_delete; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_provision_requests_delete ON public.agent_provision_requests FOR DELETE TO authenticated USING (((status = 'queued'::text) AND (project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[]))));
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_provision_requests_insert ON public.agent_provision_requests FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_provision_requests_select ON public.agent_provision_requests FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_status; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_status ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_status agent_status_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_status_insert ON public.agent_status FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agent_status agent_status_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_status_select ON public.agent_status FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_status agent_status_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_status_update ON public.agent_status FOR UPDATE TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agents; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agents agents_delete; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agents_delete ON public.agents FOR DELETE TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agents agents_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agents_insert ON public.agents FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agents agents_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agents_select ON public.agents FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agents agents_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agents_update ON public.agents FOR UPDATE TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: brain_doc_contents; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_contents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_doc_contents brain_doc_contents_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_doc_contents_select ON public.brain_doc_contents FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: brain_doc_versions; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_versions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_doc_versions brain_doc_versions_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_doc_versions_select ON public.brain_doc_versions FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: brain_docs; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_docs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_docs brain_docs_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_docs_insert ON public.brain_docs FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: brain_docs brain_docs_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_docs_select ON public.brain_docs FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: brain_docs brain_docs_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_docs_update ON public.brain_docs FOR UPDATE TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: events events_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY events_select ON public.events FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: host_heartbeats; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.host_heartbeats ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: host_heartbeats host_heartbeats_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY host_heartbeats_select ON public.host_heartbeats FOR SELECT TO authenticated USING ((host_id = ANY (( SELECT creel.visible_hosts() AS visible_hosts)::uuid[])));
+
+
+--
+-- Name: hosts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.hosts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: hosts hosts_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY hosts_select ON public.hosts FOR SELECT TO authenticated USING ((id = ANY (( SELECT creel.visible_hosts() AS visible_hosts)::uuid[])));
+
+
+--
+-- Name: hosts hosts_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY hosts_update ON public.hosts FOR UPDATE TO authenticated USING ((owner_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: project_hosts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.project_hosts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: project_hosts project_hosts_delete; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_hosts_delete ON public.project_hosts FOR DELETE TO authenticated USING (((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
+
+
+--
+-- Name: project_hosts project_hosts_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_hosts_insert ON public.project_hosts FOR INSERT TO authenticated WITH CHECK (((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])) AND (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
+
+
+--
+-- Name: project_hosts project_hosts_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_hosts_select ON public.project_hosts FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
+
+
+--
+-- Name: project_members; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.project_members ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: project_members project_members_delete; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_members_delete ON public.project_members FOR DELETE TO authenticated USING ((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])));
+
+
+--
+-- Name: project_members project_members_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_members_insert ON public.project_members FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])));
+
+
+--
+-- Name: project_members project_members_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_members_select ON public.project_members FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: project_members project_members_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY project_members_update ON public.project_members FOR UPDATE TO authenticated USING ((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])));
+
+
+--
+-- Name: projects; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.projects ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: projects projects_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY projects_insert ON public.projects FOR INSERT TO authenticated WITH CHECK ((created_by = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: projects projects_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY projects_select ON public.projects FOR SELECT TO authenticated USING (((id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR ((created_by = ( SELECT auth.uid() AS uid)) AND (NOT creel.has_members(id)))));
+
+
+--
+-- Name: projects projects_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY projects_update ON public.projects FOR UPDATE TO authenticated USING ((id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])));
+
+
+--
+-- Name: SCHEMA creel; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT USAGE ON SCHEMA creel TO anon;
+GRANT USAGE ON SCHEMA creel TO authenticated;
+GRANT USAGE ON SCHEMA creel TO service_role;
+GRANT USAGE ON SCHEMA creel TO creel_host;
+
+
+--
+-- Name: SCHEMA public; Type: ACL; Schema: -; Owner: -
+--
+
+GRANT ALL ON SCHEMA public TO postgres;
+GRANT USAGE ON SCHEMA public TO anon;
+GRANT USAGE ON SCHEMA public TO authenticated;
+GRANT USAGE ON SCHEMA public TO service_role;
+GRANT USAGE ON SCHEMA public TO creel_host;
+
+
+--
+-- Name: TYPE settlement; Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON TYPE creel.settlement FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION actor(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.actor() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backoff(attempts integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.backoff(attempts integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_wished_host(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_wished_host() FROM PUBLIC;
+
+
+--
+-- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
+
+
+--
+-- Name: FUNCTION choose_openclaw_id(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION current_host_id(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.current_host_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.current_host_id() TO creel_host;
+
+
+--
+-- Name: FUNCTION dequeue(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.dequeue() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION enqueue(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.enqueue() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION enroll_host(args jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.enroll_host(args jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION failure(code text, message text, hint text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.failure(code text, message text, hint text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION has_members(project_id text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_members(project_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.has_members(project_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION has_work(host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_work(host uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION held_item(host uuid, held_token uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.held_item(host uuid, held_token uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION host_of_key(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.host_of_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.host_of_key() TO anon;
+
+
+--
+-- Name: FUNCTION is_agent_id(id text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_agent_id(id text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION join_queue(tbl regclass); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.join_queue(tbl regclass) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_agent_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_agent_columns() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_agent_status_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_agent_status_columns() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_an_owner(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_an_owner() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_doc_version(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_doc_version() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_request_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_request_columns() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION knobs(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.knobs() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION limit_agents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.limit_agents() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION limit_docs(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.limit_docs() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION limit_members(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.limit_members() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION limit_requests(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.limit_requests() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION name_agents(host uuid, lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION notify_lanes(lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notify_lanes(lane_ids bigint[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION number_doc_version(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.number_doc_version() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION own_new_project(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.own_new_project() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION owned_hosts(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.owned_hosts() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.owned_hosts() TO authenticated;
+
+
+--
+-- Name: FUNCTION owned_projects(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.owned_projects() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.owned_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION place(host uuid, projects text[], most integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.place(host uuid, projects text[], most integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION place_lanes(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.place_lanes() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION pre_request(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.pre_request() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.pre_request() TO anon;
+GRANT ALL ON FUNCTION creel.pre_request() TO authenticated;
+GRANT ALL ON FUNCTION creel.pre_request() TO service_role;
+GRANT ALL ON FUNCTION creel.pre_request() TO creel_host;
+
+
+--
+-- Name: FUNCTION prepare_request(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.prepare_request() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION projects_of_host(host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.projects_of_host(host uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION provision_settled(ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.provision_settled(ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION provision_taken(ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.provision_taken(ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION readable_projects(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.readable_projects() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.readable_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION require_api(args jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.require_api(args jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION require_host(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.require_host() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION revoke_host(host_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.revoke_host(host_id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle(settlements creel.settlement[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION short_of_key(agent_key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.short_of_key(agent_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO authenticated;
+GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO service_role;
+
+
+--
+-- Name: FUNCTION sweep_hopeless(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_hopeless() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_leases(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_leases() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_old_events(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_old_events() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_once(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_once() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_reasons(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION touch(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.touch() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION visible_hosts(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.visible_hosts() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.visible_hosts() TO authenticated;
+
+
+--
+-- Name: FUNCTION waiting_reason(item creel.items); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wish_removal(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wish_removal() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION writable_projects(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.writable_projects() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION add_member(project_id text, email text, role text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.add_member(project_id text, email text, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.add_member(project_id text, email text, role text) TO authenticated;
+
+
+--
+-- Name: FUNCTION claim(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.claim(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.claim(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION finish(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.finish(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_members(project_id text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_members(project_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_members(project_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION progress(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.progress(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.progress(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION read_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.read_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION record_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.record_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.record_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION redrive(id uuid); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.redrive(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.redrive(id uuid) TO authenticated;
+
+
+--
+-- Name: FUNCTION release(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.release(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.release(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION remove_member(project_id text, email text); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.remove_member(project_id text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.remove_member(project_id text, email text) TO authenticated;
+
+
+--
+-- Name: FUNCTION sweep(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.sweep(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.sweep(jsonb) TO creel_host;
+GRANT ALL ON FUNCTION public.sweep(jsonb) TO service_role;
+
+
+--
+-- Name: FUNCTION tick(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.tick(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.tick(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION why_pending(id uuid); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.why_pending(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.why_pending(id uuid) TO authenticated;
+
+
+--
+-- Name: TABLE dead_letters; Type: ACL; Schema: creel; Owner: -
+--
+
+GRANT SELECT ON TABLE creel.dead_letters TO authenticated;
+GRANT SELECT ON TABLE creel.dead_letters TO service_role;
+
+
+--
+-- Name: TABLE agent_metrics; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_metrics TO authenticated;
+GRANT SELECT ON TABLE public.agent_metrics TO service_role;
+
+
+--
+-- Name: TABLE agent_provision_requests; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.agent_provision_requests TO authenticated;
+GRANT SELECT,INSERT,DELETE ON TABLE public.agent_provision_requests TO service_role;
+
+
+--
+-- Name: TABLE agent_status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.agent_status TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_status TO service_role;
+
+
+--
+-- Name: TABLE brain_doc_contents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.brain_doc_contents TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_contents TO service_role;
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.brain_doc_versions TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_versions TO service_role;
+
+
+--
+-- Name: TABLE brain_docs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO authenticated;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO service_role;
+
+
+--
+-- Name: TABLE dead_letters; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.dead_letters TO authenticated;
+GRANT SELECT ON TABLE public.dead_letters TO service_role;
+
+
+--
+-- Name: TABLE events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.events TO authenticated;
+GRANT SELECT ON TABLE public.events TO service_role;
+
+
+--
+-- Name: TABLE host_heartbeats; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_heartbeats TO authenticated;
+GRANT SELECT ON TABLE public.host_heartbeats TO service_role;
+
+
+--
+-- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.hosts TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.hosts TO service_role;
+
+
+--
+-- Name: COLUMN hosts.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(name) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.capacity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(capacity) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.tags; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(tags) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.price; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(price) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: TABLE host_status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_status TO authenticated;
+GRANT SELECT ON TABLE public.host_status TO service_role;
+
+
+--
+-- Name: TABLE project_hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,DELETE ON TABLE public.project_hosts TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.project_hosts TO service_role;
+
+
+--
+-- Name: COLUMN project_hosts.project_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(project_id) ON TABLE public.project_hosts TO authenticated;
+
+
+--
+-- Name: COLUMN project_hosts.host_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(host_id) ON TABLE public.project_hosts TO authenticated;
+
+
+--
+-- Name: TABLE project_members; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,DELETE ON TABLE public.project_members TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.project_members TO service_role;
+
+
+--
+-- Name: COLUMN project_members.project_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(project_id) ON TABLE public.project_members TO authenticated;
+
+
+--
+-- Name: COLUMN project_members.user_id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(user_id) ON TABLE public.project_members TO authenticated;
+
+
+--
+-- Name: COLUMN project_members.role; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(role),UPDATE(role) ON TABLE public.project_members TO authenticated;
+
+
+--
+-- Name: TABLE projects; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.projects TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.projects TO service_role;
+
+
+--
+-- Name: COLUMN projects.id; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(id) ON TABLE public.projects TO authenticated;
+
+
+--
+-- Name: COLUMN projects.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT INSERT(name),UPDATE(name) ON TABLE public.projects TO authenticated;
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+

@@ -1,0 +1,10 @@
+//! What the Data API promises: to a signed-in member, a stranger, nobody, and a host with a key.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a test binary has no callers; its names say what it promises"
+)]
+
+mod dashboard;
+mod host_keys;
+mod strangers;
