@@ -166,6 +166,20 @@ pub(crate) async fn connect(config: &Config) -> Result<Client> {
     Ok(client)
 }
 
+/// The first number of `initdb (PostgreSQL) 17.10`.
+async fn major_version(place: &Place, account: Option<Account>) -> Result<u32> {
+    let mut command = process::command(place.install.join("bin/initdb"));
+    command.arg("--version").current_dir(&place.home);
+    if let Some(account) = account {
+        account.apply(&mut command);
+    }
+    let said = process::run(&mut command, INITDB_LIMIT).await?;
+    let version = said
+        .split_whitespace()
+        .find_map(|word| word.split('.').next()?.parse().ok());
+    version.with_context(|| format!("read the version in {said:?}"))
+}
+
 /// Runs initdb into a folder beside the final one: an interrupted one leaves no half cluster.
 async fn make(place: &Place, data: &Path, account: Option<Account>, password: &Secret) -> Result<()> {
     let draft = place.home.join("data.new");
@@ -183,12 +197,12 @@ async fn make(place: &Place, data: &Path, account: Option<Account>, password: &S
         "--auth=scram-sha-256",
         "--encoding=UTF8",
         "--locale=C",
-    ]);
-    command.args([
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
         "--no-sync",
     ]);
+    // Knows letters beyond ASCII on every system alike; since 17.
+    if major_version(place, account).await? >= 17 {
+        command.args(["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
+    }
     command
         .arg("--pwfile")
         .arg(&password_file)
