@@ -43,6 +43,11 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "DIR", env = "CREEL_OPENCLAW_STATE_DIR")]
     pub openclaw_state_dir: Option<PathBuf>,
 
+    /// Seconds that one run of OpenClaw's command line may take before it is stopped [default: by
+    /// command, 20 for --version, 60 to list, 90 to change something]
+    #[arg(long, value_name = "SECS", env = "CREEL_OPENCLAW_TIMEOUT_SECS")]
+    pub openclaw_timeout_secs: Option<u64>,
+
     /// Folder in which each agent's workspace is made [default: workspaces in the state directory]
     #[arg(long, value_name = "DIR", env = "CREEL_WORKSPACE_ROOT")]
     pub workspace_root: Option<PathBuf>,

@@ -39,6 +39,8 @@ pub struct WorkerConfig {
     pub openclaw: PathBuf,
     /// OpenClaw's state directory.
     pub openclaw_state_dir: PathBuf,
+    /// How long one run of OpenClaw's command line may take; none for the usual limit of each command.
+    pub openclaw_timeout: Option<Duration>,
     /// The folder in which each agent's workspace is made.
     pub workspace_root: PathBuf,
     /// The worker's own folder: `worker.lock`, `http.addr`.

@@ -15,6 +15,9 @@ use super::{
 /// A drain beyond an hour is a worker that somebody forgot.
 const MAX_DRAIN_GRACE_SECS: u64 = 3_600;
 
+/// A run of OpenClaw that takes longer than an hour does not end.
+const MAX_OPENCLAW_TIMEOUT_SECS: u64 = 3_600;
+
 /// Where the database's URL is.
 enum UrlSource {
     Text(Secret),
@@ -73,6 +76,10 @@ impl WorkerArgs {
             database,
             permits: self.permits.or(below.permits).unwrap_or(DEFAULT_PERMITS),
             openclaw: program(self.openclaw.or(below.openclaw))?,
+            openclaw_timeout: self
+                .openclaw_timeout_secs
+                .or(below.openclaw_timeout_secs)
+                .map(Duration::from_secs),
             openclaw_state_dir,
             workspace_root,
             data_dir: path_or("data_dir", self.data_dir.or(below.data_dir), default_data_dir)?,
@@ -107,6 +114,16 @@ impl WorkerConfig {
             return refuse(
                 "drain_grace_secs",
                 format!("{secs} is more than an hour; give at most {MAX_DRAIN_GRACE_SECS}"),
+            );
+        }
+        let timeout_secs = self.openclaw_timeout.map(|timeout| timeout.as_secs());
+        if timeout_secs.is_some_and(|secs| !(1..=MAX_OPENCLAW_TIMEOUT_SECS).contains(&secs)) {
+            let secs = timeout_secs.unwrap_or_default();
+            return refuse(
+                "openclaw_timeout_secs",
+                format!(
+                    "{secs} is not within 1–{MAX_OPENCLAW_TIMEOUT_SECS}; leave it out for the usual limits"
+                ),
             );
         }
         if !self.http_listen.ip().is_loopback() {
