@@ -34,6 +34,8 @@ enum TrapKind {
     CutBefore,
     /// The request arrives, and its reply does not come back.
     LoseReply,
+    /// The request waits on its way until it is let go.
+    Hold,
 }
 
 /// What the proxy is told, as its connections see it.
@@ -42,6 +44,8 @@ struct Orders {
     mode: Mode,
     /// Connections that were made under an older number are cut.
     cut: u64,
+    /// How often what is held was let go.
+    let_go: u64,
 }
 
 /// The proxy. It ends when it is dropped, and all its connections with it.
@@ -64,6 +68,7 @@ impl Cutter {
         let (orders, told) = watch::channel(Orders {
             mode: Mode::Pass,
             cut: 0,
+            let_go: 0,
         });
         let trap = Arc::new(Mutex::new(None));
         let sprung = watch::Sender::new(0);
@@ -124,6 +129,16 @@ impl Cutter {
     /// Hands the next request with `text` on, takes its reply, and cuts the connection.
     pub fn lose_reply_to(&self, text: &str) {
         self.set_trap(text, TrapKind::LoseReply);
+    }
+
+    /// Holds the next request with `text` on its way, until [`Cutter::let_go`]; other connections go on.
+    pub fn hold(&self, text: &str) {
+        self.set_trap(text, TrapKind::Hold);
+    }
+
+    /// Hands on what is held.
+    pub fn let_go(&self) {
+        self.orders.send_modify(|orders| orders.let_go += 1);
     }
 
     /// How often a trap has been sprung.
@@ -194,6 +209,10 @@ impl Line {
                     match self.spring(&mut seen, chunk) {
                         Some(TrapKind::CutBefore) => return,
                         Some(TrapKind::LoseReply) => losing = true,
+                        Some(TrapKind::Hold) => {
+                            let held = self.orders.wait_for(|orders| orders.let_go > now.let_go || orders.cut != born);
+                            if held.await.is_err() || self.orders.borrow().cut != born { return }
+                        }
                         None => {}
                     }
                     if server.write_all(chunk).await.is_err() { return }
@@ -221,7 +240,7 @@ impl Line {
         if seen.windows(text.len()).any(|window| window == text) {
             let kind = *kind;
             *trap = None;
-            if kind == TrapKind::CutBefore {
+            if kind != TrapKind::LoseReply {
                 self.sprung.send_modify(|count| *count += 1);
             }
             return Some(kind);

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::cluster::built_program;
 use crate::wait::eventually_some;
 
-/// Marks the worker and everything that it starts, so that nothing is left behind unseen.
+/// Marks a worker. It does not hand this on: what it starts is known by the HOME that it has in common.
 const MARK: &str = "CREEL_TEST_WORKER";
 
 /// How often the end of a process is looked for.
@@ -99,6 +99,15 @@ impl WorkerHome {
         self.path().join("data")
     }
 
+    /// Processes that workers of this home have started, directly or not, and that still run.
+    pub fn children(&self) -> Vec<u32> {
+        let home = format!("HOME={}", self.path().display());
+        processes(|environment| {
+            let has = |wanted: &str| environment.iter().any(|entry| entry.starts_with(wanted));
+            environment.iter().any(|entry| *entry == home) && !has(MARK)
+        })
+    }
+
     /// Starts a worker in this home.
     pub fn start(&self, setup: &WorkerSetup) -> Result<WorkerProcess> {
         let mark = Uuid::new_v4().to_string();
@@ -133,8 +142,14 @@ impl WorkerHome {
     }
 }
 
-/// A worker. When it is dropped it is killed with everything that it started, and the test fails if it
-/// logged a WARN or ERROR that was not expected.
+impl Drop for WorkerHome {
+    fn drop(&mut self) {
+        kill_all(&self.children());
+    }
+}
+
+/// A worker. When it is dropped it is killed, and the test fails if it logged a WARN or ERROR that was
+/// not expected. What it started is killed with its home.
 #[derive(Debug)]
 pub struct WorkerProcess {
     child: Child,
@@ -220,32 +235,6 @@ impl WorkerProcess {
         }
     }
 
-    /// Processes that it started, directly or not, and that still run.
-    pub fn children(&self) -> Vec<u32> {
-        self.marked()
-            .into_iter()
-            .filter(|&pid| pid != self.child.id())
-            .collect()
-    }
-
-    /// Everything that carries the mark, except what has ended and was not waited for.
-    fn marked(&self) -> Vec<u32> {
-        let Ok(mut system) = System::new() else {
-            return Vec::new();
-        };
-        let wanted = ProcessRefreshKind::nothing()
-            .with_environ(UpdateKind::Always)
-            .without_tasks();
-        system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted);
-        let mark = format!("{MARK}={}", self.mark);
-        let processes = system.processes().values();
-        processes
-            .filter(|process| process.environ().iter().any(|entry| entry == mark.as_str()))
-            .filter(|process| process.status() != sysinfo::ProcessStatus::Zombie)
-            .map(|process| process.pid().as_u32())
-            .collect()
-    }
-
     /// WARN and ERROR lines that the test does not expect.
     pub fn unexpected_lines(&self) -> Vec<String> {
         let log = self.log();
@@ -253,6 +242,32 @@ impl WorkerProcess {
         loud.filter(|line| !self.allowed.iter().any(|text| line.contains(text)))
             .map(ToOwned::to_owned)
             .collect()
+    }
+}
+
+/// Running processes whose environment is as wanted, but for what has ended and was not waited for.
+fn processes(wanted: impl Fn(&[std::borrow::Cow<'_, str>]) -> bool) -> Vec<u32> {
+    let Ok(mut system) = System::new() else {
+        return Vec::new();
+    };
+    let environ = ProcessRefreshKind::nothing()
+        .with_environ(UpdateKind::Always)
+        .without_tasks();
+    system.refresh_processes_specifics(ProcessesToUpdate::All, true, environ);
+    let found = system.processes().values().filter(|process| {
+        let environment: Vec<_> = process
+            .environ()
+            .iter()
+            .map(|entry| entry.to_string_lossy())
+            .collect();
+        process.status() != sysinfo::ProcessStatus::Zombie && wanted(&environment)
+    });
+    found.map(|process| process.pid().as_u32()).collect()
+}
+
+fn kill_all(pids: &[u32]) {
+    for pid in pids.iter().filter_map(|&pid| as_pid(pid)) {
+        let _already_gone = kill_process(pid, Signal::KILL);
     }
 }
 
@@ -281,11 +296,10 @@ impl Drop for WorkerProcess {
             }
             let _status = self.child.wait();
         }
-        for child in self.marked() {
-            if let Some(pid) = as_pid(child) {
-                let _already_gone = kill_process(pid, Signal::KILL);
-            }
-        }
+        let mark = format!("{MARK}={}", self.mark);
+        kill_all(&processes(|environment| {
+            environment.iter().any(|entry| *entry == mark)
+        }));
         let unexpected = self.unexpected_lines();
         // The log is in a folder that is removed, and the reader of a failure needs it.
         #[expect(clippy::print_stderr, reason = "the test runner shows it with a failed test")]
