@@ -6,6 +6,7 @@ use creel_tests::cut::Cutter;
 use creel_tests::db::TestDb;
 use creel_tests::postgrest::As;
 use creel_tests::wait::eventually;
+use creel_tests::worker::{WorkerHome, WorkerSetup};
 use serde_json::json;
 
 #[tokio::test]
@@ -180,4 +181,51 @@ async fn a_lost_reply_means_that_the_request_was_carried_out() -> Result<()> {
     cutter.sprung(2, SOON).await;
     assert!(!written("never-arrives").await?);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_runs_is_frozen_and_drains() -> Result<()> {
+    let db = TestDb::new().await?;
+    let owner = db.user("a@example.com").await?;
+    let project = db.project(&owner).await?;
+    let host = db.host(&[&project]).await?;
+    let home = WorkerHome::new()?;
+    let setup = WorkerSetup::new(&host.url, home.path().join("no-openclaw")).allow("openclaw");
+    let mut worker = home.start(&setup)?;
+    let postgres = db.postgres().await?;
+    let online = async || {
+        let row = postgres
+            .query_one(
+                "select status = 'online' from public.hosts where id = $1",
+                &[&host.id],
+            )
+            .await;
+        row.is_ok_and(|row| row.get(0))
+    };
+    eventually("the host is online", SOON, online).await;
+    worker.stop();
+    worker.cont();
+    assert!(worker.is_running());
+    worker.term();
+    let status = worker.wait(SOON).await?;
+    assert!(status.success(), "{status} {}", worker.log());
+    assert_eq!(home.children(), Vec::<u32>::new());
+    Ok(())
+}
+
+#[tokio::test]
+#[should_panic(expected = "the worker logged what the test does not expect")]
+async fn an_unexpected_error_in_a_workers_log_fails_the_test() {
+    let home = WorkerHome::new().expect("a home");
+    // Nothing listens on this port.
+    let setup = WorkerSetup::new(
+        "postgresql://nobody:x@127.0.0.1:1/none?sslmode=disable",
+        "openclaw",
+    );
+    let worker = home.start(&setup).expect("a worker");
+    eventually("the worker complains", SOON, async || {
+        !worker.unexpected_lines().is_empty()
+    })
+    .await;
+    drop(worker);
 }
