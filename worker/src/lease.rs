@@ -7,6 +7,10 @@ use creel_core::clock::Moment;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// tokio's clock stands still while the machine sleeps: what waits for the end of a lease looks at the
+/// other clock this often, so that a process does not go on for a lease's length after the wake-up.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The right to work on one claimed item. Clones share one state.
 #[derive(Debug, Clone)]
 pub struct Lease {
@@ -64,7 +68,7 @@ impl Lease {
             let remaining = self.expires().remaining();
             tokio::select! {
                 () = self.lost.cancelled() => {}
-                () = tokio::time::sleep(remaining) => {}
+                () = tokio::time::sleep(remaining.min(LOOK_EVERY)) => {}
             }
         }
     }
