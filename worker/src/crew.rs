@@ -240,3 +240,121 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no text")
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::UnboundedReceiver;
+
+    use super::*;
+
+    /// Does what the row says.
+    struct Obedient;
+
+    #[async_trait]
+    impl Job for Obedient {
+        fn queue(&self) -> &'static str {
+            "known"
+        }
+
+        async fn run(&self, context: JobContext<'_>) -> Result<Value, JobError> {
+            match context.item.row.as_str() {
+                Some("panic") => panic!("as the row says"),
+                Some("wait") => {
+                    context.lease.lost().await;
+                    Err(JobError::LeaseLost)
+                }
+                Some("hang") => std::future::pending().await,
+                Some("rows") => Err(JobError::Rows(anyhow::anyhow!("secret of the database"))),
+                _ => Ok(json!({ "ok": true })),
+            }
+        }
+    }
+
+    fn crew(permits: usize) -> (Arc<Crew>, Arc<Held>, UnboundedReceiver<Finish>) {
+        let (finisher, finished) = Finisher::observed();
+        let held = Arc::<Held>::default();
+        let jobs: Vec<Arc<dyn Job>> = vec![Arc::new(Obedient)];
+        let crew = Crew::new(
+            jobs,
+            permits,
+            held.clone(),
+            Link::down(),
+            finisher,
+            Arc::default(),
+        );
+        (Arc::new(crew), held, finished)
+    }
+
+    fn item(queue: &str, row: &str) -> Item {
+        let (id, token) = (Uuid::new_v4(), Uuid::new_v4());
+        let (row, agent) = (json!(row), Value::Null);
+        Item {
+            id,
+            queue: queue.to_owned(),
+            token,
+            attempt: 1,
+            max_attempts: 5,
+            row,
+            agent,
+        }
+    }
+
+    /// Works on one item to its end.
+    async fn outcome_of(queue: &str, row: &str) -> Finish {
+        let (crew, held, mut finished) = crew(1);
+        crew.start(item(queue, row), Moment::now(), Duration::from_secs(60));
+        let finish = finished.recv().await.expect("a finish");
+        crew.all_ended().await;
+        assert_eq!((held.count(), crew.free_permits()), (0, 1));
+        finish
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_failed_attempt_and_frees_its_permit() {
+        let finish = outcome_of("known", "panic").await;
+        assert_eq!(finish.outcome, Outcome::Retry);
+        assert_eq!(finish.result["error"]["code"], "worker_bug");
+    }
+
+    #[tokio::test]
+    async fn text_of_the_database_does_not_reach_the_row() {
+        let finish = outcome_of("known", "rows").await;
+        assert_eq!(finish.result["error"]["code"], "database_unavailable");
+        assert!(!finish.result.to_string().contains("secret"), "{}", finish.result);
+    }
+
+    #[tokio::test]
+    async fn a_queue_of_a_newer_version_is_left_to_another_attempt() {
+        let finish = outcome_of("unknown", "").await;
+        assert_eq!(
+            (finish.outcome, &finish.result["error"]["code"]),
+            (Outcome::Retry, &json!("queue_unknown"))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_lease_stops_the_job_and_nothing_is_written() {
+        let (crew, held, mut finished) = crew(1);
+        let item = item("known", "wait");
+        let token = item.token;
+        crew.start(item, Moment::now(), Duration::from_secs(60));
+        assert_eq!((held.tokens(), crew.free_permits()), (vec![token], 0));
+        held.lose(token);
+        crew.all_ended().await;
+        assert!(finished.try_recv().is_err() && held.tokens().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_does_not_hear_of_its_lost_lease_is_dropped() {
+        let (crew, held, mut finished) = crew(1);
+        let item = item("known", "hang");
+        let token = item.token;
+        crew.start(item, Moment::now(), Duration::from_secs(60));
+        held.lose(token);
+        crew.all_ended().await;
+        assert!(finished.try_recv().is_err());
+        assert_eq!(crew.free_permits(), 1);
+    }
+}

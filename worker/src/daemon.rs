@@ -17,6 +17,7 @@ use crate::health::Health;
 use crate::held::Held;
 use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
+use crate::process::{Mark, reap_marked};
 use crate::run::Kit;
 use crate::shutdown::Shutdown;
 use crate::stop::StopLimits;
@@ -168,6 +169,15 @@ impl Daemon {
             tokens: Vec::new(),
             others: true,
         };
+        // What the dead selves left must not go on beside whoever takes their items. The connection is
+        // made in the same time.
+        let killed = reap_marked(&Mark::new(&self.kit.data_dir, self.kit.session_id)).await;
+        if killed > 0 {
+            tracing::warn!(
+                count = killed,
+                "killed {killed} processes that an earlier worker left"
+            );
+        }
         let mut delays = retry_delays().build();
         loop {
             let session = self.link.session().await;

@@ -56,6 +56,20 @@ impl Finisher {
         (Self { queue }, Writer { link, waiting })
     }
 
+    /// A finisher whose items are applied and handed to the test.
+    #[cfg(test)]
+    pub(crate) fn observed() -> (Self, mpsc::UnboundedReceiver<Finish>) {
+        let (queue, mut waiting) = mpsc::unbounded_channel::<Pending>();
+        let (seen, observed) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(pending) = waiting.recv().await {
+                let _test_is_over = seen.send(pending.finish.clone());
+                pending.tell(Recorded::Applied { work: false });
+            }
+        });
+        (Self { queue }, observed)
+    }
+
     /// Writes what an item came to, and waits until that is known.
     pub(crate) async fn finish(&self, queue: &str, lease: &Lease, finish: Finish) -> Recorded {
         let (recorded, answer) = oneshot::channel();

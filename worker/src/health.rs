@@ -46,7 +46,7 @@ impl Health {
         });
     }
 
-    /// The connection of the tick is gone.
+    /// A tick failed, or its connection ended.
     pub(crate) fn tick_down(&self) {
         if let Some(ticked) = &mut *self.ticked.lock().expect("no holder of this lock panics") {
             ticked.connected = false;
@@ -72,7 +72,7 @@ impl Health {
             None => reasons.push("no tick was answered yet"),
             Some(ticked) => {
                 if !ticked.connected {
-                    reasons.push("the tick's connection to the database is down");
+                    reasons.push("the last tick failed, or its connection ended");
                 }
                 if ticked.stale_at.has_passed() {
                     reasons.push("the last tick is too long ago");
@@ -100,7 +100,7 @@ mod tests {
         health.tick_down();
         assert_eq!(
             health.reasons(),
-            ["the tick's connection to the database is down"]
+            ["the last tick failed, or its connection ended"]
         );
         health.ticked(Uuid::nil(), Moment::now(), Duration::ZERO);
         assert_eq!(health.reasons(), ["the last tick is too long ago"]);

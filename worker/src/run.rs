@@ -13,8 +13,8 @@ use crate::http::{self, Pages};
 use crate::job::Job;
 use crate::job::provision::ProvisionJob;
 use crate::lock::HostLock;
-use crate::openclaw::{Broker, CliDriver, CliSettings, OpenClaw};
-use crate::process::{Mark, Runner, reap_marked};
+use crate::openclaw::{Broker, CliDriver, CliLimits, CliSettings, OpenClaw};
+use crate::process::{Mark, Runner};
 use crate::shutdown::Shutdown;
 
 /// What a worker works with.
@@ -36,7 +36,10 @@ impl Kit {
     fn of_this_version(config: &WorkerConfig) -> Self {
         let session_id = Uuid::new_v4();
         let runner = Runner::new(Mark::new(&config.data_dir, session_id));
-        let settings = CliSettings::new(&config.openclaw, &config.openclaw_state_dir);
+        let mut settings = CliSettings::new(&config.openclaw, &config.openclaw_state_dir);
+        if let Some(limit) = config.openclaw_timeout {
+            settings.limits = CliLimits::all(limit);
+        }
         let openclaw: Arc<dyn OpenClaw> =
             Arc::new(CliDriver::new(settings, runner.clone(), Broker::default()));
         Self {
@@ -92,15 +95,6 @@ async fn run_locked(
     let connector = Connector::new(&config.database).map_err(Fatal::from)?;
     http::record_metrics();
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
-    // Before their items are given back: what the dead selves of this host left must not go on beside
-    // whoever takes them.
-    let killed = reap_marked(&Mark::new(&config.data_dir, kit.session_id)).await;
-    if killed > 0 {
-        tracing::warn!(
-            count = killed,
-            "killed {killed} processes that an earlier worker left running"
-        );
-    }
     let (daemon, background) = Daemon::assemble(&config, connector, shutdown, kit, pages);
     let stopped = daemon.run(background).await;
     drop(lock);

@@ -101,6 +101,14 @@ impl LinkKeeper {
 }
 
 impl Link {
+    /// A link that never comes up.
+    #[cfg(test)]
+    pub(crate) fn down() -> Self {
+        Self {
+            current: watch::channel(None).1,
+        }
+    }
+
     /// The connection, waited for while it is down.
     pub(crate) async fn session(&self) -> Arc<Session> {
         let mut current = self.current.clone();
