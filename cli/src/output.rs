@@ -64,7 +64,9 @@ impl Output {
         table
             .load_style(presets::UTF8_BORDERS_ONLY)
             .set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_header(headers.iter().map(|header| printable(header)));
+        if headers.iter().any(|header| !header.is_empty()) {
+            table.set_header(headers.iter().map(|header| printable(header)));
+        }
         for row in rows {
             table.add_row(row.iter().map(|cell| printable(cell)));
         }

@@ -8,5 +8,6 @@ select
     select from pg_catalog.pg_auth_members m
     join pg_catalog.pg_roles g on g.oid = m.roleid
     join pg_catalog.pg_roles r on r.oid = m.member
-    where g.rolname = 'creel_host' and r.rolname = current_user
+    -- Whoever made creel_host is a member of it as well, and no host.
+    where g.rolname = 'creel_host' and r.rolname = current_user and not r.rolcreaterole
   ) as is_host_role

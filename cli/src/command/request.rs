@@ -110,7 +110,12 @@ async fn list(
 
 async fn why(api: &DataApi, id: Uuid, out: Output) -> anyhow::Result<()> {
     let row = find(api, id).await?;
-    let answer = api.call("why_pending", &json!({ "id": id })).await?;
+    let is_done = text(&row, "status").parse() == Ok(RequestStatus::Done);
+    let answer = if is_done {
+        Value::Null
+    } else {
+        api.call("why_pending", &json!({ "id": id })).await?
+    };
     out.value(&json!({ "id": id, "status": row["status"], "why": answer, "error": row["result"]["error"] }));
     out.line(format!(
         "Request {id} for {} is {}.",
