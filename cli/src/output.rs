@@ -15,6 +15,9 @@ use crate::error::{CliError, ErrorKind};
 /// How often the spinner turns: quick enough to look alive, slow enough to cost nothing.
 const SPINNER_TICK: Duration = Duration::from_millis(120);
 
+/// A table is fitted to a terminal of at least this width; a narrower one had better wrap lines itself.
+const NARROWEST_COLUMNS: u16 = 40;
+
 /// Where results go, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output {
@@ -61,9 +64,11 @@ impl Output {
             return self.line(empty);
         }
         let mut table = Table::new();
-        table
-            .load_style(presets::UTF8_BORDERS_ONLY)
-            .set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::UTF8_BORDERS_ONLY);
+        // Some terminals say that they are 0 columns wide.
+        if table.width().is_some_and(|columns| columns >= NARROWEST_COLUMNS) {
+            table.set_content_arrangement(ContentArrangement::Dynamic);
+        }
         if headers.iter().any(|header| !header.is_empty()) {
             table.set_header(headers.iter().map(|header| printable(header)));
         }
