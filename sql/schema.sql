@@ -1357,21 +1357,57 @@ $$;
 
 
 --
--- Name: sweep_once(); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: sweep_once(interval); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.sweep_once() RETURNS jsonb
+CREATE FUNCTION creel.sweep_once(min_age interval) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 begin
-  -- One at a time is enough; the others have nothing to wait for.
-  if not pg_try_advisory_xact_lock(hashtextextended('creel.sweep', 0)) then
-    return jsonb_build_object('busy', true);
+  perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
+  if not found then
+    return null;
   end if;
+  update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
   return jsonb_build_object(
-    'leases', creel.sweep_leases(), 'hopeless', creel.sweep_hopeless(),
+    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hopeless', creel.sweep_hopeless(),
     'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+end
+$$;
+
+
+--
+-- Name: sweep_placements(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_placements() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  lane_ids bigint[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l
+    join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+    join creel.settings s on true
+    left join public.host_heartbeats b on b.host_id = l.host_id
+    where l.host_id is not null and l.token is null and l.head is not null
+      and not a.provisioned and not a.host_pinned
+      and coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second'
+      and exists (
+        select from public.project_hosts p
+        join public.hosts h on h.id = p.host_id
+        join public.host_heartbeats o on o.host_id = p.host_id
+        where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
+          and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+          and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed'))
+    order by l.id limit 500 for update of l skip locked);
+  update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
+  where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
+  perform creel.notify_lanes(lane_ids);
+  return cardinality(lane_ids);
 end
 $$;
 
@@ -1992,7 +2028,7 @@ CREATE FUNCTION public.sweep(jsonb) RETURNS jsonb
     AS $_$
 begin
   perform creel.require_api($1);
-  return creel.sweep_once();
+  return coalesce(creel.sweep_once(interval '0'), jsonb_build_object('busy', true));
 end
 $_$;
 
@@ -2077,7 +2113,7 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  perform creel.sweep_once();
+  perform creel.sweep_once(interval '1 second');
 
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l
@@ -2302,6 +2338,17 @@ CREATE TABLE creel.queues (
 --
 
 COMMENT ON TABLE creel.queues IS 'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
+
+
+--
+-- Name: sweep_state; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.sweep_state (
+    id boolean DEFAULT true NOT NULL,
+    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT sweep_state_one_row CHECK (id)
+);
 
 
 --
@@ -2747,6 +2794,14 @@ ALTER TABLE ONLY creel.queues
 
 ALTER TABLE ONLY creel.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: sweep_state sweep_state_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.sweep_state
+    ADD CONSTRAINT sweep_state_pkey PRIMARY KEY (id);
 
 
 --
@@ -4098,10 +4153,17 @@ REVOKE ALL ON FUNCTION creel.sweep_old_events() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION sweep_once(); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION sweep_once(min_age interval); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.sweep_once() FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.sweep_once(min_age interval) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_placements(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_placements() FROM PUBLIC;
 
 
 --

@@ -3,6 +3,16 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
+-- When it was done last. The row's lock lets one sweep at a time.
+create table creel.sweep_state (
+  id boolean primary key default true,
+  swept_at timestamptz not null default '-infinity',
+  constraint sweep_state_one_row check (id)
+);
+
+insert into creel.sweep_state default values;
+revoke all on creel.sweep_state from public, anon, authenticated, service_role;
+
 create function creel.failure(code text, message text, hint text) returns jsonb
 language sql immutable set search_path = '' as $$
   select jsonb_build_object('ok', false, 'error', jsonb_build_object('code', code, 'message', message, 'hint', hint))
@@ -38,6 +48,35 @@ begin
     and not exists (
       select from public.host_heartbeats b
       where b.host_id = a.host_id and b.last_seen_at > now() - s.lease_secs * interval '1 second');
+  perform creel.notify_lanes(lane_ids);
+  return cardinality(lane_ids);
+end
+$$;
+
+-- An agent that was placed and never made, and whose host fell silent meanwhile, may go to a host that is there.
+create function creel.sweep_placements() returns int
+language plpgsql set search_path = '' as $$
+declare
+  lane_ids bigint[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l
+    join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+    join creel.settings s on true
+    left join public.host_heartbeats b on b.host_id = l.host_id
+    where l.host_id is not null and l.token is null and l.head is not null
+      and not a.provisioned and not a.host_pinned
+      and coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second'
+      and exists (
+        select from public.project_hosts p
+        join public.hosts h on h.id = p.host_id
+        join public.host_heartbeats o on o.host_id = p.host_id
+        where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
+          and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+          and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed'))
+    order by l.id limit 500 for update of l skip locked);
+  update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
+  where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   perform creel.notify_lanes(lane_ids);
   return cardinality(lane_ids);
 end
@@ -137,15 +176,18 @@ begin
 end
 $$;
 
-create function creel.sweep_once() returns jsonb
+-- Answers null when another one is at it, or was within min_age: a thousand hosts that tick need not sweep a
+-- hundred times a second.
+create function creel.sweep_once(min_age interval) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
-  -- One at a time is enough; the others have nothing to wait for.
-  if not pg_try_advisory_xact_lock(hashtextextended('creel.sweep', 0)) then
-    return jsonb_build_object('busy', true);
+  perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
+  if not found then
+    return null;
   end if;
+  update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
   return jsonb_build_object(
-    'leases', creel.sweep_leases(), 'hopeless', creel.sweep_hopeless(),
+    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hopeless', creel.sweep_hopeless(),
     'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
 end
 $$;
@@ -154,7 +196,7 @@ create function public.sweep(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
   perform creel.require_api($1);
-  return creel.sweep_once();
+  return coalesce(creel.sweep_once(interval '0'), jsonb_build_object('busy', true));
 end
 $$;
 
@@ -162,6 +204,6 @@ comment on function public.sweep(jsonb) is
   '{api} -> counts. Ends leases that ran out, fails what is past its deadline or has no host, says what waits for what.';
 
 revoke all on function creel.failure(text, text, text), creel.sweep_leases(), creel.sweep_hopeless(),
-  creel.sweep_reasons(), creel.sweep_old_events(), creel.sweep_once(), public.sweep(jsonb)
+  creel.sweep_reasons(), creel.sweep_placements(), creel.sweep_old_events(), creel.sweep_once(interval), public.sweep(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.sweep(jsonb) to creel_host, service_role;

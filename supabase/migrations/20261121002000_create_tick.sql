@@ -70,7 +70,7 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  perform creel.sweep_once();
+  perform creel.sweep_once(interval '1 second');
 
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l

@@ -137,7 +137,8 @@ impl Fixture {
                    not_before = not_before - interval '{seconds} s';
                  update creel.items set enqueued_at = enqueued_at - interval '{seconds} s',
                    deadline_at = deadline_at - interval '{seconds} s';
-                 update host_heartbeats set last_seen_at = last_seen_at - interval '{seconds} s'"
+                 update host_heartbeats set last_seen_at = last_seen_at - interval '{seconds} s';
+                 update creel.sweep_state set swept_at = swept_at - interval '{seconds} s'"
             ))
             .await
             .expect("let time pass");

@@ -412,3 +412,36 @@ async fn a_full_host_takes_no_more_agents_and_why_pending_says_so() {
         .expect("ask why");
     assert_eq!(why["code"], json!("capacity"));
 }
+
+#[tokio::test]
+async fn an_agent_that_was_never_made_leaves_a_silent_host_for_one_that_is_there() {
+    let f = Fixture::new().await;
+    let gone = f.host(&["p1"]).await;
+    gone.tick(&[]).await;
+    f.request("agent:scout:main").await;
+    let held = gone.claim_one().await;
+    gone.release(&[held], false).await;
+    f.pass(60).await;
+    f.sweep().await;
+    let there = f.host(&["p1"]).await;
+    assert!(
+        there.claim(1).await.is_empty(),
+        "it waits for its host while there is no other"
+    );
+    there.tick(&[]).await;
+    f.sweep().await;
+    let held = there.claim_one().await;
+    there.finish(held, "done").await;
+    f.admin
+        .execute("update agents set desired_state = 'stopped'", &[])
+        .await
+        .expect("write");
+    f.request("agent:scout:main").await;
+    f.pass(60).await;
+    gone.tick(&[]).await;
+    f.sweep().await;
+    assert!(
+        gone.claim(1).await.is_empty(),
+        "an agent that was made stays on its host"
+    );
+}
