@@ -99,5 +99,20 @@ grant execute on function creel.pre_request() to anon, authenticated, service_ro
 grant execute on function creel.host_of_key() to anon;
 grant execute on function creel.current_host_id() to creel_host;
 
-alter role authenticator set pgrst.db_pre_request = 'creel.pre_request';
-notify pgrst, 'reload config';
+-- A project may have a pre-request function already; it is not taken away.
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_db_role_setting s, unnest(s.setconfig) as c (setting)
+    where s.setrole = 'authenticator'::regrole
+      and (s.setdatabase = 0 or s.setdatabase = (
+        select d.oid from pg_catalog.pg_database d where d.datname = current_database()))
+      and c.setting like 'pgrst.db_pre_request=%' and c.setting <> 'pgrst.db_pre_request=creel.pre_request'
+  ) then
+    raise warning 'this project has a pre-request function already: let it call creel.pre_request(), or hosts cannot come by key';
+  else
+    alter role authenticator set pgrst.db_pre_request = 'creel.pre_request';
+    notify pgrst, 'reload config';
+  end if;
+end
+$$;
