@@ -19,6 +19,7 @@ pub const MARK: &str = "CREEL_STACK_DIR";
 const LOG_TAIL_BYTES: usize = 2_000;
 
 /// A command in a process group of its own: Ctrl-C reaches us, and we stop the programs in their order.
+#[expect(clippy::disallowed_methods, reason = "here is its home")]
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.process_group(0).stdin(Stdio::null()).kill_on_drop(true);

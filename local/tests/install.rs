@@ -1,5 +1,7 @@
 //! Installations from npm, by the real npm.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs as a person would")]
+
 use std::fs;
 use std::process::Command;
 

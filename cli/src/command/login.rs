@@ -68,8 +68,8 @@ fn credentials(
                 .into());
         }
     };
-    if let Ok(password) = std::env::var(PASSWORD_VARIABLE) {
-        return Ok((email, Secret::new(password)));
+    if let Some(password) = password_of_environment() {
+        return Ok((email, password));
     }
     let password = if io::stdin().is_terminal() {
         out.note(format!("Password of {email} (it is not shown):"));
@@ -83,6 +83,14 @@ fn credentials(
             .into());
     }
     Ok((email, password))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "clap would make a flag of it, which others could read"
+)]
+fn password_of_environment() -> Option<Secret> {
+    std::env::var(PASSWORD_VARIABLE).ok().map(Secret::new)
 }
 
 fn read_line() -> anyhow::Result<String> {

@@ -2,6 +2,8 @@
 //! real but OpenClaw, for which `openclaw-stand-in` stands in; `real_openclaw` repeats what matters on the
 //! real one.
 
+#![expect(clippy::disallowed_methods, reason = "tests start programs as a person would")]
+
 mod conformance;
 mod disk;
 mod driver;

@@ -126,7 +126,7 @@ pub(crate) async fn wait_for(
         match text(&row, "status").parse() {
             Ok(RequestStatus::Done) => return Ok(row),
             Ok(RequestStatus::Error) => return Err(failed(&row)),
-            Ok(RequestStatus::Running) => progress.doing("at work"),
+            Ok(RequestStatus::Running) => progress.doing(row["result"]["step"].as_str().unwrap_or("at work")),
             _ => progress.doing(row["waiting_for"].as_str().unwrap_or("waiting for a host")),
         }
         if tokio::time::Instant::now() > ends {

@@ -115,6 +115,7 @@ fn hang_with(child: &mut Command) -> io::Result<()> {
 }
 
 /// A child that holds none of our streams, for the six hours that people of tests like.
+#[expect(clippy::disallowed_methods, reason = "it leaves children behind on purpose")]
 fn sleeping() -> Command {
     let mut command = Command::new("sleep");
     command
