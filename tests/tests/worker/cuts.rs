@@ -1,0 +1,273 @@
+//! The database's connection breaks at any point: done once, no attempt charged, and the worker stays.
+
+use std::time::Duration;
+
+use creel_tests::cut::Cutter;
+use creel_tests::worker::WorkerProcess;
+use serde_json::json;
+
+use crate::fixture::{SCOUT, SOON, Stage};
+use crate::station::{Station, attempts};
+
+/// Texts of the arguments of the functions, by which the proxy knows them.
+const CLAIM: &str = "woken_by";
+const TICK: &str = "\"metrics\"";
+const FINISH: &str = "\"outcome\"";
+
+/// What a worker says of a broken connection.
+const SAID: &[&str] = &[
+    "lost the connection",
+    "failed to connect",
+    "failed to tick",
+    "failed to claim",
+    "failed to finish items",
+    "failed to start",
+    "failed to show progress",
+];
+
+struct Scene {
+    stage: Stage,
+    station: Station,
+    cutter: Cutter,
+    worker: WorkerProcess,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let stage = Stage::new().await;
+        stage.set("tick_secs = 1").await;
+        let station = stage.station().await;
+        let cutter = Cutter::start(stage.db.cluster().port)
+            .await
+            .expect("start a proxy");
+        let mut setup = station.setup_through(&stage.db, &cutter);
+        for said in SAID {
+            setup = setup.allow(said);
+        }
+        let worker = station.started_with(&setup).await;
+        station.readyz(200).await;
+        Self {
+            stage,
+            station,
+            cutter,
+            worker,
+        }
+    }
+
+    /// One request, done once at the first attempt by a worker that still lives.
+    async fn ends_well(mut self, id: uuid::Uuid, claims: &[u64]) {
+        self.stage.done(id).await;
+        self.station.readyz(200).await;
+        assert!(self.worker.is_running());
+        assert_eq!(attempts(&self.worker), claims, "no attempt is charged");
+        for command in ["add", "set-identity"] {
+            assert_eq!(self.station.calls_of(command), 1, "{command}");
+        }
+        assert_eq!(self.stage.provisioned_count(id).await, 1);
+        assert_eq!(self.stage.count("select count(*) from creel.items").await, 0);
+        // It goes on as before.
+        let next = self.stage.request("agent:next:main").await;
+        self.stage.done(next).await;
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_does_not_arrive_is_repeated() {
+    let scene = Scene::new().await;
+    scene.cutter.cut_before(CLAIM);
+    let id = scene.stage.request(SCOUT).await;
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_claim_whose_reply_is_lost_comes_back_at_no_attempt() {
+    let scene = Scene::new().await;
+    scene.cutter.lose_reply_to(CLAIM);
+    let id = scene.stage.request(SCOUT).await;
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_tick_that_is_cut_ends_no_job() {
+    let scene = Scene::new().await;
+    scene
+        .station
+        .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 2_500 } }));
+    let id = scene.stage.request(SCOUT).await;
+    scene.station.called("add").await;
+    scene.cutter.cut_before(TICK);
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_tick_whose_reply_is_lost_ends_no_job() {
+    let scene = Scene::new().await;
+    scene
+        .station
+        .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 2_500 } }));
+    let id = scene.stage.request(SCOUT).await;
+    scene.station.called("add").await;
+    scene.cutter.lose_reply_to(TICK);
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_finish_that_does_not_arrive_is_repeated() {
+    let scene = Scene::new().await;
+    scene.cutter.cut_before(FINISH);
+    let id = scene.stage.request(SCOUT).await;
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_finish_whose_reply_is_lost_is_done_once() {
+    let scene = Scene::new().await;
+    scene.cutter.lose_reply_to(FINISH);
+    let id = scene.stage.request(SCOUT).await;
+    scene.cutter.sprung(1, SOON).await;
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_step_whose_report_is_lost_goes_on() {
+    for (step, lost) in [("\"step\": \"add\"", false), ("\"step\": \"record\"", true)] {
+        let scene = Scene::new().await;
+        // Postgres writes a jsonb with spaces, serde_json without.
+        let text = step.replace(": ", ":");
+        if lost {
+            scene.cutter.lose_reply_to(&text);
+        } else {
+            scene.cutter.cut_before(&text);
+        }
+        let id = scene.stage.request(SCOUT).await;
+        scene.cutter.sprung(1, SOON).await;
+        scene.ends_well(id, &[1]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_ends_its_sessions_is_connected_to_again() {
+    let scene = Scene::new().await;
+    scene
+        .station
+        .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 1_000 } }));
+    let id = scene.stage.request(SCOUT).await;
+    scene.station.called("add").await;
+    let ended = scene.stage.db.superuser().await.expect("connect");
+    let ended = ended
+        .execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and application_name like 'creel-worker%'",
+            &[],
+        )
+        .await
+        .expect("end the sessions");
+    assert_eq!(ended, 2, "two connections a host are enough");
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_waited_for_in_the_middle_of_a_job() {
+    let scene = Scene::new().await;
+    scene
+        .station
+        .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 1_000 } }));
+    let id = scene.stage.request(SCOUT).await;
+    scene.station.called("add").await;
+    scene.cutter.refuse();
+    let said = scene.station.readyz(503).await;
+    assert!(
+        said["reasons"]
+            .as_array()
+            .is_some_and(|reasons| !reasons.is_empty()),
+        "{said}"
+    );
+    // The job goes on as far as it can without the database.
+    creel_tests::wait::eventually("the agent is added", SOON, async || {
+        scene.station.agents().contains_key("scout")
+    })
+    .await;
+    assert_eq!(scene.stage.row(id).await["status"], json!("running"));
+    scene.cutter.pass();
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn what_was_written_while_the_database_was_away_is_found_when_it_is_back() {
+    let scene = Scene::new().await;
+    scene.cutter.refuse();
+    scene.station.readyz(503).await;
+    let id = scene.stage.request(SCOUT).await;
+    scene.cutter.pass();
+    let row = scene.stage.done(id).await;
+    assert_eq!(row["woken_by"], json!("poll"));
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_silent_database_is_noticed_and_connected_to_again() {
+    let scene = Scene::new().await;
+    scene.cutter.blackhole();
+    let id = scene.stage.request(SCOUT).await;
+    scene.worker.logged("did not answer within", SOON).await;
+    scene.station.readyz(503).await;
+    scene.cutter.cut();
+    scene.cutter.pass();
+    scene.ends_well(id, &[1]).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_before_its_database_waits_for_it() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    let cutter = Cutter::start(stage.db.cluster().port)
+        .await
+        .expect("start a proxy");
+    cutter.refuse();
+    let mut setup = station.setup_through(&stage.db, &cutter);
+    for said in SAID {
+        setup = setup.allow(said);
+    }
+    let mut worker = station.start_with(&setup);
+    worker.logged("failed to connect", SOON).await;
+    station.readyz(503).await;
+    let id = stage.request(SCOUT).await;
+    assert!(worker.is_running());
+    cutter.pass();
+    stage.done(id).await;
+    station.readyz(200).await;
+}
+
+#[tokio::test]
+async fn a_job_that_outlives_its_lease_without_a_database_is_stopped() {
+    let stage = Stage::with_short_leases().await;
+    let station = stage.station().await;
+    let cutter = Cutter::start(stage.db.cluster().port)
+        .await
+        .expect("start a proxy");
+    let mut setup = station.setup_through(&stage.db, &cutter);
+    for said in SAID {
+        setup = setup.allow(said);
+    }
+    let worker = station.started_with(&setup.allow("stopped work on")).await;
+    station.set_fault("add", "hang");
+    let id = stage.request(SCOUT).await;
+    station.called("add").await;
+    cutter.refuse();
+    worker.logged("stopped work on", SOON).await;
+    station.is_quiet().await;
+    assert_eq!(station.calls_of("set-identity"), 0, "no further step");
+    station.clear_faults();
+    cutter.pass();
+    stage.until(id, "done", SOON + Duration::from_secs(10)).await;
+    assert_eq!(
+        attempts(&worker),
+        [1, 2],
+        "nobody knows how far it came: the attempt counts"
+    );
+}

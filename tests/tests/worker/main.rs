@@ -1,0 +1,24 @@
+//! What the worker promises, shown on the real program: whatever is killed, cut, frozen, crowded or
+//! wrongly written, each request ends once, and says how.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    reason = "a test binary has no callers; its names say what it promises"
+)]
+
+mod bad_input;
+mod bad_name;
+mod bad_workspace;
+mod config;
+mod crowd;
+mod cuts;
+mod drain;
+mod fixture;
+mod frozen;
+mod gate;
+mod http;
+mod kills;
+mod station;
+mod takeover;
+mod waiting;
+mod wake;
