@@ -1,0 +1,286 @@
+//! `creel up` on the real parts, OpenClaw among them: the README's first command.
+#![allow(missing_docs, reason = "tests are promises; their names say what they hold")]
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use creel_local::process;
+use creel_tests::cluster::{built_program, tools};
+use creel_tests::wait::{eventually, eventually_some};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::process::Child;
+
+/// Two runs of OpenClaw's command line on a busy machine.
+const ONE_AGENT: Duration = Duration::from_secs(180);
+/// Two installed programs start and a database is made.
+const START: Duration = Duration::from_secs(60);
+/// The worker drains, PostgREST and Postgres end.
+const STOP: Duration = Duration::from_secs(60);
+
+/// A state folder with the programs from npm in it already.
+async fn state_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("make a folder");
+    let tools = tools();
+    tools.own_openclaw().await.expect("install OpenClaw");
+    tools.postgres().await.expect("install Postgres");
+    tools.postgrest().await.expect("install PostgREST");
+    std::os::unix::fs::symlink(tools.folder(), folder.path().join("tools")).expect("lend the programs");
+    folder
+}
+
+fn creel() -> tokio::process::Command {
+    process::command(built_program("creel").expect("creel is built"))
+}
+
+async fn agents_in(openclaw: &str, state_dir: &str) -> Value {
+    let mut list = process::command(openclaw);
+    list.args(["agents", "list", "--json"])
+        .env("OPENCLAW_STATE_DIR", state_dir);
+    let said = process::run(&mut list, ONE_AGENT)
+        .await
+        .expect("list OpenClaw's agents");
+    let begin = said.find('[').expect("a list");
+    serde_json::from_str(&said[begin..]).expect("read OpenClaw's list")
+}
+
+fn assert_files_are_there(workspace: &str) {
+    for file in ["SOUL.md", "USER.md", "MEMORY.md"] {
+        let text = std::fs::read_to_string(Path::new(workspace).join(file)).expect(file);
+        assert!(!text.trim().is_empty(), "{file} says something");
+    }
+    assert!(Path::new(workspace).join("memory").is_dir());
+}
+
+/// What still runs with something of this folder on its command line or in its working directory.
+fn left_over(folder: &Path) -> Vec<String> {
+    let folder = folder.to_string_lossy();
+    let mut system = sysinfo::System::new().expect("read the process table");
+    let everything = sysinfo::ProcessRefreshKind::everything();
+    system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, everything);
+    let runs = system.processes().values().filter(|p| {
+        p.cmd().iter().any(|arg| arg.to_string_lossy().contains(&*folder))
+            || p.cwd()
+                .is_some_and(|cwd| cwd.to_string_lossy().contains(&*folder))
+    });
+    runs.map(|p| format!("{} {:?}", p.pid(), p.cmd())).collect()
+}
+
+#[tokio::test]
+async fn real_openclaw_once_makes_one_agent_and_leaves_nothing_running() {
+    let state = state_folder().await;
+    let mut once = creel();
+    once.args(["up", "--once", "--json", "--state-dir"])
+        .arg(state.path());
+    let said = process::run(&mut once, ONE_AGENT + START)
+        .await
+        .expect("creel up --once --json");
+    let last: Value = serde_json::from_str(said.lines().last().expect("a last line")).expect("an object");
+    let text = |key: &str| {
+        last[key]
+            .as_str()
+            .unwrap_or_else(|| panic!("{key} in {last}"))
+            .to_owned()
+    };
+    assert!(
+        last["steps"]
+            .as_array()
+            .expect("steps")
+            .iter()
+            .all(|s| s["name"].is_string() && s["ms"].is_number())
+    );
+
+    let agents = agents_in(&text("openclaw"), &text("state_dir")).await;
+    let agent = agents
+        .as_array()
+        .expect("agents")
+        .iter()
+        .find(|a| a["id"] == last["agent_id"]);
+    let agent = agent.unwrap_or_else(|| panic!("{} in {agents}", last["agent_id"]));
+    assert_eq!(agent["workspace"], last["workspace"]);
+    assert_eq!(
+        (&agent["identityName"], &agent["identityEmoji"]),
+        (&json!("Scout"), &json!("🦞"))
+    );
+    assert_files_are_there(&text("workspace"));
+    assert_eq!(left_over(state.path()), Vec::<String>::new());
+}
+
+/// `creel up` that stays; its environment file.
+struct Up {
+    child: Child,
+    env: Vec<(String, String)>,
+}
+
+impl Drop for Up {
+    /// Also when the test fails, everything is stopped in its order.
+    fn drop(&mut self) {
+        self.press_ctrl_c();
+        let begin = std::time::Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && begin.elapsed() < STOP {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Up {
+    fn press_ctrl_c(&self) {
+        let pid = self
+            .child
+            .id()
+            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        if let Some(pid) = pid {
+            rustix::process::kill_process(pid, Signal::INT).expect("press Ctrl-C");
+        }
+    }
+
+    async fn start(state: &Path) -> Self {
+        let env_file = state.join("env");
+        let mut command = creel();
+        let child = command
+            .args(["up", "--state-dir"])
+            .arg(state)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("start creel up");
+        let text = eventually_some("creel up writes its environment", START, async || {
+            std::fs::read_to_string(&env_file).ok()
+        })
+        .await;
+        let env = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
+            .collect();
+        Self { child, env }
+    }
+
+    /// Runs the command line as a person would in another terminal; answers what it printed.
+    async fn creel(&self, home: &Path, args: &[&str]) -> Value {
+        let mut command = creel();
+        command
+            .args(args)
+            .arg("--json")
+            .env("HOME", home)
+            .envs(self.env.iter().cloned());
+        command
+            .env("XDG_STATE_HOME", home)
+            .env("XDG_CONFIG_HOME", home)
+            .current_dir(home);
+        let said = process::run(&mut command, ONE_AGENT)
+            .await
+            .unwrap_or_else(|e| panic!("creel {args:?}: {e:#}"));
+        serde_json::from_str(said.lines().last().unwrap_or_default())
+            .unwrap_or_else(|e| panic!("{args:?} {e}: {said}"))
+    }
+}
+
+#[tokio::test]
+async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c() {
+    let state = state_folder().await;
+    let mut up = Up::start(state.path()).await;
+    let home = tempfile::tempdir().expect("make a home");
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(state.path().join("env"))
+            .expect("look at the environment file")
+            .permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600, "the keys are for their owner's eyes only");
+
+    up.creel(home.path(), &["login"]).await;
+    let name = r#"Ada "the 🦉" שלום"#;
+    let made = up
+        .creel(
+            home.path(),
+            &[
+                "agent",
+                "create",
+                "ada",
+                "--name",
+                name,
+                "--emoji",
+                "🦉",
+                "--role",
+                "keeps watch",
+                "--wait",
+            ],
+        )
+        .await;
+    assert_eq!(made["ok"], json!(true), "{made}");
+
+    let url = up
+        .env
+        .iter()
+        .find(|(n, _)| n == "SUPABASE_URL")
+        .expect("the URL")
+        .1
+        .clone();
+    let secret = up
+        .env
+        .iter()
+        .find(|(n, _)| n == "SUPABASE_SECRET_KEY")
+        .expect("the key")
+        .1
+        .clone();
+    let http = creel_local::gateway::http::client().expect("make a client");
+    let read = async |path: &str| -> Value {
+        let asked = http
+            .get(format!("{url}/rest/v1/{path}"))
+            .header("apikey", &secret)
+            .send()
+            .await;
+        asked
+            .expect("ask the Data API")
+            .json()
+            .await
+            .expect("read its answer")
+    };
+    let agents = read("agents?select=provisioned,openclaw_id,workspace_path,status,agent_id_short").await;
+    assert_eq!(agents[0]["provisioned"], json!(true), "{agents}");
+    assert_eq!(
+        (&agents[0]["openclaw_id"], &agents[0]["agent_id_short"]),
+        (&json!("ada"), &json!("ada"))
+    );
+    let docs = read("brain_docs?select=doc_type&order=doc_type").await;
+    let types: Vec<&str> = docs
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|d| d["doc_type"].as_str())
+        .collect();
+    for doc_type in ["soul", "user", "memory_long", "agents", "identity"] {
+        assert!(types.contains(&doc_type), "{doc_type} in {types:?}");
+    }
+    assert_files_are_there(agents[0]["workspace_path"].as_str().expect("a workspace"));
+
+    let openclaw = tools().own_openclaw().await.expect("find OpenClaw");
+    let listed = agents_in(
+        &openclaw.to_string_lossy(),
+        &state.path().join("openclaw").to_string_lossy(),
+    )
+    .await;
+    let ada = listed
+        .as_array()
+        .expect("agents")
+        .iter()
+        .find(|a| a["id"] == "ada")
+        .expect("ada is there");
+    assert_eq!(
+        (&ada["identityName"], &ada["identityEmoji"]),
+        (&json!(name), &json!("🦉"))
+    );
+
+    up.press_ctrl_c();
+    let status = tokio::time::timeout(STOP, up.child.wait())
+        .await
+        .expect("creel up ends")
+        .expect("wait for it");
+    assert_eq!(status.code(), Some(0));
+    eventually("nothing runs any more", STOP, async || {
+        left_over(state.path()).is_empty()
+    })
+    .await;
+}
