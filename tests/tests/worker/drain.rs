@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::fixture::{SCOUT, SOON, Stage};
-use crate::station::attempts;
+use crate::station::{LEFT_OVERS, attempts};
 
 /// "At once", on a machine that does much else.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -91,7 +91,7 @@ async fn a_second_signal_stops_at_once() {
     station.is_quiet().await;
     station.clear_faults();
     let mut next = station.start();
-    next.allow("processes that an earlier worker left running");
+    next.allow(LEFT_OVERS);
     stage.done(id).await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::fixture::{SCOUT, Stage};
-use crate::station::{Station, attempts};
+use crate::station::{LEFT_OVERS, Station, attempts};
 
 /// What a person wrote while the job was under way.
 const SOUL: &str = "# I am what Ada wrote\n";
@@ -60,7 +60,7 @@ async fn killed_in(command: &str, mode: &str, expected_adds: usize) {
     station.clear_faults();
 
     let mut second = station.start();
-    second.allow("processes that an earlier worker left running");
+    second.allow(LEFT_OVERS);
     stage.done(id).await;
     assert_done_once(&stage, &station, id, soul).await;
     assert_eq!(station.calls_of("add"), expected_adds);
@@ -282,7 +282,7 @@ async fn killed_again_and_again_it_is_still_done_once() {
     ] {
         station.set_fault(command, mode);
         let mut worker = station.start();
-        worker.allow("processes that an earlier worker left running");
+        worker.allow(LEFT_OVERS);
         station.called(command).await;
         if mode.starts_with("half_done") {
             half_done(&station, command).await;
@@ -292,7 +292,7 @@ async fn killed_again_and_again_it_is_still_done_once() {
     let soul = soul_by_a_person(&station);
     station.clear_faults();
     let mut last = station.start();
-    last.allow("processes that an earlier worker left running");
+    last.allow(LEFT_OVERS);
     stage.done(id).await;
     assert_done_once(&stage, &station, id, soul).await;
     assert_eq!(station.calls_of("add"), 1);

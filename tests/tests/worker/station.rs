@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::fixture::SOON;
 
+/// What a worker says that finds processes of its dead self.
+pub const LEFT_OVERS: &str = "processes that an earlier worker left";
+
 /// A host that no worker runs on yet.
 pub struct Station {
     pub host: Host,

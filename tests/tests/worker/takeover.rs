@@ -7,7 +7,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::fixture::{SCOUT, SOON, Stage};
-use crate::station::{Station, attempts};
+use crate::station::{LEFT_OVERS, Station, attempts};
 
 /// What is promised for the settings that the product comes with.
 const NOTICED_WITHIN: Duration = Duration::from_secs(30);
@@ -46,7 +46,7 @@ async fn another_host_takes_what_a_killed_worker_held() {
     dying.clear_faults();
     let row = stage.row(id).await;
     let mut back = dying.start();
-    back.allow("processes that an earlier worker left running");
+    back.allow(LEFT_OVERS);
     dying.readyz(200).await;
     dying.is_quiet().await;
     assert_eq!(stage.row(id).await, row);
@@ -73,7 +73,7 @@ async fn a_restarted_worker_gives_back_at_once_what_its_dead_self_held() {
     first.kill9().expect("kill");
 
     let mut second = station.start();
-    second.allow("processes that an earlier worker left running");
+    second.allow(LEFT_OVERS);
     second
         .logged("that an earlier worker on this host left", SOON)
         .await;
@@ -88,7 +88,7 @@ async fn a_restarted_worker_gives_back_at_once_what_its_dead_self_held() {
     station.clear_faults();
     drop(second);
     let mut third = station.start();
-    third.allow("processes that an earlier worker left running");
+    third.allow(LEFT_OVERS);
     stage.done(id).await;
 }
 
@@ -111,7 +111,7 @@ async fn a_restarted_worker_does_not_keep_its_dead_selfs_leases_alive() {
         .await;
     station.clear_faults();
     let mut second = station.start();
-    second.allow("processes that an earlier worker left running");
+    second.allow(LEFT_OVERS);
     stage.done(id).await;
     assert_eq!(attempts(&second), [2], "its own lease is a new one");
     let expired = stage
