@@ -35,6 +35,18 @@ pub struct CliLimits {
     pub set_identity: Duration,
 }
 
+impl CliLimits {
+    /// The same limit for each command.
+    pub fn all(limit: Duration) -> Self {
+        Self {
+            version: limit,
+            list: limit,
+            add: limit,
+            set_identity: limit,
+        }
+    }
+}
+
 impl Default for CliLimits {
     fn default() -> Self {
         Self {
