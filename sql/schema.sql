@@ -2093,11 +2093,12 @@ begin
   select coalesce(array_agg(r.token), '{}') into held from renewed r;
 
   -- What this session holds and does not know of, because the answer to its claim was lost. A claim whose answer is
-  -- on its way right now is younger.
+  -- on its way right now is younger. What ran out is left to the sweep, which charges the attempt: it may have been
+  -- worked on.
   with unknown as (
     select c.head from creel.lanes c
     where c.host_id = host and c.session_id = session and c.token <> all (tokens)
-      and c.expires_at < now() + lease - interval '5 seconds'
+      and c.expires_at < now() + lease - interval '5 seconds' and c.expires_at > now()
     order by c.id for update
   )
   select array_agg((u.head, 'given_back', null, null, interval '0')::creel.settlement) into forgotten from unknown u;
