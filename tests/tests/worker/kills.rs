@@ -1,11 +1,14 @@
 //! SIGKILL at any point of a job: what is left half done is completed, as if each step was done once.
 
 use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
 
+use creel_tests::wait::eventually;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::{SCOUT, Stage};
+use crate::fixture::{SCOUT, SOON, Stage};
 use crate::station::{LEFT_OVERS, Station, attempts};
 
 /// What a person wrote while the job was under way.
@@ -68,7 +71,7 @@ async fn killed_in(command: &str, mode: &str, expected_adds: usize) {
 
 /// Waits until the work of a command that never ends is done.
 async fn half_done(station: &Station, command: &str) {
-    creel_tests::wait::eventually("the work is done", crate::fixture::SOON, async || {
+    eventually("the work is done", SOON, async || {
         let agents = station.agents();
         let agent = &agents.get("scout").cloned().unwrap_or_default();
         match command {
@@ -267,6 +270,41 @@ async fn killed_in_set_identity_before_its_effect() {
 #[tokio::test]
 async fn killed_in_set_identity_after_its_effect() {
     killed_in("set-identity", "half_done_then_hang", 1).await;
+}
+
+/// Looks without a pause: a file is written in less time than a test's usual pause takes.
+async fn appears(path: PathBuf) {
+    let begin = Instant::now();
+    while !path.exists() {
+        assert!(begin.elapsed() < SOON, "{} does not appear", path.display());
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn killed_as_soon_as_a_file_is_there() {
+    for file in [
+        "",
+        ".creel",
+        ".creel/agent.json",
+        "SOUL.md",
+        "MEMORY.md",
+        "memory",
+        ".creel/IDENTITY.md.kept",
+        "AGENTS.md",
+    ] {
+        let stage = Stage::new().await;
+        let station = stage.station().await;
+        write_user_document(&stage).await;
+        let id = stage.request(SCOUT).await;
+        let mut first = station.start();
+        appears(station.workspace("scout").join(file)).await;
+        first.kill9().expect("kill");
+        let mut second = station.start();
+        second.allow(LEFT_OVERS);
+        stage.done(id).await;
+        assert_done_once(&stage, &station, id, None).await;
+    }
 }
 
 #[tokio::test]
