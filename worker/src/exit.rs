@@ -47,7 +47,7 @@ pub enum Fatal {
     },
     /// Exit code 77.
     #[error(
-        "this database login is not a host: {message}; make one by `creel host enroll <name>` and \
+        "this database login is not a host: {message}; make one by `creel host enroll --project <id>` and \
          use the DATABASE_URL that it prints"
     )]
     NotAHost {
@@ -57,7 +57,7 @@ pub enum Fatal {
     /// Exit code 77.
     #[error(
         "the database refused the login: {message}; check user and password in DATABASE_URL, or \
-         make a new login by `creel host enroll <name>`"
+         make a new login by `creel host enroll --project <id>`"
     )]
     LoginRefused {
         /// What the database said.

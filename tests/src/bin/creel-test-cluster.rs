@@ -2,6 +2,7 @@
 //!
 //! `run -- <command>` runs a command with `CREEL_TEST_CLUSTER` set and ends with its exit code.
 //! `serve` prints the value on a line and serves until its input ends.
+//! `openclaw` installs the real OpenClaw where it is missing, and prints its executable.
 
 use std::ffi::OsString;
 use std::process::{ExitCode, ExitStatus};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use creel_tests::cluster::{CLUSTER_VARIABLE, RunCluster};
+use creel_tests::cluster::{CLUSTER_VARIABLE, RunCluster, tools};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
@@ -41,6 +42,8 @@ enum Action {
     },
     /// Print where the cluster is and serve until the input ends
     Serve,
+    /// Install the real OpenClaw where it is missing, and print its executable
+    Openclaw,
 }
 
 fn main() -> Result<ExitCode> {
@@ -59,10 +62,15 @@ async fn act(action: Action) -> Result<ExitCode> {
         terminate: signal(SignalKind::terminate()).context("listen to SIGTERM")?,
         interrupt: signal(SignalKind::interrupt()).context("listen to SIGINT")?,
     };
+    let command = match action {
+        Action::Run { command } => Some(command),
+        Action::Serve => None,
+        Action::Openclaw => return openclaw().await,
+    };
     let cluster = RunCluster::start().await?;
-    let outcome = match action {
-        Action::Run { command } => run(&cluster, command, &mut ends).await,
-        Action::Serve => serve(&cluster, &mut ends).await,
+    let outcome = match command {
+        Some(command) => run(&cluster, command, &mut ends).await,
+        None => serve(&cluster, &mut ends).await,
     };
     cluster.stop().await?;
     outcome
@@ -112,6 +120,16 @@ fn exit_code(status: ExitStatus) -> ExitCode {
         .or_else(|| Some(SIGNALLED + status.signal()?))
         .unwrap_or(1);
     u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+async fn openclaw() -> Result<ExitCode> {
+    let program = tools().own_openclaw().await?;
+    let mut out = tokio::io::stdout();
+    out.write_all(format!("{}\n", program.display()).as_bytes())
+        .await
+        .context("say where it is")?;
+    out.flush().await.context("say where it is")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(cluster: &RunCluster, ends: &mut Ends) -> Result<ExitCode> {

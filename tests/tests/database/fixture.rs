@@ -10,7 +10,6 @@ use uuid::Uuid;
 pub struct Fixture {
     pub test: TestDb,
     pub admin: Client,
-    pub project: String,
     pub owner: Uuid,
 }
 
@@ -26,12 +25,7 @@ impl Fixture {
         let test = TestDb::new().await.expect("make a database");
         let admin = test.postgres().await.expect("connect");
         let owner = Uuid::new_v4();
-        let fixture = Self {
-            test,
-            admin,
-            project: "p1".to_owned(),
-            owner,
-        };
+        let fixture = Self { test, admin, owner };
         fixture.person(owner, "owner@example.com").await;
         fixture.project("p1", owner).await;
         fixture
