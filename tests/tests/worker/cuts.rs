@@ -26,6 +26,9 @@ const SAID: &[&str] = &[
     "failed to show progress",
 ];
 
+/// How many requests there are where the line is cut after each fifth.
+const MANY: i64 = 30;
+
 struct Scene {
     stage: Stage,
     station: Station,
@@ -270,4 +273,36 @@ async fn a_job_that_outlives_its_lease_without_a_database_is_stopped() {
         [1, 2],
         "nobody knows how far it came: the attempt counts"
     );
+}
+
+#[tokio::test]
+async fn a_line_that_breaks_again_and_again_costs_no_attempt() {
+    let mut scene = Scene::new().await;
+    scene
+        .stage
+        .admin
+        .execute(
+            "insert into agent_provision_requests (project_id, agent_key, display_name)
+             select $1, 'agent:a' || n || ':main', 'Agent' from generate_series(1, $2::bigint) n",
+            &[&scene.stage.project, &MANY],
+        )
+        .await
+        .expect("write requests");
+    let done = "select count(*) from agent_provision_requests where status = 'done'";
+    for cut in 1..=MANY / 5 {
+        eventually("the next ones are done", SOON, async || {
+            scene.stage.count(done).await >= cut * 5 - 4
+        })
+        .await;
+        scene.cutter.cut();
+    }
+    eventually("all are done", SOON, async || {
+        scene.stage.count(done).await == MANY
+    })
+    .await;
+    assert!(scene.worker.is_running());
+    assert!(attempts(&scene.worker).iter().all(|attempt| *attempt == 1));
+    assert_eq!(scene.station.calls_of("add") as i64, MANY);
+    let told = "select count(distinct item_id) from events where kind = 'agent.provisioned'";
+    assert_eq!(scene.stage.count(told).await, MANY);
 }
