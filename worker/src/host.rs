@@ -8,7 +8,7 @@ use sysinfo::System;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::openclaw::OpenClaw;
+use crate::openclaw::{OpenClaw, OpenClawError};
 
 /// An update shows on the page within the hour; each look costs a start of node.
 const VERSION_EVERY: Duration = Duration::from_secs(3_600);
@@ -34,6 +34,8 @@ impl VersionWatch {
                         sender.send_replace(Some(version.to_string()));
                         VERSION_EVERY
                     }
+                    // The worker is stopping, and that is no news of OpenClaw.
+                    Err(OpenClawError::Cancelled { .. }) => return,
                     Err(error) => {
                         if !std::mem::replace(&mut said, true) {
                             tracing::warn!(%error, "failed to find a usable OpenClaw: {error}");
