@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::fixture::{SOON, Stage};
+use serde_json::json;
+
+use crate::fixture::{SCOUT, SOON, Stage};
 use crate::station::Station;
 
 /// Starts a worker and drains it; answers the grace that it had, in its own words.
@@ -105,4 +107,31 @@ async fn who_cannot_work_says_why_and_ends() {
             "no password is shown"
         );
     }
+}
+
+#[tokio::test]
+async fn a_host_that_is_revoked_claims_nothing_more_and_stays_unready() {
+    let stage = Stage::with_short_leases().await;
+    let (revoked, other) = (stage.station().await, stage.station().await);
+    let mut setup = revoked.setup();
+    for said in [
+        "failed to tick",
+        "failed to claim",
+        "lost the connection",
+        "failed to connect",
+    ] {
+        setup = setup.allow(said);
+    }
+    let mut worker = revoked.started_with(&setup).await;
+    revoked.readyz(200).await;
+    stage
+        .run(&format!("select creel.revoke_host('{}')", revoked.host.id))
+        .await;
+    let id = stage.request(SCOUT).await;
+    revoked.readyz(503).await;
+    let _other = other.start();
+    stage.done(id).await;
+    assert_eq!(stage.agent(id).await["host_id"], json!(other.host.id));
+    assert_eq!(revoked.calls_of("add"), 0);
+    assert!(worker.is_running(), "its owner may bring it back");
 }
