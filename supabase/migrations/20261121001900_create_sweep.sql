@@ -20,6 +20,8 @@ $$;
 
 -- A lease that ran out: another attempt, or the end. An agent that was never made, and whose host is silent,
 -- may be made by another host.
+-- Silent is a host before its lease would say so: its last tick may be younger than the claim whose answer it
+-- never got to hear.
 create function creel.sweep_leases() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -47,7 +49,7 @@ begin
     and not a.provisioned and not a.host_pinned
     and not exists (
       select from public.host_heartbeats b
-      where b.host_id = a.host_id and b.last_seen_at > now() - s.lease_secs * interval '1 second');
+      where b.host_id = a.host_id and b.last_seen_at > now() - (s.lease_secs - s.tick_secs) * interval '1 second');
   perform creel.notify_lanes(lane_ids);
   return cardinality(lane_ids);
 end
