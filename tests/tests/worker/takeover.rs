@@ -54,6 +54,24 @@ async fn another_host_takes_what_a_killed_worker_held() {
 }
 
 #[tokio::test]
+async fn a_tick_just_after_the_claim_does_not_keep_the_work_on_a_dead_host() {
+    let stage = Stage::with_short_leases().await;
+    let (dying, heir) = (stage.station().await, stage.station().await);
+    dying.set_fault("add", "hang");
+    let id = stage.request(SCOUT).await;
+    let mut first = dying.start();
+    dying.called("add").await;
+    first.kill9().expect("kill");
+    // As it is when the tick did not know yet of what was claimed, and did not renew it.
+    stage
+        .run("update host_heartbeats set last_seen_at = last_seen_at + interval '0.5 seconds'")
+        .await;
+    let _second = heir.start();
+    stage.done(id).await;
+    assert_eq!(stage.agent(id).await["host_id"], json!(heir.host.id));
+}
+
+#[tokio::test]
 async fn slow_a_dead_worker_is_noticed_and_taken_over_within_thirty_seconds() {
     let stage = Stage::new().await;
     let (dying, heir) = (stage.station().await, stage.station().await);
