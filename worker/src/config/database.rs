@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use creel_core::secret::Secret;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::ConfigError;
+use super::tls::tls_config;
 
 /// Whether the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +22,9 @@ pub enum TlsMode {
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
     /// Address and login.
-    pub(crate) login: tokio_postgres::Config,
+    login: tokio_postgres::Config,
     /// Whether the connection is encrypted.
-    pub tls: TlsMode,
+    pub tls_mode: TlsMode,
     /// What the server's certificate is to be signed by; none for what the system trusts.
     pub ca_file: Option<PathBuf>,
 }
@@ -31,21 +33,19 @@ pub struct DatabaseConfig {
 const TRANSACTION_POOLER_PORT: u16 = 6543;
 
 impl DatabaseConfig {
-    /// Checks a URL.
-    pub(super) fn parse(
+    /// Reads a URL and decides on encryption: only a database on this machine may be without. What is odd
+    /// but possible is added to `warnings`.
+    pub fn from_url(
         url: &Secret,
         ca_file: Option<PathBuf>,
         warnings: &mut Vec<String>,
     ) -> Result<Self, ConfigError> {
-        let refuse = |message: String| ConfigError::Value {
-            key: "database_url",
-            message,
-        };
         let text = url.expose().trim();
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(refuse(
-                "it does not begin with postgresql://; take the URL that `creel host enroll` \
-                 printed"
+                "it does not begin with postgresql://; it looks like \
+                 postgresql://USER:PASSWORD@HOST:5432/postgres, and for a host `creel host enroll` \
+                 prints it"
                     .to_owned(),
             ));
         }
@@ -57,15 +57,8 @@ impl DatabaseConfig {
         if login.get_hosts().is_empty() {
             return Err(refuse("it names no host".to_owned()));
         }
-        if login.get_ports().contains(&TRANSACTION_POOLER_PORT) {
-            return Err(refuse(
-                "port 6543 is a transaction pooler, on which nobody can wait for notifications; \
-                 use the session pooler (port 5432) or the direct connection"
-                    .to_owned(),
-            ));
-        }
-        let near = login.get_hosts().iter().all(is_local);
-        let tls = match ssl_mode.as_deref() {
+        let near = is_near(&login);
+        let tls_mode = match ssl_mode.as_deref() {
             Some("disable") => {
                 if !near {
                     warnings.push(
@@ -86,11 +79,49 @@ impl DatabaseConfig {
                 )));
             }
         };
-        login.ssl_mode(match tls {
+        login.ssl_mode(match tls_mode {
             TlsMode::Off => SslMode::Disable,
             TlsMode::Verified => SslMode::Require,
         });
-        Ok(Self { login, tls, ca_file })
+        Ok(Self {
+            login,
+            tls_mode,
+            ca_file,
+        })
+    }
+
+    /// Refuses what a program cannot use that waits for notifications.
+    pub(super) fn check_session(&self) -> Result<(), ConfigError> {
+        if self.login.get_ports().contains(&TRANSACTION_POOLER_PORT) {
+            return Err(refuse(
+                "port 6543 is a transaction pooler, on which nobody can wait for notifications; \
+                 use the session pooler (port 5432) or the direct connection"
+                    .to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Address and login; whether to encrypt is set in it. Time limits and the program's name are left to
+    /// the caller.
+    pub fn login(&self) -> tokio_postgres::Config {
+        self.login.clone()
+    }
+
+    /// What [`Self::login`] is to be connected with; none for [`tokio_postgres::NoTls`]. Reads the
+    /// certificates.
+    pub fn tls(&self) -> Result<Option<MakeRustlsConnect>, ConfigError> {
+        match self.tls_mode {
+            TlsMode::Off => Ok(None),
+            TlsMode::Verified => Ok(Some(MakeRustlsConnect::new(tls_config(self.ca_file.as_deref())?))),
+        }
+    }
+}
+
+fn refuse(message: String) -> ConfigError {
+    ConfigError::Value {
+        key: "database_url",
+        message,
     }
 }
 
@@ -118,6 +149,11 @@ fn take_ssl_mode(url: &str) -> Result<(String, Option<String>), String> {
     Ok((url, mode))
 }
 
+/// Whether no connection can leave this machine. An address goes before the name that it stands beside.
+fn is_near(login: &tokio_postgres::Config) -> bool {
+    login.get_hosts().iter().all(is_local) && login.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+}
+
 fn is_local(host: &Host) -> bool {
     match host {
         Host::Unix(_) => true,
@@ -136,7 +172,8 @@ mod tests {
 
     fn parse(url: &str) -> Result<(DatabaseConfig, Vec<String>), ConfigError> {
         let mut warnings = Vec::new();
-        let config = DatabaseConfig::parse(&Secret::new(url), None, &mut warnings)?;
+        let config = DatabaseConfig::from_url(&Secret::new(url), None, &mut warnings)?;
+        config.check_session()?;
         Ok((config, warnings))
     }
 
@@ -148,6 +185,12 @@ mod tests {
             ("postgresql://h@localhost/db?sslmode=require", TlsMode::Verified),
             ("postgresql://h@db.example.com/db", TlsMode::Verified),
             (
+                "postgresql://h@localhost/db?hostaddr=192.0.2.7",
+                TlsMode::Verified,
+            ),
+            ("postgresql://h@localhost/db?hostaddr=127.0.0.1", TlsMode::Off),
+            ("postgresql://h@localhost,db.example.com/db", TlsMode::Verified),
+            (
                 "postgresql://h@db.example.com/db?sslmode=prefer",
                 TlsMode::Verified,
             ),
@@ -158,14 +201,14 @@ mod tests {
         ];
         for (url, tls) in cases {
             let (config, warnings) = parse(url).expect(url);
-            assert_eq!((config.tls, warnings.len()), (tls, 0), "{url}");
+            assert_eq!((config.tls_mode, warnings.len()), (tls, 0), "{url}");
         }
     }
 
     #[test]
     fn sending_everything_readable_to_another_machine_is_warned_of() {
         let (config, warnings) = parse("postgresql://h@db/d?sslmode=disable").expect("a config");
-        assert_eq!((config.tls, warnings.len()), (TlsMode::Off, 1));
+        assert_eq!((config.tls_mode, warnings.len()), (TlsMode::Off, 1));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod args;
 mod database;
 mod resolve;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -60,7 +60,8 @@ impl WorkerArgs {
             "database_ca_file",
             self.database_ca_file.or(below.database_ca_file),
         )?;
-        let database = DatabaseConfig::parse(&url, ca_file, &mut warnings)?;
+        let database = DatabaseConfig::from_url(&url, ca_file, &mut warnings)?;
+        database.check_session()?;
 
         let openclaw_state_dir = path_or(
             "openclaw_state_dir",

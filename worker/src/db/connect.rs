@@ -1,21 +1,15 @@
 //! Makes a connection.
 
 use std::future::poll_fn;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
 use super::{CallError, Session};
-use crate::config::{ConfigError, DatabaseConfig, TlsMode};
+use crate::config::{ConfigError, DatabaseConfig};
 
 /// Name look-up, TLS and login over a slow line; a server that needs longer is down.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -36,7 +30,7 @@ pub(crate) struct Connector {
 impl Connector {
     /// Reads certificates, connects nowhere yet.
     pub(crate) fn new(config: &DatabaseConfig) -> Result<Self, ConfigError> {
-        let mut login = config.login.clone();
+        let mut login = config.login();
         if login.get_connect_timeout().is_none() {
             login.connect_timeout(CONNECT_LIMIT);
         }
@@ -45,11 +39,10 @@ impl Connector {
             .keepalives_idle(KEEPALIVE_IDLE)
             .keepalives_interval(KEEPALIVE_INTERVAL)
             .keepalives_retries(KEEPALIVE_RETRIES);
-        let tls = match config.tls {
-            TlsMode::Off => None,
-            TlsMode::Verified => Some(MakeRustlsConnect::new(tls_config(config.ca_file.as_deref())?)),
-        };
-        Ok(Self { login, tls })
+        Ok(Self {
+            login,
+            tls: config.tls()?,
+        })
     }
 
     /// Connects, and runs the connection on a task of its own. `heard` is given the payload of each
@@ -121,53 +114,5 @@ async fn drive<S, T>(
             }
             None => return,
         }
-    }
-}
-
-fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, ConfigError> {
-    let unusable = |message: String| ConfigError::Value {
-        key: "database_ca_file",
-        message,
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.to_string()))?;
-    let Some(path) = ca_file else {
-        return Ok(builder
-            .with_platform_verifier()
-            .map_err(|error| unusable(format!("the system's certificates: {error}")))?
-            .with_no_client_auth());
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
-    for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
-    }
-    if roots.is_empty() {
-        return Err(unusable(format!(
-            "{} holds no certificate; it must be a PEM file",
-            path.display()
-        )));
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ca_file_without_a_certificate_is_refused_with_its_name() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let said = tls_config(Some(file.path())).expect_err("refused").to_string();
-        assert!(
-            said.contains("database_ca_file") && said.contains("PEM"),
-            "{said}"
-        );
     }
 }
