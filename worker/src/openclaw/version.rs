@@ -23,7 +23,7 @@ pub struct Version {
 impl Version {
     /// Finds the version in the output of `openclaw --version`, like `OpenClaw 2026.9.6 (eb377ac)`. A
     /// suffix as in `2026.9.6-beta.1` is left aside.
-    pub(super) fn find(output: &str) -> Option<Self> {
+    pub fn find(output: &str) -> Option<Self> {
         output.split_whitespace().find_map(Self::parse)
     }
 
