@@ -214,7 +214,7 @@ impl OpenClaw for CliDriver {
     }
 
     async fn find(&self, id: &AgentId) -> Result<Option<Entry>, OpenClawError> {
-        match config_file::find(&self.settings.config_path, id.as_str()).await {
+        match config_file::find(&self.settings.config_path, id.as_str()).await? {
             Answer::Known(entry) => Ok(entry),
             Answer::AskOpenClaw => Ok(self
                 .list()

@@ -1,13 +1,23 @@
 //! Reads `openclaw.json`. Asking OpenClaw for the same costs seconds and a third of a gigabyte.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags};
 use serde_json::Value;
 
-use super::Entry;
+use super::{Entry, OpenClawError};
 
 /// The gateway's port if the configuration names none.
 const DEFAULT_GATEWAY_PORT: u16 = 18_789;
+
+/// A thousand agents fit into half a megabyte; what is larger than this is no configuration.
+const CONFIG_MAX_BYTES: u64 = 8 << 20;
+
+/// A file of this size takes milliseconds; a network disk whose server is away takes for ever.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 /// What the file says, or that OpenClaw itself must be asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,19 +28,19 @@ pub(super) enum Answer<T> {
     AskOpenClaw,
 }
 
-/// The agent with this id.
-pub(super) async fn find(path: &Path, id: &str) -> Answer<Option<Entry>> {
-    match read(path).await {
+/// The agent with this id. Fails where OpenClaw itself would hang or choke.
+pub(super) async fn find(path: &Path, id: &str) -> Result<Answer<Option<Entry>>, OpenClawError> {
+    Ok(match read(path).await? {
         Answer::Known(Some(config)) => find_in(&config, id),
         Answer::Known(None) => Answer::Known(None),
         Answer::AskOpenClaw => Answer::AskOpenClaw,
-    }
+    })
 }
 
 /// The port of this configuration's gateway; none if it has no gateway. Without that check, the gateway of
 /// another configuration on the usual port would be taken for this one's.
 pub(super) async fn gateway_port(path: &Path) -> Option<u16> {
-    let Answer::Known(Some(config)) = read(path).await else {
+    let Ok(Answer::Known(Some(config))) = read(path).await else {
         return None;
     };
     let gateway = config.get("gateway")?;
@@ -42,17 +52,52 @@ pub(super) async fn gateway_port(path: &Path) -> Option<u16> {
 }
 
 /// The whole configuration; nothing if there is none yet.
-async fn read(path: &Path) -> Answer<Option<Value>> {
-    let text = match tokio::fs::read_to_string(path).await {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Answer::Known(None),
-        Err(_) => return Answer::AskOpenClaw,
+async fn read(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
+    let ours = path.to_owned();
+    let reading = tokio::task::spawn_blocking(move || read_blocking(&ours));
+    match tokio::time::timeout(READ_LIMIT, reading).await {
+        Ok(Ok(read)) => read,
+        // A file that breaks the parser is a damaged one.
+        Ok(Err(_panicked)) => Ok(Answer::AskOpenClaw),
+        Err(_) => Err(OpenClawError::ConfigSilent {
+            path: path.to_owned(),
+            limit: READ_LIMIT,
+        }),
+    }
+}
+
+fn read_blocking(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
+    let unusable = |found| OpenClawError::ConfigUnusable {
+        path: path.to_owned(),
+        found,
+    };
+    let text = match open(path) {
+        Ok(Some(file)) => {
+            let mut text = String::new();
+            match file.take(CONFIG_MAX_BYTES + 1).read_to_string(&mut text) {
+                Ok(size_bytes) if size_bytes as u64 > CONFIG_MAX_BYTES => {
+                    return Err(unusable("larger than 8 MB"));
+                }
+                Ok(_) => text,
+                Err(_) => return Ok(Answer::AskOpenClaw),
+            }
+        }
+        Ok(None) => return Err(unusable("no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Answer::Known(None)),
+        Err(_) => return Ok(Answer::AskOpenClaw),
     };
     // OpenClaw writes plain JSON, which is read much faster; people write JSON5.
     let config = serde_json::from_str(&text)
         .ok()
         .or_else(|| json5::from_str(&text).ok());
-    config.map_or(Answer::AskOpenClaw, |config| Answer::Known(Some(config)))
+    Ok(config.map_or(Answer::AskOpenClaw, |config| Answer::Known(Some(config))))
+}
+
+/// Opens a regular file, be it through a symbolic link; a pipe does not block.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 fn find_in(config: &Value, id: &str) -> Answer<Option<Entry>> {
@@ -117,16 +162,34 @@ mod tests {
     async fn a_file_by_a_persons_hand_is_read_and_a_damaged_one_is_not_believed() {
         let folder = tempfile::tempdir().expect("make a folder");
         let path = folder.path().join("openclaw.json");
-        assert_eq!(find(&path, "a").await, Answer::Known(None));
+        assert_eq!(find(&path, "a").await.expect("find"), Answer::Known(None));
         std::fs::write(
             &path,
             "// mine\n{agents: {entries: {a: {name: 'A',},},}, gateway: {}}",
         )
         .expect("write");
-        assert!(matches!(find(&path, "a").await, Answer::Known(Some(_))));
+        assert!(matches!(find(&path, "a").await, Ok(Answer::Known(Some(_)))));
         assert_eq!(gateway_port(&path).await, Some(DEFAULT_GATEWAY_PORT));
         std::fs::write(&path, "{agents: ").expect("write");
-        assert_eq!(find(&path, "a").await, Answer::AskOpenClaw);
+        assert_eq!(find(&path, "a").await.expect("find"), Answer::AskOpenClaw);
         assert_eq!(gateway_port(&path).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_configuration_by_its_size_or_kind_is_told() {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let huge = folder.path().join("openclaw.json");
+        let file = File::create(&huge).expect("make a file");
+        file.set_len(CONFIG_MAX_BYTES + 1).expect("make it huge");
+        for (path, expected) in [
+            (huge.as_path(), "larger than 8 MB"),
+            (Path::new("/dev/null"), "no regular file"),
+        ] {
+            match find(path, "a").await {
+                Err(OpenClawError::ConfigUnusable { found, .. }) => assert_eq!(found, expected),
+                found => panic!("{}: {found:?}", path.display()),
+            }
+            assert_eq!(gateway_port(path).await, None);
+        }
     }
 }

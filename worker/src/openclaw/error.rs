@@ -75,6 +75,22 @@ pub enum OpenClawError {
         /// The id.
         id: String,
     },
+    /// Its configuration is something that nobody can read.
+    #[error("OpenClaw's configuration {} is {found}", .path.display())]
+    ConfigUnusable {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: &'static str,
+    },
+    /// The disk of its configuration does not answer.
+    #[error("OpenClaw's configuration {} could not be read within {} s", .path.display(), .limit.as_secs())]
+    ConfigSilent {
+        /// The file.
+        path: PathBuf,
+        /// The time that it had.
+        limit: Duration,
+    },
     /// The worker is stopping.
     #[error("`openclaw {command}` was stopped, as the worker is stopping")]
     Cancelled {

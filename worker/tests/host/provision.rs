@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
-use crate::support::{Host, eventually, id, lease, make_pipe, read, row};
+use crate::support::{Host, PATIENCE, eventually, id, lease, make_pipe, read, row};
 
 fn no_rows() -> MemoryRows {
     MemoryRows::new(Vec::new())
@@ -453,4 +453,20 @@ async fn an_agent_is_served_if_the_gateway_of_its_configuration_is_ready() {
             .expect("it works");
         assert_eq!(result["served"], served, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_pipe_for_a_configuration_is_told_and_not_waited_for() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.state_dir()).expect("make the state directory");
+    make_pipe(&host.state_dir().join("openclaw.json"));
+    let failure = tokio::time::timeout(PATIENCE, host.failure(&row(json!({}))))
+        .await
+        .expect("it waits for nobody to write");
+    assert_eq!(
+        (failure.code, failure.retry),
+        ("openclaw_config_unusable", false),
+        "{failure:?}"
+    );
+    assert!(!host.openclaw().is_served().await);
 }

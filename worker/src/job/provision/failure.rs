@@ -113,6 +113,18 @@ fn openclaw_failure(error: &OpenClawError) -> Failure {
             After,
             "somebody else removed the agent meanwhile; if it happens again, see who".to_owned(),
         ),
+        E::ConfigUnusable { .. } => (
+            "openclaw_config_unusable",
+            Never,
+            "put OpenClaw's own configuration there again (openclaw doctor), or correct the worker's \
+             openclaw_state_dir; then redrive the request"
+                .to_owned(),
+        ),
+        E::ConfigSilent { .. } => (
+            "disk_hangs",
+            After,
+            "check that disk of the host, and its network".to_owned(),
+        ),
         E::Cancelled { .. } => (
             "worker_stopping",
             After,
