@@ -11,12 +11,17 @@ mod output;
 mod session;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::args::Cli;
 use crate::error::CliError;
 use crate::output::Output;
+
+/// What blocks a thread, such as the wait for another process' installation, ends with this process; a file
+/// that is being written needs no longer than this.
+const BLOCKED_THREADS_LIMIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -37,7 +42,10 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli, out: &Output) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(Box::pin(command::run(cli.command, out)))
+    let result = runtime.block_on(Box::pin(command::run(cli.command, out)));
+    // Dropping the runtime would wait for blocked threads for ever.
+    runtime.shutdown_timeout(BLOCKED_THREADS_LIMIT);
+    result
 }
 
 /// Two TLS stacks are linked in, so that rustls cannot choose its cryptography by itself.
