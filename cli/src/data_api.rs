@@ -2,68 +2,127 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
+use creel_core::secret::Secret;
 use postgrest::{Builder, Postgrest};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
-use crate::connection::ConnectionArgs;
+use crate::connection::{Connection, ConnectionArgs};
 use crate::error::{CliError, ErrorKind};
+use crate::http::{self, innermost};
 use crate::session::{self, Session, SessionStore};
 
 /// The longest statement that the API lets a person run takes 8 s; the rest is for a slow line.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What PostgREST answers to a token that has ended.
+const UNAUTHORIZED: u16 = 401;
+
 /// The Data API of one project.
 pub(crate) struct DataApi {
-    client: Postgrest,
+    requests: Postgrest,
+    http: reqwest::Client,
     url: String,
     /// Who asks.
     pub(crate) session: Session,
+    /// The person's JWT, renewed while a command waits.
+    token: Mutex<Secret>,
+    /// With what it is renewed; none where the session is not kept.
+    connection: Option<Connection>,
 }
 
 impl DataApi {
     /// Opens the API for whoever is signed in.
     pub(crate) async fn open(args: &ConnectionArgs) -> anyhow::Result<Self> {
-        let mut store = SessionStore::open()?;
+        let store = SessionStore::open()?;
         let connection = args.resolve(&store)?;
-        let session = session::current(&mut store, &connection).await?;
-        Ok(Self::with_session(session))
+        let session = session::current(&store, &connection).await?;
+        Self::with_session(session, Some(connection))
     }
 
-    /// The API for a session.
-    pub(crate) fn with_session(session: Session) -> Self {
-        let client = Postgrest::new(format!("{}/rest/v1", session.url)).insert_header("apikey", &session.key);
-        Self {
-            client,
+    /// The API for a session, which is kept in the file of sessions if it is `connection`'s.
+    pub(crate) fn with_session(session: Session, connection: Option<Connection>) -> anyhow::Result<Self> {
+        Ok(Self {
+            requests: Postgrest::new(format!("{}/rest/v1", session.url)),
+            http: http::client(&session.url, CALL_TIMEOUT).context("make the HTTP client")?,
             url: session.url.clone(),
+            token: Mutex::new(session.access_token()),
             session,
-        }
+            connection,
+        })
     }
 
     /// A table or view, to be filtered and handed to [`DataApi::run`].
     pub(crate) fn from(&self, table: &str) -> Builder {
-        self.client.from(table)
+        self.requests.from(table)
     }
 
-    /// Runs a request and answers with its rows.
+    /// Runs a request and answers with its rows. A token that has ended meanwhile is renewed once.
     pub(crate) async fn run(&self, request: Builder) -> Result<Value, CliError> {
-        let token = self.session.access_token();
-        let request = request.auth(token.expose());
-        let send = async {
-            let answer = request.execute().await?;
-            let status = answer.status().as_u16();
-            Ok::<_, postgrest_error::Error>((status, answer.text().await?))
+        let request = self.addressed(request)?;
+        let (used, answer) = self.send(&request).await?;
+        let (status, value) = if answer.0 == UNAUTHORIZED && self.renew(&used).await? {
+            self.send(&request).await?.1
+        } else {
+            answer
         };
-        let (status, text) = match tokio::time::timeout(CALL_TIMEOUT, send).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(error)) => return Err(self.unreachable(&innermost(&error))),
-            Err(_) => return Err(self.unreachable("the time ran out")),
-        };
-        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if (200..300).contains(&status) {
             Ok(value)
         } else {
             Err(refusal(status, &value))
         }
+    }
+
+    /// The request on our own client: that of the library asks proxies and follows redirects.
+    fn addressed(&self, request: Builder) -> Result<RequestBuilder, CliError> {
+        let impossible = |error: &dyn std::fmt::Display| {
+            CliError::new(ErrorKind::Failed, format!("the request cannot be made: {error}"))
+        };
+        let theirs = request.build().build().map_err(|error| impossible(&error))?;
+        let method = Method::from_bytes(theirs.method().as_str().as_bytes());
+        let method = method.map_err(|error| impossible(&error))?;
+        let body = theirs.body().and_then(|body| body.as_bytes()).unwrap_or_default();
+        let mut ours = self
+            .http
+            .request(method, theirs.url().as_str())
+            .body(body.to_vec());
+        for (name, value) in theirs.headers() {
+            ours = ours.header(name.as_str(), value.as_bytes());
+        }
+        Ok(ours.header("apikey", &self.session.key))
+    }
+
+    /// Sends a request; answers with the token that it carried, with status and JSON.
+    async fn send(&self, request: &RequestBuilder) -> Result<(Secret, (u16, Value)), CliError> {
+        let token = self.token.lock().await.clone();
+        let unreachable = |error: reqwest::Error| self.unreachable(&innermost(&error));
+        let request = request.try_clone().expect("the body is bytes");
+        let answer = request
+            .bearer_auth(token.expose())
+            .send()
+            .await
+            .map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.map_err(unreachable)?;
+        Ok((
+            token,
+            (status, serde_json::from_str(&text).unwrap_or(Value::Null)),
+        ))
+    }
+
+    /// Fetches another token in place of `refused`; false when nobody keeps this session.
+    async fn renew(&self, refused: &Secret) -> Result<bool, CliError> {
+        let Some(connection) = &self.connection else {
+            return Ok(false);
+        };
+        let mut token = self.token.lock().await;
+        if token.expose() == refused.expose() {
+            let renewed = session::renewed(connection, refused).await;
+            *token = renewed.map_err(CliError::from_anyhow)?.access_token();
+        }
+        Ok(true)
     }
 
     /// Runs a request and answers with its rows as a list.
@@ -77,7 +136,7 @@ impl DataApi {
 
     /// Calls a function.
     pub(crate) async fn call(&self, function: &str, args: &Value) -> Result<Value, CliError> {
-        self.run(self.client.rpc(function, args.to_string())).await
+        self.run(self.requests.rpc(function, args.to_string())).await
     }
 
     fn unreachable(&self, why: &str) -> CliError {
@@ -87,19 +146,6 @@ impl DataApi {
         )
         .hint("check the URL; is creel up running, or the Supabase project paused?")
     }
-}
-
-/// The client's own errors are those of an older reqwest, which only it depends on.
-mod postgrest_error {
-    pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
-}
-
-fn innermost(error: &postgrest_error::Error) -> String {
-    let mut cause: &dyn std::error::Error = error.as_ref();
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// What PostgREST says about a refused request, with what to do.

@@ -7,6 +7,7 @@ mod data_api;
 mod database;
 mod env_file;
 mod error;
+mod http;
 mod output;
 mod session;
 

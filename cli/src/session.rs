@@ -1,5 +1,7 @@
 //! Who is signed in where: one session a project, in a file that only its owner reads.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use serde_json::{Value, json};
 use crate::connection::Connection;
 use crate::env_file;
 use crate::error::{CliError, ErrorKind};
+use crate::http::{self, innermost};
 
 /// A session is renewed this long before it ends, so that it does not end on the way.
 const RENEW_BEFORE_SECS: i64 = 60;
@@ -57,6 +60,12 @@ pub(crate) struct SessionStore {
     path: PathBuf,
 }
 
+/// The store while no other process changes it; released with the file, also by a killed process.
+struct LockedStore {
+    store: SessionStore,
+    _lock: File,
+}
+
 impl SessionStore {
     /// Reads `$XDG_STATE_HOME/creel/sessions.json`; empty when it does not exist.
     pub(crate) fn open() -> anyhow::Result<Self> {
@@ -91,19 +100,42 @@ impl SessionStore {
         self.sessions.iter().find(|session| session.url == url)
     }
 
-    /// Keeps a session, in place of an older one of the same project.
-    pub(crate) fn put(&mut self, session: Session) -> anyhow::Result<()> {
-        self.sessions.retain(|other| other.url != session.url);
-        self.sessions.push(session);
-        self.save()
+    /// Keeps the session of a login, which makes its project the default.
+    pub(crate) async fn put(&self, session: Session) -> anyhow::Result<()> {
+        let mut locked = self.lock().await?;
+        let sessions = &mut locked.store.sessions;
+        sessions.retain(|other| other.url != session.url);
+        sessions.push(session);
+        locked.store.save()
     }
 
     /// Forgets the session of a project; false when there was none.
-    pub(crate) fn remove(&mut self, url: &str) -> anyhow::Result<bool> {
-        let count = self.sessions.len();
-        self.sessions.retain(|session| session.url != url);
-        self.save()?;
-        Ok(self.sessions.len() < count)
+    pub(crate) async fn remove(&self, url: &str) -> anyhow::Result<bool> {
+        let mut locked = self.lock().await?;
+        let sessions = &mut locked.store.sessions;
+        let count = sessions.len();
+        sessions.retain(|session| session.url != url);
+        let was_there = sessions.len() < count;
+        locked.store.save()?;
+        Ok(was_there)
+    }
+
+    /// Waits until no other process changes the sessions, and reads them again.
+    async fn lock(&self) -> anyhow::Result<LockedStore> {
+        let path = self.path.with_extension("lock");
+        let waiting = tokio::task::spawn_blocking(move || {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+            let open = File::options().create(true).append(true).mode(0o600).open(&path);
+            let file = open.with_context(|| format!("open {}", path.display()))?;
+            file.lock().with_context(|| format!("lock {}", path.display()))?;
+            anyhow::Ok(file)
+        });
+        let lock = waiting.await.context("wait for the lock of the sessions")??;
+        Ok(LockedStore {
+            store: Self::open_at(&self.path)?,
+            _lock: lock,
+        })
     }
 
     fn save(&self) -> anyhow::Result<()> {
@@ -111,15 +143,47 @@ impl SessionStore {
     }
 }
 
+impl LockedStore {
+    /// Keeps a session that nobody logged in for: the default stays what it is.
+    fn keep(&mut self, session: Session) -> anyhow::Result<()> {
+        let sessions = &mut self.store.sessions;
+        match sessions.iter_mut().find(|other| other.url == session.url) {
+            Some(other) => *other = session,
+            None => sessions.insert(0, session),
+        }
+        self.store.save()
+    }
+}
+
 /// The session for a project: the kept one, renewed where needed; of a local project a new one.
-pub(crate) async fn current(store: &mut SessionStore, connection: &Connection) -> anyhow::Result<Session> {
-    // A local project that was made anew on the same port has another key, and knows nobody of before.
-    let kept = store
-        .get(&connection.url)
-        .filter(|session| session.key == connection.key)
-        .cloned();
-    let renewed = match kept {
-        Some(session) if session.is_fresh() => return Ok(session),
+pub(crate) async fn current(store: &SessionStore, connection: &Connection) -> anyhow::Result<Session> {
+    match kept_session(store, connection) {
+        Some(session) if session.is_fresh() => Ok(session),
+        _ => renew(store, connection, Session::is_fresh).await,
+    }
+}
+
+/// The session for a project whose token was refused.
+pub(crate) async fn renewed(connection: &Connection, refused: &Secret) -> anyhow::Result<Session> {
+    let is_another = |session: &Session| session.access_token != refused.expose();
+    renew(&SessionStore::open()?, connection, is_another).await
+}
+
+/// A local project that was made anew on the same port has another key, and knows nobody of before.
+fn kept_session(store: &SessionStore, connection: &Connection) -> Option<Session> {
+    let session = store.get(&connection.url)?;
+    (session.key == connection.key).then(|| session.clone())
+}
+
+/// Renews a session unless another process has done so meanwhile: a refresh token is good for once.
+async fn renew(
+    store: &SessionStore,
+    connection: &Connection,
+    is_good: impl Fn(&Session) -> bool,
+) -> anyhow::Result<Session> {
+    let mut locked = store.lock().await?;
+    let renewed = match kept_session(&locked.store, connection) {
+        Some(session) if is_good(&session) => return Ok(session),
         Some(session) => refresh(&session).await,
         None => Err(
             CliError::new(ErrorKind::Auth, format!("not signed in to {}", connection.url))
@@ -131,7 +195,7 @@ pub(crate) async fn current(store: &mut SessionStore, connection: &Connection) -
         (Err(_), Some((email, password))) => sign_in(connection, email, password).await?,
         (Err(refusal), None) => return Err(refusal.into()),
     };
-    store.put(session.clone())?;
+    locked.keep(session.clone())?;
     Ok(session)
 }
 
@@ -165,10 +229,7 @@ async fn token(url: &str, key: &str, grant: &str, body: &Value) -> Result<Sessio
         )
         .hint("check the URL; is creel up running, or the Supabase project paused?")
     };
-    let client = reqwest::Client::builder()
-        .timeout(AUTH_TIMEOUT)
-        .build()
-        .map_err(unreachable)?;
+    let client = http::client(url, AUTH_TIMEOUT).map_err(unreachable)?;
     let address = format!("{url}/auth/v1/token?grant_type={grant}");
     let answer = client
         .post(address)
@@ -218,15 +279,6 @@ fn read_session(url: &str, key: &str, value: &Value) -> Option<Session> {
     })
 }
 
-/// The cause that says most: reqwest's own text only repeats the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,19 +290,41 @@ mod tests {
         read_session(url, "k", &value).expect("a session")
     }
 
-    #[test]
-    fn the_last_login_is_the_default_and_others_are_kept() {
+    #[tokio::test]
+    async fn the_last_login_is_the_default_and_others_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("sessions.json");
-        let mut store = SessionStore::open_at(&path).expect("empty");
-        store.put(session("https://a", 0)).expect("kept");
-        store.put(session("https://b", 0)).expect("kept");
-        store.put(session("https://a", 1)).expect("kept");
-        let mut read = SessionStore::open_at(&path).expect("read back");
+        let store = SessionStore::open_at(&path).expect("empty");
+        store.put(session("https://a", 0)).await.expect("kept");
+        store.put(session("https://b", 0)).await.expect("kept");
+        store.put(session("https://a", 1)).await.expect("kept");
+        let mut locked = store.lock().await.expect("locked");
+        locked.keep(session("https://b", 2)).expect("renewed");
+        locked.keep(session("https://c", 3)).expect("of a local project");
+        drop(locked);
+        let read = SessionStore::open_at(&path).expect("read back");
         assert_eq!(read.last().map(|last| last.url.as_str()), Some("https://a"));
         assert_eq!(read.get("https://a").map(|session| session.expires_at), Some(1));
-        assert!(read.remove("https://b").expect("saved"));
-        assert!(!read.remove("https://b").expect("saved"));
+        assert_eq!(read.get("https://b").map(|session| session.expires_at), Some(2));
+        assert!(read.remove("https://b").await.expect("saved"));
+        assert!(!read.remove("https://b").await.expect("saved"));
+    }
+
+    #[tokio::test]
+    async fn two_processes_that_sign_in_at_once_keep_both_sessions() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sessions.json");
+        let (one, other) = (
+            SessionStore::open_at(&path).expect("empty"),
+            SessionStore::open_at(&path).expect("empty"),
+        );
+        let (first, second) = tokio::join!(
+            one.put(session("https://a", 0)),
+            other.put(session("https://b", 0))
+        );
+        first.and(second).expect("kept");
+        let read = SessionStore::open_at(&path).expect("read back");
+        assert!(read.get("https://a").is_some() && read.get("https://b").is_some());
     }
 
     #[test]

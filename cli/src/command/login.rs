@@ -35,11 +35,11 @@ const PASSWORD_VARIABLE: &str = "CREEL_PASSWORD";
 
 /// Signs in and keeps the session.
 pub(super) async fn login(args: LoginArgs, out: Output) -> anyhow::Result<()> {
-    let mut store = SessionStore::open()?;
+    let store = SessionStore::open()?;
     let connection = args.connection.resolve(&store)?;
     let (email, password) = credentials(args.email, &connection, out)?;
     let session = session::sign_in(&connection, &email, &password).await?;
-    store.put(session.clone())?;
+    store.put(session.clone()).await?;
     out.value(&json!({ "ok": true, "url": session.url, "email": session.email, "user_id": session.user_id }));
     out.line(format!("Signed in to {} as {}.", session.url, session.email));
     Ok(())
@@ -72,7 +72,10 @@ fn credentials(
         return Ok((email, password));
     }
     let password = if io::stdin().is_terminal() {
-        out.note(format!("Password of {email} (it is not shown):"));
+        out.note(format!(
+            "Password of {email} at {} (it is not shown):",
+            connection.url
+        ));
         Secret::new(rpassword::read_password().context("read the password")?)
     } else {
         Secret::new(read_line()?)
@@ -103,10 +106,10 @@ fn read_line() -> anyhow::Result<String> {
 }
 
 /// Forgets the session.
-pub(super) fn logout(args: &LogoutArgs, out: Output) -> anyhow::Result<()> {
-    let mut store = SessionStore::open()?;
+pub(super) async fn logout(args: &LogoutArgs, out: Output) -> anyhow::Result<()> {
+    let store = SessionStore::open()?;
     let url = args.connection.resolve(&store)?.url;
-    let was_signed_in = store.remove(&url)?;
+    let was_signed_in = store.remove(&url).await?;
     out.value(&json!({ "ok": true, "url": url, "was_signed_in": was_signed_in }));
     out.line(if was_signed_in {
         format!("Signed out of {url}.")

@@ -26,7 +26,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
         Command::Up(args) => up::run(args, *out).await,
         Command::Worker(args) => worker::run(*args).await,
         Command::Login(args) => login::login(args, *out).await,
-        Command::Logout(args) => login::logout(&args, *out),
+        Command::Logout(args) => login::logout(&args, *out).await,
         Command::Project(command) => project::run(command, *out).await,
         Command::Host(command) => host::run(command, *out).await,
         Command::Agent(command) => agent::run(command, *out).await,

@@ -71,7 +71,7 @@ pub(super) async fn prepare(stack: &Stack, state_dir: &Path) -> anyhow::Result<L
         key: stack.publishable_key().expose().to_owned(),
         local_login: None,
     };
-    let api = DataApi::with_session(session::sign_in(&connection, EMAIL, &password).await?);
+    let api = DataApi::with_session(session::sign_in(&connection, EMAIL, &password).await?, None)?;
     let projects = api
         .rows(api.from("projects").select("id").eq("id", PROJECT))
         .await
