@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, KillOnDrop, ProcessGroup};
 use tokio::sync::oneshot;
@@ -99,7 +99,21 @@ async fn run_marked(run: Run, mark: String, abandoned: &CancellationToken) -> Re
         program: program.clone(),
         source,
     };
-    let mut child = spawn(&run, &mark).map_err(spawn_error)?;
+    let limit = run.limit;
+    let began = Instant::now();
+    // The system hangs here when the program is on a disk that does not answer. Who gives up meanwhile is
+    // heard afterwards: a child that may come to be counts as one that runs. One that comes after the limit
+    // is killed with its handle, which nobody takes.
+    let spawning = tokio::task::spawn_blocking({
+        let mark = mark.clone();
+        move || spawn(&run, &mark)
+    });
+    let mut child = match timeout(limit, spawning).await {
+        Ok(spawned) => spawned
+            .unwrap_or_else(|error| Err(error.into()))
+            .map_err(spawn_error)?,
+        Err(_) => return Err(ProcessError::TimedOut { program, limit }),
+    };
     let group = Group::of(
         child
             .id()
@@ -110,7 +124,7 @@ async fn run_marked(run: Run, mark: String, abandoned: &CancellationToken) -> Re
 
     let ended = tokio::select! {
         status = child.wait() => status.map_err(|source| ProcessError::Wait { program: program.clone(), source }),
-        () = tokio::time::sleep(run.limit) => Err(ProcessError::TimedOut { program: program.clone(), limit: run.limit }),
+        () = tokio::time::sleep(limit.saturating_sub(began.elapsed())) => Err(ProcessError::TimedOut { program: program.clone(), limit }),
         () = abandoned.cancelled() => Err(ProcessError::Cancelled { program: program.clone() }),
     };
     if ended.is_ok() {
