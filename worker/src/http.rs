@@ -105,6 +105,14 @@ pub(crate) fn record_metrics() {
     });
 }
 
+/// Folds what was recorded since the last time. Without it, and without anybody who reads `/metrics`, each
+/// recorded duration would stay in memory.
+pub(crate) fn fold_metrics() {
+    if let Some(handle) = METRICS.get() {
+        handle.run_upkeep();
+    }
+}
+
 fn metrics_text() -> String {
     METRICS.get().map(PrometheusHandle::render).unwrap_or_default()
 }

@@ -16,6 +16,7 @@ use crate::exit::Fatal;
 use crate::health::Health;
 use crate::held::Held;
 use crate::host::HostMeter;
+use crate::http;
 use crate::jitter::jittered;
 use crate::wake::Wake;
 
@@ -65,6 +66,7 @@ impl Ticker {
                     .map(|pause| (session, pause)),
                 Err(error) => Err(error),
             };
+            http::fold_metrics();
             match ticked {
                 Ok((session, pause)) => {
                     delays = retry_delays().build();
