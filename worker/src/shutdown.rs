@@ -15,12 +15,8 @@ pub struct Shutdown {
     last_signal: Arc<AtomicI32>,
 }
 
-/// The first wish that a signal makes a worker have.
-const SIGNALS: [SignalKind; 3] = [
-    SignalKind::terminate(),
-    SignalKind::interrupt(),
-    SignalKind::hangup(),
-];
+/// The signals that ask a worker to stop; SIGHUP does too, where its terminal goes away.
+const SIGNALS: [SignalKind; 2] = [SignalKind::terminate(), SignalKind::interrupt()];
 
 impl Shutdown {
     /// A wish that nobody has yet: for a worker inside another program.
@@ -30,10 +26,14 @@ impl Shutdown {
 
     /// Follows the process' signals: SIGTERM, SIGINT or SIGHUP drains, the next one stops at once.
     ///
+    /// SIGHUP is left as it is where it may be ignored, as by `nohup`; where the system does not tell
+    /// (macOS), it ends the process as it ends others.
+    ///
     /// To be called inside a tokio runtime. Fails when the handlers cannot be registered.
     pub fn on_signals() -> std::io::Result<Self> {
         let shutdown = Self::new();
-        for kind in SIGNALS {
+        let hangup = (!hangup_may_be_ignored()).then(SignalKind::hangup);
+        for kind in SIGNALS.into_iter().chain(hangup) {
             let mut signals = signal(kind)?;
             let shutdown = shutdown.clone();
             tokio::spawn(async move {
@@ -91,9 +91,30 @@ impl Shutdown {
     }
 }
 
+/// Whether whoever started this process may have told it to outlive its terminal.
+fn hangup_may_be_ignored() -> bool {
+    std::fs::read_to_string("/proc/self/status").map_or(true, |status| ignores_hangup(&status))
+}
+
+/// Reads a process' status as Linux has it.
+fn ignores_hangup(status: &str) -> bool {
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        // The lowest bit is signal 1.
+        .is_none_or(|mask| mask & 1 == 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hangup_that_nohup_ignores_stays_ignored() {
+        assert!(ignores_hangup("Name:\tcreel\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("Name:\tcreel\nSigIgn:\t0000000000001000\n"));
+        assert!(ignores_hangup("Name:\tcreel\n"), "nobody knows");
+    }
 
     #[test]
     fn the_first_signal_drains_and_the_second_stops_at_once() {
