@@ -61,8 +61,8 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "ADDR:PORT", env = "CREEL_HTTP_LISTEN")]
     pub http_listen: Option<SocketAddr>,
 
-    /// Seconds that jobs may go on after SIGTERM before they are given back [default: 30: less than
-    /// systemd and launchd wait]
+    /// Seconds that jobs may go on after SIGTERM before they are given back [default: 30, which is less
+    /// than systemd waits; launchd kills after 20 unless ExitTimeOut says otherwise]
     #[arg(long, value_name = "SECS", env = "CREEL_DRAIN_GRACE_SECS")]
     pub drain_grace_secs: Option<u64>,
 

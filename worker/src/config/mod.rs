@@ -20,7 +20,8 @@ pub use database::{DatabaseConfig, TlsMode};
 pub const DEFAULT_PERMITS: usize = 4;
 /// More would be claimed than a host can work on within a lease.
 pub const MAX_PERMITS: usize = 1_000;
-/// Longer than a run of OpenClaw's command line, shorter than what systemd (90 s) and launchd wait.
+/// Longer than a run of OpenClaw's command line, and shorter than systemd waits (90 s). launchd waits for
+/// 20 s unless its `ExitTimeOut` is raised.
 pub const DEFAULT_DRAIN_GRACE: Duration = Duration::from_secs(30);
 /// Loopback, as it has no login; the port is free in the list of Prometheus exporters' neighbours.
 pub const DEFAULT_HTTP_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
