@@ -6,10 +6,19 @@ use std::path::PathBuf;
 use creel_core::secret::Secret;
 use serde::Deserialize;
 
-/// Settings of `creel worker`. A flag goes before the environment, that before the file.
+use super::Origins;
+
+/// Settings of `creel worker`. A flag goes before the environment, that before the file; but the database
+/// that a file named by `--config` has goes before one that only the environment names.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerArgs {
+    /// Which of the others are from the environment. It stands first, as whatever is read from the command
+    /// line's matches is taken out of them.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub origins: Origins,
+
     /// Configuration file (TOML; the keys are the long names with underscores) [default:
     /// ~/.config/creel/worker.toml, when it is there]
     #[arg(long, value_name = "FILE", env = "CREEL_CONFIG")]

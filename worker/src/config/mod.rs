@@ -2,7 +2,9 @@
 
 mod args;
 mod database;
+mod origins;
 mod resolve;
+mod source;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +16,7 @@ use etcetera::BaseStrategy;
 
 pub use args::WorkerArgs;
 pub use database::{DatabaseConfig, TlsMode};
+pub use origins::Origins;
 
 /// Small hosts are the rule, and a run of OpenClaw's command line takes a core for 5–15 s; four at a
 /// time keep two cores busy without starving the gateway.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use creel_core::secret::Secret;
 
+use super::source::{Chosen, UrlSource, plan_url};
 use super::{
     ConfigError, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG, DEFAULT_OPENCLAW, DEFAULT_PERMITS,
     DatabaseConfig, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute, default_data_dir,
@@ -17,12 +18,6 @@ const MAX_DRAIN_GRACE_SECS: u64 = 3_600;
 
 /// A run of OpenClaw that takes longer than an hour does not end.
 const MAX_OPENCLAW_TIMEOUT_SECS: u64 = 3_600;
-
-/// Where the database's URL is.
-enum UrlSource {
-    Text(Secret),
-    File(PathBuf),
-}
 
 impl WorkerArgs {
     /// Adds file and defaults, and checks everything.
@@ -45,21 +40,16 @@ impl WorkerArgs {
 
     /// `self` goes before `below`.
     fn over(self, below: Self, mut warnings: Vec<String>) -> Result<WorkerConfig, ConfigError> {
-        let url = match (url_source(&self)?, url_source(&below)?) {
-            (Some(source), _) | (None, Some(source)) => read_url(source, &mut warnings)?,
-            (None, None) => {
-                return Err(ConfigError::Value {
-                    key: "database_url",
-                    message: "it is missing; set DATABASE_URL, or database_url_file in the \
-                              configuration file (`creel host enroll` prints the URL)"
-                        .to_owned(),
-                });
-            }
+        let Some(Chosen { url, ca_file }) = plan_url(&self, &below, &mut warnings)? else {
+            return Err(ConfigError::Value {
+                key: "database_url",
+                message: "it is missing; set DATABASE_URL, or database_url_file in the \
+                          configuration file (`creel host enroll` prints the URL)"
+                    .to_owned(),
+            });
         };
-        let ca_file = optional_path(
-            "database_ca_file",
-            self.database_ca_file.or(below.database_ca_file),
-        )?;
+        let url = read_url(url, &mut warnings)?;
+        let ca_file = optional_path("database_ca_file", ca_file)?;
         let database = DatabaseConfig::from_url(&url, ca_file, &mut warnings)?;
         database.check_session()?;
 
@@ -165,18 +155,6 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
             format!("line {}: {message}", before.matches('\n').count() + 1)
         }
         None => message.to_owned(),
-    }
-}
-
-fn url_source(args: &WorkerArgs) -> Result<Option<UrlSource>, ConfigError> {
-    match (&args.database_url, &args.database_url_file) {
-        (Some(_), Some(_)) => Err(ConfigError::Value {
-            key: "database_url",
-            message: "database_url_file is given beside it; keep one of the two".to_owned(),
-        }),
-        (Some(url), None) => Ok(Some(UrlSource::Text(url.clone()))),
-        (None, Some(path)) => Ok(Some(UrlSource::File(absolute("database_url_file", path)?))),
-        (None, None) => Ok(None),
     }
 }
 
