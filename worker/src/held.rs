@@ -21,6 +21,8 @@ pub(crate) struct Held {
 struct Entry {
     queue: String,
     lease: Lease,
+    /// Whether its loss is counted: each tick tells of it until the job has stopped.
+    loss_counted: bool,
 }
 
 impl Held {
@@ -29,6 +31,7 @@ impl Held {
         let entry = Entry {
             queue: queue.to_owned(),
             lease: lease.clone(),
+            loss_counted: false,
         };
         self.leases().insert(lease.token(), entry);
         if self.giving_back.load(Ordering::Acquire) {
@@ -60,8 +63,10 @@ impl Held {
 
     /// The database said that a lease is gone or its job is to be cancelled.
     pub(crate) fn lose(&self, token: Uuid) {
-        if let Some(entry) = self.leases().get(&token) {
-            metrics::counter!(LEASE_LOST, "queue" => entry.queue.clone()).increment(1);
+        if let Some(entry) = self.leases().get_mut(&token) {
+            if !std::mem::replace(&mut entry.loss_counted, true) {
+                metrics::counter!(LEASE_LOST, "queue" => entry.queue.clone()).increment(1);
+            }
             entry.lease.lose();
         }
     }
