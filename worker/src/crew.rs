@@ -22,8 +22,9 @@ use crate::lease::Lease;
 use crate::rows::HeldRows;
 use crate::wake::Wake;
 
-/// A job that lost its lease has this long to kill what it started; then its task is dropped.
-const LOST_GRACE: Duration = Duration::from_secs(10);
+/// A job that lost its lease has this long to end what it started; then its task is dropped. Longer than
+/// a job waits for a disk that does not answer.
+const LOST_GRACE: Duration = Duration::from_secs(40);
 
 /// Everything that a claimed item needs to be worked on.
 pub(crate) struct Crew {

@@ -103,9 +103,14 @@ pub fn plan_seed(
 impl Workspace {
     /// Makes what is missing of an agent's first files.
     pub fn seed(&self, rows: &[Doc], templates: &Templates) -> Result<(), WorkspaceError> {
+        self.apply_seed(&self.begin_seed(rows, templates)?)
+    }
+
+    /// Takes away what a killed worker left half done, and says what is missing of an agent's first files.
+    pub fn begin_seed(&self, rows: &[Doc], templates: &Templates) -> Result<Vec<SeedStep>, WorkspaceError> {
         self.remove_temporaries()
             .map_err(|error| WorkspaceError::at(&self.path, error))?;
-        self.apply_seed(&plan_seed(&self.path, &self.listing()?, rows, templates)?)
+        plan_seed(&self.path, &self.listing()?, rows, templates)
     }
 
     /// Does the steps. What has come to be there meanwhile is not touched either.

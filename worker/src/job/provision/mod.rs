@@ -4,21 +4,23 @@
 //! files come before `agents add`, as OpenClaw writes its own only where there are none.
 
 mod course;
+mod disk;
 mod failure;
 mod validate;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use creel_core::host_api::{Item, Provisioned};
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use self::course::Course;
 pub use self::course::Step;
-use self::failure::{agent_exists, differs, disk_hangs};
+use self::disk::{Disk, Folders};
+use self::failure::{agent_exists, differs};
 pub use self::validate::{Wish, plan_wish};
 use crate::job::{Job, JobContext, JobError, JobRows};
 use crate::openclaw::{OpenClaw, OpenClawError};
@@ -27,13 +29,11 @@ use crate::workspace::{Skipped, Templates, Workspace, WorkspaceError};
 /// Name of the queue.
 pub const QUEUE: &str = "agent_provision_requests";
 
-/// Some small files take milliseconds; a network disk whose server is away takes for ever.
-const DISK_LIMIT: Duration = Duration::from_secs(30);
-
 /// The job for [`QUEUE`].
 pub struct ProvisionJob {
     openclaw: Arc<dyn OpenClaw>,
     workspace_root: PathBuf,
+    folders: Folders,
 }
 
 impl ProvisionJob {
@@ -42,17 +42,28 @@ impl ProvisionJob {
         Self {
             openclaw,
             workspace_root: workspace_root.into(),
+            folders: Folders::default(),
         }
     }
 
-    async fn steps(&self, context: &JobContext<'_>, course: &mut Course<'_>) -> Result<Value, JobError> {
+    async fn steps(
+        &self,
+        context: &JobContext<'_>,
+        course: &mut Course<'_>,
+        work: &TaskTracker,
+    ) -> Result<Value, JobError> {
         let rows = context.rows;
         let wish = course.step(Step::Validate, self.validate(context.item)).await?;
-        let workspace = course.step(Step::Workspace, self.workspace(&wish, rows)).await?;
-        course.step(Step::Add, self.add(&wish, &workspace)).await?;
+        let disk = &self.folders.disk(&wish.id, context.lease, work);
+        let workspace = course
+            .step(Step::Workspace, self.workspace(&wish, disk, rows))
+            .await?;
+        course.step(Step::Add, self.add(&wish, disk, &workspace)).await?;
         course.step(Step::Identity, self.identity(&wish)).await?;
-        let skipped = course.step(Step::Record, record(&workspace, rows)).await?;
-        let provisioned = course.step(Step::Verify, self.verify(&wish, &workspace)).await?;
+        let skipped = course.step(Step::Record, record(disk, &workspace, rows)).await?;
+        let provisioned = course
+            .step(Step::Verify, self.verify(&wish, disk, &workspace))
+            .await?;
         Ok(json!({
             "ok": true,
             "steps": course.done(),
@@ -69,31 +80,39 @@ impl ProvisionJob {
         Ok(wish)
     }
 
-    async fn workspace(&self, wish: &Wish, rows: &dyn JobRows) -> Result<Arc<Workspace>, JobError> {
+    async fn workspace(
+        &self,
+        wish: &Wish,
+        disk: &Disk,
+        rows: &dyn JobRows,
+    ) -> Result<Arc<Workspace>, JobError> {
         let documents = rows.read_docs().await.map_err(JobError::Rows)?;
         if !documents.held {
             return Err(JobError::LeaseLost);
         }
         let (root, id) = (self.workspace_root.clone(), wish.id.clone());
         let (owner, templates) = (wish.owner.clone(), Templates::new(wish.persona.clone()));
-        on_disk(&self.workspace_root, move || {
+        disk.run(&self.workspace_root, move |lease| {
             let workspace = Workspace::open(&root, &id, &owner)?;
-            workspace.seed(&documents.docs, &templates)?;
+            for step in workspace.begin_seed(&documents.docs, &templates)? {
+                lease.check()?;
+                workspace.apply_seed(&[step])?;
+            }
             Ok(Arc::new(workspace))
         })
         .await
     }
 
-    async fn add(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<(), JobError> {
-        if self.is_there(wish, workspace).await? {
+    async fn add(&self, wish: &Wish, disk: &Disk, workspace: &Arc<Workspace>) -> Result<(), JobError> {
+        if self.is_there(wish, disk, workspace).await? {
             // A killed worker may have come no further than to the registration.
-            return with(workspace, Workspace::restore_identity).await;
+            return with(disk, workspace, Workspace::restore_identity).await;
         }
-        with(workspace, Workspace::keep_identity).await?;
+        with(disk, workspace, Workspace::keep_identity).await?;
         let added = self.openclaw.add(&wish.id, workspace.path()).await;
-        with(workspace, Workspace::restore_identity).await?;
+        with(disk, workspace, Workspace::restore_identity).await?;
         match added {
-            Err(OpenClawError::AlreadyExists { .. }) if self.is_there(wish, workspace).await? => Ok(()),
+            Err(OpenClawError::AlreadyExists { .. }) if self.is_there(wish, disk, workspace).await? => Ok(()),
             added => Ok(added?),
         }
     }
@@ -114,8 +133,13 @@ impl ProvisionJob {
     }
 
     /// Reads back what was written.
-    async fn verify(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<Provisioned, JobError> {
-        if !self.is_there(wish, workspace).await? {
+    async fn verify(
+        &self,
+        wish: &Wish,
+        disk: &Disk,
+        workspace: &Arc<Workspace>,
+    ) -> Result<Provisioned, JobError> {
+        if !self.is_there(wish, disk, workspace).await? {
             return Err(differs(wish, "the agent is not in its configuration").into());
         }
         let entry = self.openclaw.find(&wish.id).await?;
@@ -131,7 +155,7 @@ impl ProvisionJob {
     }
 
     /// Whether OpenClaw has the agent with our workspace. With another workspace it is somebody else's.
-    async fn is_there(&self, wish: &Wish, workspace: &Arc<Workspace>) -> Result<bool, JobError> {
+    async fn is_there(&self, wish: &Wish, disk: &Disk, workspace: &Arc<Workspace>) -> Result<bool, JobError> {
         let Some(entry) = self.openclaw.find(&wish.id).await? else {
             return Ok(false);
         };
@@ -139,7 +163,7 @@ impl ProvisionJob {
             return Err(agent_exists(wish).into());
         };
         let ours = Arc::clone(workspace);
-        match on_disk(workspace.path(), move || Ok(ours.is_at(&path))).await? {
+        match disk.run(workspace.path(), move |_| Ok(ours.is_at(&path))).await? {
             true => Ok(true),
             false => Err(agent_exists(wish).into()),
         }
@@ -154,7 +178,12 @@ impl Job for ProvisionJob {
 
     async fn run(&self, context: JobContext<'_>) -> Result<Value, JobError> {
         let mut course = Course::new(context.lease, context.rows);
-        let result = self.steps(&context, &mut course).await;
+        let work = TaskTracker::new();
+        let result = self.steps(&context, &mut course, &work).await;
+        if matches!(result, Err(JobError::LeaseLost)) {
+            // Whoever hears that this attempt has stopped may give the item to another.
+            disk::ended(&work).await;
+        }
         result.map_err(|error| match error {
             JobError::Failed(failure) => JobError::Failed(failure.after(course.done())),
             error => error,
@@ -163,8 +192,12 @@ impl Job for ProvisionJob {
 }
 
 /// Makes rows of the documents that are on the disk. What no row can hold is no reason to fail.
-async fn record(workspace: &Arc<Workspace>, rows: &dyn JobRows) -> Result<Vec<Skipped>, JobError> {
-    let documents = with(workspace, Workspace::documents).await?;
+async fn record(
+    disk: &Disk,
+    workspace: &Arc<Workspace>,
+    rows: &dyn JobRows,
+) -> Result<Vec<Skipped>, JobError> {
+    let documents = with(disk, workspace, Workspace::documents).await?;
     for skipped in &documents.skipped {
         let path = workspace.path().join(skipped.file);
         warn!(path = %path.display(), "{} is not mirrored: {}", path.display(), skipped.reason);
@@ -181,19 +214,10 @@ async fn record(workspace: &Arc<Workspace>, rows: &dyn JobRows) -> Result<Vec<Sk
 }
 
 async fn with<T: Send + 'static>(
+    disk: &Disk,
     workspace: &Arc<Workspace>,
     work: impl FnOnce(&Workspace) -> Result<T, WorkspaceError> + Send + 'static,
 ) -> Result<T, JobError> {
     let ours = Arc::clone(workspace);
-    on_disk(workspace.path(), move || work(&ours)).await
-}
-
-/// Works on the disk without holding up the other jobs.
-async fn on_disk<T: Send + 'static>(
-    path: &Path,
-    work: impl FnOnce() -> Result<T, WorkspaceError> + Send + 'static,
-) -> Result<T, JobError> {
-    let done = tokio::time::timeout(DISK_LIMIT, tokio::task::spawn_blocking(work)).await;
-    let done = done.map_err(|_| disk_hangs(path, DISK_LIMIT))?;
-    Ok(done.map_err(|error| JobError::Rows(error.into()))??)
+    disk.run(workspace.path(), move |_| Ok(work(&ours)?)).await
 }
