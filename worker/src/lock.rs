@@ -11,7 +11,11 @@ use crate::exit::Fatal;
 /// The name of the lock file in the data directory.
 const FILE_NAME: &str = "worker.lock";
 
-/// The lock; it ends with the process, however that ends.
+/// The lock; it ends with the process, however that ends, or when the worker inside it has ended.
+///
+/// By then all work on the disk is over, or was waited for as long as a worker's end allows. What a disk still
+/// holds up is one step that can be done twice, and it ends with the process: so a program is to end soon
+/// after its worker (see [`crate::run()`]).
 #[derive(Debug)]
 pub(crate) struct HostLock {
     _file: File,

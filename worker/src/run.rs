@@ -57,6 +57,9 @@ impl Kit {
 
 /// Runs a worker with the jobs of this version, until `shutdown` asks it to stop or a part of it fails
 /// for good ([`Fatal`]).
+///
+/// A thread that works on a disk which does not answer may be left behind. A program that ends with its
+/// worker shuts its runtime down with a time limit, or it would wait for that thread without end.
 pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> anyhow::Result<Stopped> {
     // The lock comes first: it makes the data directory, by whose true path children are marked.
     let lock = HostLock::take(&config.data_dir)?;
