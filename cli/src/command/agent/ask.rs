@@ -14,6 +14,8 @@ use crate::output::Progress;
 
 /// How often a waiting command asks: a person sees no difference to at once, the database feels nothing.
 const WAIT_POLL: Duration = Duration::from_millis(300);
+/// How often one asks that does not get through: often enough to see the end of a short break at once.
+const UNREACHABLE_POLL: Duration = Duration::from_secs(2);
 /// Who wrote the first document, as the page shows it.
 const AUTHOR: &str = "creel";
 
@@ -26,27 +28,54 @@ pub(crate) struct Wish {
     pub(crate) agent_key: String,
     /// The short id.
     pub(crate) short: String,
-    /// What people call it.
-    pub(crate) name: String,
+    /// What people call it; of a new agent the short id unless it is given.
+    pub(crate) name: Option<String>,
     /// One emoji.
-    pub(crate) emoji: String,
+    pub(crate) emoji: Option<String>,
     /// What it does.
-    pub(crate) role: String,
+    pub(crate) role: Option<String>,
     /// Its SOUL.md, where it is not the template.
     pub(crate) soul: Option<String>,
 }
 
-/// Makes the rows that a page makes, in its order, and answers with the request's id.
-pub(crate) async fn ask_for(api: &DataApi, wish: &Wish) -> Result<Uuid, CliError> {
+/// How a new agent looks unless something else is wished.
+const DEFAULT_EMOJI: &str = "🦞";
+/// What a new agent does unless something else is wished.
+const DEFAULT_ROLE: &str = "assistant";
+
+/// What was asked for.
+pub(crate) struct Asked {
+    /// Id of the request.
+    pub(crate) request_id: Uuid,
+    /// What people call the agent.
+    pub(crate) name: String,
+    /// Its emoji.
+    pub(crate) emoji: String,
+}
+
+/// Makes the rows that a page makes, in its order. Of an agent that is there only what was wished is changed.
+pub(crate) async fn ask_for(api: &DataApi, wish: &Wish) -> Result<Asked, CliError> {
     let Wish {
         project,
         agent_key,
         short,
-        name,
-        emoji,
-        role,
         soul,
+        ..
     } = wish;
+    let known = api
+        .from("agents")
+        .select("name,emoji,role")
+        .eq("project_id", project)
+        .eq("agent_key", agent_key);
+    let known = api.rows(known).await?.pop();
+    let part = |wished: &Option<String>, column: &str, default: &str| {
+        let kept = known.as_ref().map(|row| text(row, column));
+        let kept = kept.filter(|kept| !kept.is_empty());
+        wished.clone().or(kept).unwrap_or_else(|| default.to_owned())
+    };
+    let name = part(&wish.name, "name", short);
+    let emoji = part(&wish.emoji, "emoji", DEFAULT_EMOJI);
+    let role = part(&wish.role, "role", DEFAULT_ROLE);
     let agent = json!({
         "project_id": project, "agent_key": agent_key, "name": name, "role": role, "emoji": emoji,
         "agent_id_short": short, "provisioned": false,
@@ -96,11 +125,16 @@ pub(crate) async fn ask_for(api: &DataApi, wish: &Wish) -> Result<Uuid, CliError
         .first()
         .and_then(|row| row["id"].as_str())
         .and_then(|id| id.parse().ok());
-    id.ok_or_else(|| {
+    let request_id = id.ok_or_else(|| {
         CliError::new(
             ErrorKind::Failed,
             "the Data API did not answer with the new request",
         )
+    })?;
+    Ok(Asked {
+        request_id,
+        name,
+        emoji,
     })
 }
 
@@ -114,7 +148,16 @@ pub(crate) async fn wait_for(
     let ends = tokio::time::Instant::now() + at_most;
     let mut shown = 0;
     loop {
-        let row = find(api, id).await?;
+        let row = match find(api, id).await {
+            Ok(row) => row,
+            // A laptop that changes its network, a project that is restarted: the request goes on meanwhile.
+            Err(error) if error.kind == ErrorKind::Unreachable && tokio::time::Instant::now() < ends => {
+                progress.doing(&format!("{}; trying again", error.message));
+                tokio::time::sleep(UNREACHABLE_POLL).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let steps = row["result"]["steps"]
             .as_array()
             .map(Vec::as_slice)

@@ -8,12 +8,12 @@ use std::time::Duration;
 use creel_core::id::AgentId;
 use serde_json::json;
 
-pub(crate) use self::ask::{Wish, ask_for, wait_for};
+pub(crate) use self::ask::{Asked, Wish, ask_for, wait_for};
 use super::project::ProjectArgs;
 use crate::connection::ConnectionArgs;
 use crate::data_api::DataApi;
 use crate::error::{CliError, ErrorKind};
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 /// What can be done with agents.
 #[derive(Debug, clap::Subcommand)]
@@ -43,15 +43,15 @@ pub(crate) enum AgentCommand {
 pub(crate) struct CreateArgs {
     /// Its key (agent:scout:main) or its short id (scout): a-z, 0-9, _ and -.
     agent: String,
-    /// What people call it [default: the short id].
+    /// What people call it [default: the short id; of an agent that is there, what it is].
     #[arg(long)]
     name: Option<String>,
-    /// One emoji.
-    #[arg(long, default_value = "🦞")]
-    emoji: String,
-    /// What it does, in a few words.
-    #[arg(long, default_value = "assistant")]
-    role: String,
+    /// One emoji [default: 🦞; of an agent that is there, what it is].
+    #[arg(long)]
+    emoji: Option<String>,
+    /// What it does, in a few words [default: assistant; of an agent that is there, what it is].
+    #[arg(long)]
+    role: Option<String>,
     /// Text of its SOUL.md: who it is [default: a template].
     #[arg(long, value_name = "FILE")]
     soul: Option<std::path::PathBuf>,
@@ -125,13 +125,14 @@ async fn create(args: CreateArgs, out: Output) -> anyhow::Result<()> {
     let wish = Wish {
         project: args.project.resolve(&api).await?,
         agent_key,
-        name: args.name.unwrap_or_else(|| short.clone()),
+        name: args.name,
         short,
         emoji: args.emoji,
         role: args.role,
         soul,
     };
-    let id = ask_for(&api, &wish).await?;
+    let asked = ask_for(&api, &wish).await?;
+    let id = asked.request_id;
     if !args.wait {
         out.value(&json!({ "ok": true, "request_id": id, "agent_key": wish.agent_key }));
         out.line(format!(
@@ -147,8 +148,8 @@ async fn create(args: CreateArgs, out: Output) -> anyhow::Result<()> {
     out.value(&json!({ "ok": true, "request_id": id, "agent_key": wish.agent_key, "result": row["result"] }));
     out.line(format!(
         "{} {} is there.",
-        wish.emoji,
-        crate::output::printable(&wish.name)
+        printable(&asked.emoji),
+        printable(&asked.name)
     ));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::project::LocalProject;
-use crate::command::agent::{self, Wish};
+use crate::command::agent::{self, Asked, Wish};
 use crate::error::{CliError, ErrorKind};
 use crate::output::Output;
 
@@ -24,12 +24,14 @@ pub(super) async fn provision(
     out: Output,
 ) -> anyhow::Result<()> {
     let wish = new_wish(&project.id);
-    let (id, row) = {
+    let (asked, row) = {
         let progress = out.progress(Some(STEP_COUNT));
         progress.doing(&format!("asking for {}", wish.agent_key));
-        let id = agent::ask_for(&project.api, &wish).await?;
-        (id, agent::wait_for(&project.api, id, AT_MOST, &progress).await?)
+        let asked = agent::ask_for(&project.api, &wish).await?;
+        let row = agent::wait_for(&project.api, asked.request_id, AT_MOST, &progress).await?;
+        (asked, row)
     };
+    let id = asked.request_id;
     let result = &row["result"];
     let steps: Vec<Value> = result["steps"]
         .as_array()
@@ -51,7 +53,7 @@ pub(super) async fn provision(
         "workspace": workspace, "state_dir": state_dir, "openclaw": openclaw, "steps": steps,
     }));
     if !out.is_json() {
-        show(&wish, agent_id, workspace, openclaw, state_dir, &steps, out);
+        show(&asked, agent_id, workspace, openclaw, state_dir, &steps, out);
     }
     Ok(())
 }
@@ -62,9 +64,9 @@ fn new_wish(project: &str) -> Wish {
     Wish {
         project: project.to_owned(),
         agent_key: format!("agent:{short}:main"),
-        name: "Scout".to_owned(),
-        emoji: "🦞".to_owned(),
-        role: "looks around".to_owned(),
+        name: Some("Scout".to_owned()),
+        emoji: Some("🦞".to_owned()),
+        role: Some("looks around".to_owned()),
         soul: Some("# Scout\n\nYou look around and say what you see, in few words.\n".to_owned()),
         short,
     }
@@ -75,7 +77,7 @@ fn name_and_ms(step: &Value) -> Value {
 }
 
 fn show(
-    wish: &Wish,
+    asked: &Asked,
     agent_id: &Value,
     workspace: &Value,
     openclaw: &Path,
@@ -99,7 +101,7 @@ fn show(
         .collect();
     cells.push(vec!["all".to_owned(), total_ms.to_string()]);
     out.rows(&Value::Null, &["STEP", "MS"], cells, "");
-    out.line(format!("{} {} is there:", wish.emoji, wish.name));
+    out.line(format!("{} {} is there:", asked.emoji, asked.name));
     out.line(format!("  agent      {}", agent_id.as_str().unwrap_or_default()));
     out.line(format!("  workspace  {}", workspace.as_str().unwrap_or_default()));
     out.line("See it in OpenClaw itself:");
