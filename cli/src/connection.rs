@@ -6,6 +6,7 @@ use creel_core::secret::Secret;
 
 use crate::env_file::{self, Variables};
 use crate::error::{CliError, ErrorKind};
+use crate::http;
 use crate::session::SessionStore;
 
 /// What `creel up` writes, seen from the folder that it ran in.
@@ -54,11 +55,18 @@ impl ConnectionArgs {
                 CliError::new(ErrorKind::Auth, "no project is known")
                     .hint("start one here with creel up, or sign in to one: creel login --url https://…")
             })?;
+        if url.starts_with("http://") && !http::is_loopback(&url) {
+            return Err(CliError::new(
+                ErrorKind::Usage,
+                format!("{url} would carry passwords unencrypted"),
+            )
+            .hint("use https://; http:// is for this machine only"));
+        }
         if !url.starts_with("http://") && !url.starts_with("https://") {
             return Err(CliError::new(ErrorKind::Usage, format!("{url:?} is no URL"))
                 .hint("give the project's URL, as https://YOUR-PROJECT.supabase.co"));
         }
-        let is_local = local_url.is_some_and(|local_url| local_url.trim_end_matches('/') == url);
+        let is_local = is_of(local, &url);
         let key = self
             .key
             .clone()
@@ -91,21 +99,30 @@ impl ConnectionArgs {
     }
 }
 
-/// The project that `.creel/env` here names, for commands that want one and were given none.
-pub(crate) fn local_project() -> Option<String> {
-    env_file::read(Path::new(ENV_FILE))
-        .ok()
-        .flatten()?
-        .remove("CREEL_PROJECT")
+/// Whether these variables are about the Supabase project at `url`.
+fn is_of(local: &Variables, url: &str) -> bool {
+    local
+        .get("SUPABASE_URL")
+        .is_some_and(|local_url| local_url.trim_end_matches('/') == url.trim_end_matches('/'))
 }
 
-/// The database that `.creel/env` here names.
-pub(crate) fn local_database_url() -> Option<Secret> {
-    env_file::read(Path::new(ENV_FILE))
-        .ok()
-        .flatten()?
-        .remove("DATABASE_URL")
-        .map(Secret::new)
+/// The project that `.creel/env` here names, when the commands go to its Supabase project.
+pub(crate) fn local_project(url: &str) -> anyhow::Result<Option<String>> {
+    let local = env_file::read(Path::new(ENV_FILE))?.unwrap_or_default();
+    Ok(local_value(&local, Some(url), "CREEL_PROJECT"))
+}
+
+/// The database that `.creel/env` here names, unless another Supabase project is meant.
+pub(crate) fn local_database_url(url: Option<&str>) -> anyhow::Result<Option<Secret>> {
+    let local = env_file::read(Path::new(ENV_FILE))?.unwrap_or_default();
+    Ok(local_value(&local, url, "DATABASE_URL").map(Secret::new))
+}
+
+/// Without a URL the file's own is meant.
+fn local_value(local: &Variables, url: Option<&str>, name: &str) -> Option<String> {
+    url.is_none_or(|url| is_of(local, url))
+        .then(|| local.get(name).cloned())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -118,6 +135,8 @@ mod tests {
             ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_local"),
             ("CREEL_EMAIL", "me@example.com"),
             ("CREEL_PASSWORD", "p"),
+            ("CREEL_PROJECT", "local"),
+            ("DATABASE_URL", "postgresql://h/d"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
@@ -152,6 +171,35 @@ mod tests {
             .expect("known");
         assert_eq!(known.url, "https://x.supabase.co");
         assert!(known.local_login.is_none());
+    }
+
+    #[test]
+    fn the_local_project_and_database_are_for_the_local_url_only() {
+        for name in ["CREEL_PROJECT", "DATABASE_URL"] {
+            assert_eq!(
+                local_value(&local(), Some("https://x.supabase.co"), name),
+                None,
+                "{name}"
+            );
+            assert!(
+                local_value(&local(), Some("http://127.0.0.1:9/"), name).is_some(),
+                "{name}"
+            );
+            assert!(local_value(&local(), None, name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_sent_readable_to_another_machine() {
+        let elsewhere = |url: &str| ConnectionArgs {
+            url: Some(url.to_owned()),
+            key: Some("k".to_owned()),
+        };
+        let nothing = Variables::new();
+        let refusal = elsewhere("http://db.example.com").resolve_from(&nothing, &SessionStore::default());
+        assert_eq!(refusal.expect_err("refused").kind, ErrorKind::Usage);
+        let here = elsewhere("http://localhost:54321").resolve_from(&nothing, &SessionStore::default());
+        assert!(here.is_ok());
     }
 
     #[test]

@@ -1,17 +1,12 @@
 //! A direct connection to the database, for what only its owner or a host may do.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use creel_core::secret::Secret;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls_platform_verifier::BuilderVerifierExt;
-use tokio_postgres::config::{Host, SslMode};
+use creel_worker::config::{ConfigError, DatabaseConfig};
 use tokio_postgres::{Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection::local_database_url;
 use crate::error::{CliError, ErrorKind};
@@ -31,42 +26,64 @@ pub(crate) struct DatabaseArgs {
     /// the system trusts].
     #[arg(long, env = "CREEL_DATABASE_CA_FILE", value_name = "FILE")]
     pub(crate) database_ca_file: Option<PathBuf>,
+
+    /// Which Supabase project is meant: .creel/env of another one is left alone.
+    #[arg(long, env = "SUPABASE_URL", value_name = "URL", hide = true)]
+    pub(crate) database_of: Option<String>,
 }
 
 impl DatabaseArgs {
     /// The database's URL, if one is known.
-    pub(crate) fn url(&self) -> Option<Secret> {
-        self.database_url.clone().or_else(local_database_url)
+    pub(crate) fn url(&self) -> anyhow::Result<Option<Secret>> {
+        match &self.database_url {
+            Some(url) => Ok(Some(url.clone())),
+            None => local_database_url(self.database_of.as_deref()),
+        }
+    }
+
+    /// The database's URL.
+    pub(crate) fn require_url(&self) -> anyhow::Result<Secret> {
+        self.url()?.ok_or_else(|| {
+            CliError::new(ErrorKind::Usage, "DATABASE_URL is missing")
+                .hint(
+                    "set it to the database's postgresql:// URL; the project's settings show it under Connect",
+                )
+                .into()
+        })
     }
 
     /// Connects.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        let url = self.url().ok_or_else(|| {
-            CliError::new(ErrorKind::Usage, "DATABASE_URL is missing").hint(
-                "set it to the database's postgresql:// URL; the project's settings show it under Connect",
-            )
-        })?;
-        connect(&url, self.database_ca_file.as_deref()).await
+        connect(&self.require_url()?, self.database_ca_file.as_deref()).await
     }
 }
 
 /// Connects; the connection is encrypted unless the database is on this machine.
 pub(crate) async fn connect(url: &Secret, ca_file: Option<&Path>) -> anyhow::Result<Client> {
-    let (plain, wants_tls) = split_ssl_mode(url.expose());
-    let mut login: tokio_postgres::Config = plain.parse().map_err(|_| {
-        CliError::new(ErrorKind::Usage, "DATABASE_URL is no URL of a database")
-            .hint("it looks like postgresql://USER:PASSWORD@HOST:5432/postgres")
-    })?;
-    login.connect_timeout(CONNECT_LIMIT).application_name("creel");
-    let near = login.get_hosts().iter().all(is_local);
-    if wants_tls.unwrap_or(!near) {
-        login.ssl_mode(SslMode::Require);
-        let tls = MakeRustlsConnect::new(tls_config(ca_file)?);
-        open(login.connect(tls)).await
-    } else {
-        login.ssl_mode(SslMode::Disable);
-        open(login.connect(NoTls)).await
+    let mut warnings = Vec::new();
+    let config =
+        DatabaseConfig::from_url(url, ca_file.map(Path::to_owned), &mut warnings).map_err(unusable)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
     }
+    connect_to(&config).await
+}
+
+/// Connects to a database whose URL was checked.
+pub(crate) async fn connect_to(config: &DatabaseConfig) -> anyhow::Result<Client> {
+    let mut login = config.login();
+    login.connect_timeout(CONNECT_LIMIT).application_name("creel");
+    match config.tls().map_err(unusable)? {
+        Some(tls) => open(login.connect(tls)).await,
+        None => open(login.connect(NoTls)).await,
+    }
+}
+
+fn unusable(error: ConfigError) -> CliError {
+    CliError::new(ErrorKind::Usage, error.to_string()).hint(
+        "the database is DATABASE_URL, like postgresql://USER:PASSWORD@HOST:5432/postgres; its certificate is \
+         CREEL_DATABASE_CA_FILE",
+    )
 }
 
 async fn open<S, T>(
@@ -88,72 +105,4 @@ where
         }
     });
     Ok(client)
-}
-
-/// The URL without `sslmode`, of which tokio-postgres does not know all values, and whether it asks for TLS.
-fn split_ssl_mode(url: &str) -> (String, Option<bool>) {
-    let Some((base, query)) = url.split_once('?') else {
-        return (url.to_owned(), None);
-    };
-    let mut wants_tls = None;
-    let mut rest = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.strip_prefix("sslmode=") {
-            Some("disable") => wants_tls = Some(false),
-            Some("require" | "verify-ca" | "verify-full") => wants_tls = Some(true),
-            Some(_) => {}
-            None => rest.push(pair),
-        }
-    }
-    let query = if rest.is_empty() {
-        String::new()
-    } else {
-        format!("?{}", rest.join("&"))
-    };
-    (format!("{base}{query}"), wants_tls)
-}
-
-fn is_local(host: &Host) -> bool {
-    match host {
-        Host::Unix(_) => true,
-        Host::Tcp(name) => {
-            name == "localhost"
-                || name
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback())
-        }
-    }
-}
-
-fn tls_config(ca_file: Option<&Path>) -> anyhow::Result<rustls::ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder =
-        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let Some(path) = ca_file else {
-        return Ok(builder.with_platform_verifier()?.with_no_client_auth());
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in
-        CertificateDer::pem_file_iter(path).with_context(|| format!("read {}", path.display()))?
-    {
-        roots
-            .add(certificate?)
-            .with_context(|| format!("read {}", path.display()))?;
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_ssl_mode_is_taken_out_of_the_url() {
-        let (url, tls) = split_ssl_mode("postgresql://u@h/d?sslmode=verify-full&connect_timeout=5");
-        assert_eq!(
-            (url.as_str(), tls),
-            ("postgresql://u@h/d?connect_timeout=5", Some(true))
-        );
-        assert_eq!(split_ssl_mode("postgresql://u@h/d").1, None);
-    }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -76,16 +77,51 @@ pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a new file that only its owner can read; an existing one is an error.
-pub(crate) fn write_new_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE_MODE)
-        .open(path)
-        .with_context(|| format!("write {} (it must not exist yet)", path.display()))?;
-    file.write_all(text.as_bytes())
-        .with_context(|| format!("write {}", path.display()))
+/// A new file that only its owner can read. It is removed again unless it is written.
+pub(crate) struct NewPrivateFile {
+    file: File,
+    path: PathBuf,
+    is_written: bool,
+}
+
+impl NewPrivateFile {
+    /// Makes an empty one; an existing file is an error.
+    pub(crate) fn create(path: &Path) -> anyhow::Result<Self> {
+        let file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(PRIVATE_MODE)
+            .open(path)
+            .with_context(|| format!("write {} (it must not exist yet)", path.display()))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            is_written: false,
+        })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes it, and keeps it.
+    pub(crate) fn write(mut self, text: &str) -> anyhow::Result<()> {
+        self.file
+            .write_all(text.as_bytes())
+            .and_then(|()| self.file.sync_all())
+            .with_context(|| format!("write {}", self.path.display()))?;
+        self.is_written = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewPrivateFile {
+    fn drop(&mut self) {
+        if !self.is_written {
+            let _nothing_more_to_do = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +152,19 @@ mod tests {
         write_private(&path, "b").expect("replaced");
         let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, PRIVATE_MODE);
-        assert!(write_new_private(&path, "c").is_err());
+        assert!(NewPrivateFile::create(&path).is_err());
         assert_eq!(std::fs::read_to_string(&path).expect("text"), "b");
+    }
+
+    #[test]
+    fn a_new_file_that_is_not_written_is_not_left_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("worker.toml");
+        drop(NewPrivateFile::create(&path).expect("made"));
+        assert!(!path.exists());
+        let file = NewPrivateFile::create(&path).expect("made");
+        file.write("a").expect("written");
+        let mode = std::fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, PRIVATE_MODE);
     }
 }

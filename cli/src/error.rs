@@ -5,6 +5,10 @@ use std::fmt;
 
 use serde_json::Value;
 
+/// Hosted Supabase signs its databases' certificates itself.
+const CERTIFICATE_HINT: &str = "for hosted Supabase, download the certificate from the project's Database settings \
+     and give it by --database-ca-file or CREEL_DATABASE_CA_FILE";
+
 /// What kind of error it is: decides the exit code and the word in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
@@ -118,24 +122,66 @@ impl CliError {
                 known
             }
             Err(other) => match other.downcast_ref::<tokio_postgres::Error>() {
-                Some(database) if database.as_db_error().is_none() => {
-                    Self::new(ErrorKind::Unreachable, whole)
-                        .hint("check DATABASE_URL, and that the database answers: creel doctor")
-                }
-                Some(database) => {
-                    let hint = database
-                        .as_db_error()
-                        .and_then(|error| error.hint())
-                        .map(str::to_owned);
-                    let said = database.as_db_error().map(|error| error.message().to_owned());
-                    let mut error = Self::new(ErrorKind::Failed, said.unwrap_or(whole));
-                    error.hint = hint;
-                    error
-                }
+                Some(database) => Self::from_database(database, whole),
                 None => Self::new(ErrorKind::Failed, whole),
             },
         }
     }
+
+    /// What the database said, or why it said nothing.
+    fn from_database(error: &tokio_postgres::Error, whole: String) -> Self {
+        let Some(said) = error.as_db_error() else {
+            return match certificate_error(error) {
+                Some(why) => Self::new(
+                    ErrorKind::Unreachable,
+                    format!("the database's certificate is not trusted: {why}"),
+                )
+                .hint(CERTIFICATE_HINT),
+                None => Self::new(ErrorKind::Unreachable, whole)
+                    .hint("check DATABASE_URL, and that the database answers: creel doctor"),
+            };
+        };
+        let (kind, hint) = match said.code().code() {
+            "28P01" | "28000" => (
+                ErrorKind::Auth,
+                Some("check user and password in DATABASE_URL; the project's database settings can reset it"),
+            ),
+            "42501" => (
+                ErrorKind::Auth,
+                Some("this needs the database's owner: the login in DATABASE_URL must be postgres"),
+            ),
+            "3F000" | "42883" | "42P01" => (
+                ErrorKind::Failed,
+                Some(
+                    "this database has no Creel, or an older one: apply the migrations with supabase db push",
+                ),
+            ),
+            _ => (ErrorKind::Failed, None),
+        };
+        let mut known = Self::new(kind, said.message()).code(match kind {
+            ErrorKind::Failed => said.code().code().to_owned(),
+            other => other.code().to_owned(),
+        });
+        known.hint = said.hint().or(hint).map(str::to_owned);
+        known
+    }
+}
+
+/// Why the server's certificate was refused, if that is the reason.
+fn certificate_error(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Some(why.to_string());
+        }
+        // An io::Error's source is its inner error's source; the inner one itself is asked for.
+        let inner = error.downcast_ref::<std::io::Error>();
+        cause = match inner.and_then(std::io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 impl fmt::Display for CliError {

@@ -54,11 +54,26 @@ impl Output {
         let _closed_pipe = io::stdout().lock().write_all(text);
     }
 
-    /// Prints rows: a table for people, with `empty` in place of a table without rows; the rows' own JSON
-    /// for programs.
-    pub(crate) fn rows(self, value: &Value, headers: &[&str], rows: Vec<Vec<String>>, empty: &str) {
+    /// Prints rows: a table for people, with `empty` in place of a table without rows; for programs an
+    /// object with the rows' own JSON under `name`.
+    pub(crate) fn rows(
+        self,
+        name: &str,
+        value: &Value,
+        headers: &[&str],
+        rows: Vec<Vec<String>>,
+        empty: &str,
+    ) {
         if self.json {
-            return self.value(value);
+            return self.value(&json!({ "ok": true, name: value }));
+        }
+        self.table(headers, rows, empty);
+    }
+
+    /// Prints a table, when a person reads.
+    pub(crate) fn table(self, headers: &[&str], rows: Vec<Vec<String>>, empty: &str) {
+        if self.json {
+            return;
         }
         if rows.is_empty() {
             return self.line(empty);

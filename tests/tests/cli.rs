@@ -6,23 +6,30 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use creel_core::secret::Secret;
 use creel_tests::cluster;
 use creel_tests::db::TestDb;
 use creel_tests::postgrest::Rest;
+use creel_tests::wait::eventually;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 
+/// A program starts, or ends, on a busy machine.
+const START: Duration = Duration::from_secs(60);
+
 /// A person at a terminal: a home folder of her own, and a project's URL and key in the environment.
 struct Person {
     home: TempDir,
     url: String,
     key: String,
+    /// What `HTTP_PROXY` and its like say.
+    proxy: Option<&'static str>,
 }
 
 impl Person {
@@ -31,6 +38,7 @@ impl Person {
             home: tempfile::tempdir()?,
             url: rest.url(),
             key: rest.publishable_key().to_owned(),
+            proxy: None,
         })
     }
 
@@ -45,6 +53,9 @@ impl Person {
         command
             .env("SUPABASE_URL", &self.url)
             .env("SUPABASE_PUBLISHABLE_KEY", &self.key);
+        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+            command.envs(self.proxy.map(|proxy| (name, proxy)));
+        }
         command
             .current_dir(self.home.path())
             .args(args)
@@ -115,26 +126,31 @@ async fn a_person_signs_in_makes_a_project_and_asks_for_an_agent() -> Result<()>
     ann.gets(&["project", "create", "acme", "--name", "Acme"])?;
     let projects = ann.gets(&["project", "list"])?;
     ensure!(
-        projects[0]["id"] == "acme" && projects[0]["role"] == "owner",
+        projects["ok"] == json!(true)
+            && projects["projects"][0]["id"] == "acme"
+            && projects["projects"][0]["role"] == "owner",
         "{projects}"
     );
 
     ann.gets(&["project", "members", "add", "bob@example.com", "--role", "editor"])?;
     let members = ann.gets(&["project", "members", "--project", "acme"])?;
-    ensure!(members.as_array().map(Vec::len) == Some(2), "{members}");
+    ensure!(
+        members["members"].as_array().map(Vec::len) == Some(2),
+        "{members}"
+    );
     ann.gets(&["project", "members", "remove", "bob@example.com"])?;
 
     let asked = ann.gets(&["agent", "create", "scout", "--name", "Scout", "--emoji", "🦉"])?;
     let id = asked["request_id"].as_str().context("no request id")?;
     let agents = ann.gets(&["agent", "list"])?;
     ensure!(
-        agents[0]["agent_key"] == "agent:scout:main" && agents[0]["emoji"] == "🦉",
+        agents["agents"][0]["agent_key"] == "agent:scout:main" && agents["agents"][0]["emoji"] == "🦉",
         "{agents}"
     );
     let status = ann.gets(&["agent", "status", "scout"])?;
     ensure!(status["newest_request"]["id"] == id, "{status}");
     let requests = ann.gets(&["request", "list", "--status", "queued"])?;
-    ensure!(requests[0]["id"] == id, "{requests}");
+    ensure!(requests["requests"][0]["id"] == id, "{requests}");
     let why = ann.gets(&["request", "why", id])?;
     ensure!(why["status"] == "queued" && !why["why"].is_null(), "{why}");
 
@@ -175,11 +191,19 @@ async fn errors_say_what_to_do_and_have_their_exit_codes() -> Result<()> {
     // What a person cannot read does not exist for her.
     let (code, value) = ann.asks(&["agent", "create", "scout", "--project", "nobodys"])?;
     ensure!(code == 3, "somebody else's project: {code} {value}");
+    for command in [["agent", "list"], ["request", "list"], ["project", "members"]] {
+        let (code, value) = ann.asks(&[&command[..], &["--project", "nobodys"]].concat())?;
+        ensure!(
+            code == 4 && value["error"]["code"] == "not_found",
+            "{command:?}: {code} {value}"
+        );
+    }
 
     let gone = Person {
         home: tempfile::tempdir()?,
         url: "http://127.0.0.1:9".to_owned(),
         key: "k".to_owned(),
+        proxy: None,
     };
     let mut login = gone.command(&["login", "--email", EMAIL])?;
     let output = login.env("CREEL_PASSWORD", PASSWORD).output()?;
@@ -224,14 +248,24 @@ async fn an_enrolled_host_is_a_host_and_only_its_file_knows_the_password() -> Re
 
     let hosts = ann.gets(&["host", "list"])?;
     ensure!(
-        hosts[0]["name"] == "mac-mini" && hosts[0]["projects"][0]["project_id"] == "acme",
+        hosts["hosts"][0]["name"] == "mac-mini" && hosts["hosts"][0]["projects"][0]["project_id"] == "acme",
         "{hosts}"
     );
 
     let (code, value) = enrol(&["--project", "acme", "--out", "worker.toml"])?;
     ensure!(code == 1, "an existing file is not written over: {code} {value}");
-    let (code, value) = enrol(&["--project", "nobodys"])?;
+    let (code, value) = enrol(&["--project", "nobodys", "--out", "nobodys.toml"])?;
     ensure!(code == 4, "a project that is not there: {code} {value}");
+    ensure!(
+        !ann.home.path().join("nobodys.toml").exists(),
+        "a file without a login is left"
+    );
+    let count = "select count(*) from public.hosts";
+    let count: i64 = db.postgres().await?.query_one(count, &[]).await?.get(0);
+    ensure!(
+        count == 1,
+        "{count} hosts, of which somebody has the login of one"
+    );
     Ok(())
 }
 
@@ -260,6 +294,146 @@ async fn a_revoked_host_can_do_nothing_more() -> Result<()> {
             .is_err()
     );
     ensure!(db.connect_as(&host.role, &host.password).await.is_err());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn passwords_and_tokens_for_this_machine_pass_no_proxy() -> Result<()> {
+    let (_db, rest) = project_api().await?;
+    let mut ann = Person::at(&rest)?;
+    ann.proxy = Some("http://127.0.0.1:9");
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    ann.gets(&["agent", "list"])?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_again_for_an_agent_changes_only_what_is_given() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    ann.gets(&[
+        "agent", "create", "scout", "--name", "Ada", "--emoji", "🦉", "--role", "watches",
+    ])?;
+    let owner = db.postgres().await?;
+    let settle = "update public.agent_provision_requests set status = 'error', completed_at = now()";
+    owner.batch_execute(settle).await?;
+    ann.gets(&["agent", "create", "scout", "--role", "sleeps"])?;
+    let written = "select name, emoji, role from public.agents";
+    let row = owner.query_one(written, &[]).await?;
+    let parts: [String; 3] = [row.get(0), row.get(1), row.get(2)];
+    ensure!(parts == ["Ada", "🦉", "sleeps"], "{parts:?}");
+    let written = "select display_name, emoji from public.agent_provision_requests where status = 'queued'";
+    let row = owner.query_one(written, &[]).await?;
+    let parts: [String; 2] = [row.get(0), row.get(1)];
+    ensure!(parts == ["Ada", "🦉"], "{parts:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_token_is_refused_is_renewed() -> Result<()> {
+    let (_db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    let file = ann.home.path().join("state/creel/sessions.json");
+    let mut kept: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    kept["sessions"][0]["access_token"] = json!("e30.e30.e30");
+    std::fs::write(&file, kept.to_string())?;
+    ann.gets(&["project", "list"])?;
+    let kept: Value = serde_json::from_str(&std::fs::read_to_string(&file)?)?;
+    ensure!(
+        kept["sessions"][0]["access_token"] != "e30.e30.e30",
+        "the new token is kept"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_login_of_the_database_is_told_as_such() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    let owner = db.user("owner@example.com").await?;
+    let project = db.project(&owner).await?;
+    let host = db.host(&[&project]).await?;
+    let wrong = db.url_as("postgres", &Secret::new("wrong"));
+    // A host may not enrol others.
+    for url in [wrong, host.url] {
+        let mut enrol = ann.command(&["host", "enroll", "--json", "--project", &project])?;
+        let output = enrol.env("DATABASE_URL", &url).output()?;
+        let value: Value = serde_json::from_slice(&output.stdout)?;
+        ensure!(
+            output.status.code() == Some(3),
+            "{:?} {value}",
+            output.status.code()
+        );
+        ensure!(
+            value["error"]["hint"]
+                .as_str()
+                .is_some_and(|hint| hint.contains("DATABASE_URL")),
+            "{value}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_start_that_waits_for_another_installation() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let tools = folder.path().join("tools");
+    std::fs::create_dir(&tools)?;
+    let installing = std::fs::File::create(tools.join(".lock"))?;
+    installing.lock()?;
+    let mut up = creel_local::process::command(cluster::built_program("creel")?);
+    let mut child = up.args(["up", "--state-dir"]).arg(folder.path()).spawn()?;
+    eventually("creel up begins", START, async || {
+        folder.path().join("lock").exists()
+    })
+    .await;
+    let pid = child
+        .id()
+        .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+    rustix::process::kill_process(pid.context("it ended by itself")?, rustix::process::Signal::INT)?;
+    let status = tokio::time::timeout(START, child.wait())
+        .await
+        .context("it does not end")??;
+    ensure!(status.code() == Some(130), "{status}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_reads_the_workers_configuration() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    let owner = db.user("owner@example.com").await?;
+    let project = db.project(&owner).await?;
+    let host = db.host(&[&project]).await?;
+    let file = ann.home.path().join("worker.toml");
+    let text = format!(
+        "database_url = {:?}\nopenclaw = \"/nowhere/openclaw\"\n",
+        host.url
+    );
+    std::fs::write(&file, text)?;
+    let (code, value) = ann.asks(&["doctor", "--config", "worker.toml"])?;
+    ensure!(code == 7, "{code} {value}");
+    let found = |name: &str| {
+        let checks = value["checks"].as_array().into_iter().flatten();
+        let check = checks.into_iter().find(|check| check["name"] == name);
+        check.map_or(Value::Null, |check| check["found"].clone())
+    };
+    ensure!(
+        found("openclaw")
+            .as_str()
+            .is_some_and(|text| text.contains("/nowhere")),
+        "{value}"
+    );
+    ensure!(
+        found("host login")
+            .as_str()
+            .is_some_and(|text| text.starts_with("a host")),
+        "{value}"
+    );
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! `creel host`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use creel_core::secret::Secret;
@@ -13,9 +13,9 @@ use super::request::age;
 use crate::connection::ConnectionArgs;
 use crate::data_api::DataApi;
 use crate::database::DatabaseArgs;
-use crate::env_file;
+use crate::env_file::{self, NewPrivateFile};
 use crate::error::{CliError, ErrorKind};
-use crate::output::Output;
+use crate::output::{Output, printable};
 
 /// What can be done with hosts.
 #[derive(Debug, clap::Subcommand)]
@@ -110,6 +110,9 @@ pub(super) async fn run(command: HostCommand, out: Output) -> anyhow::Result<()>
 }
 
 async fn enroll_command(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
+    let admin_url = args.database.require_url()?;
+    // Nothing that can be known before may fail when the host is there.
+    host_url(&admin_url, "creel_host", &Secret::new("password"))?;
     let client = args.database.connect().await?;
     let owner_id = find_owner(&client, args.owner.as_deref(), &args.projects[0]).await?;
     let enrolment = Enrolment {
@@ -119,51 +122,98 @@ async fn enroll_command(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
         platform: args.platform.unwrap_or_else(|| this_platform().to_owned()),
         owner_id,
     };
+    let file = args.out.as_deref().map(NewPrivateFile::create).transpose()?;
     let enrolled = enroll(&client, &enrolment).await?;
-    let admin_url = args.database.url().unwrap_or_default();
-    let url = host_url(&admin_url, &enrolled)?;
-    if let Some(path) = &args.out {
-        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-        let text = if is_toml {
-            format!(
-                "# Host {}, made by creel host enroll.\ndatabase_url = {:?}\n",
-                enrolment.name,
-                url.expose()
-            )
+    let id = enrolled.host_id;
+    let url = hand_over(
+        &enrolment,
+        &enrolled,
+        &admin_url,
+        args.database.database_ca_file.as_deref(),
+        file,
+    )
+    .with_context(|| format!("hand over the login of host {id}, which was made"))
+    .map_err(|error| {
+        let message = format!("{error:#}");
+        CliError::new(ErrorKind::Failed, message).hint(format!(
+            "end the login that nobody has: creel host revoke {id}; then enrol the host again"
+        ))
+    })?;
+    show_enrolled(&enrolment, &enrolled, &url, args.out.as_deref(), out);
+    Ok(())
+}
+
+/// The host's own URL; written to the file, where there is one.
+fn hand_over(
+    enrolment: &Enrolment,
+    enrolled: &Enrolled,
+    admin_url: &Secret,
+    ca_file: Option<&Path>,
+    file: Option<NewPrivateFile>,
+) -> anyhow::Result<Secret> {
+    let url = host_url(admin_url, &enrolled.role, &enrolled.password)?;
+    if let Some(file) = file {
+        let text = if is_toml(file.path()) {
+            worker_toml(&enrolment.name, &url, ca_file)
         } else {
             env_file::render(
                 "A host, made by creel host enroll.",
                 &[("DATABASE_URL", url.expose())],
             )
         };
-        env_file::write_new_private(path, &text)?;
+        file.write(&text)?;
     }
-    let shown_url = args.out.is_none().then(|| url.expose().to_owned());
+    Ok(url)
+}
+
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+}
+
+/// A worker's configuration; the certificate is to be copied to the host beside it.
+fn worker_toml(name: &str, url: &Secret, ca_file: Option<&Path>) -> String {
+    let name = printable(name);
+    let certificate = match ca_file {
+        Some(path) => format!(
+            "# The database's certificate, copied to the host: the path is the host's.\ndatabase_ca_file = {:?}\n",
+            path.display().to_string()
+        ),
+        None => "# For hosted Supabase, the certificate of the project's Database settings:\n\
+                 # database_ca_file = \"/etc/creel/prod-ca-2021.crt\"\n"
+            .to_owned(),
+    };
+    format!(
+        "# Host {name}, made by creel host enroll.\ndatabase_url = {:?}\n{certificate}",
+        url.expose()
+    )
+}
+
+fn show_enrolled(enrolment: &Enrolment, enrolled: &Enrolled, url: &Secret, file: Option<&Path>, out: Output) {
+    let shown_url = file.is_none().then(|| url.expose());
     out.value(&json!({
         "ok": true, "host_id": enrolled.host_id, "name": enrolment.name, "role": enrolled.role,
-        "projects": enrolment.projects, "database_url": shown_url, "file": args.out,
+        "projects": enrolment.projects, "database_url": shown_url, "file": file,
     }));
     out.line(format!(
         "Host {} ({}) may serve {}.",
-        enrolment.name,
+        printable(&enrolment.name),
         enrolled.host_id,
         enrolment.projects.join(", ")
     ));
-    match (&args.out, shown_url) {
-        (Some(path), _) if path.extension().is_some_and(|extension| extension == "toml") => {
+    match file {
+        Some(path) if is_toml(path) => {
             out.line(format!("On the host: creel worker --config {}", path.display()));
         }
-        (Some(path), _) => out.line(format!(
+        Some(path) => out.line(format!(
             "On the host: set -a; . {}; set +a; creel worker",
             path.display()
         )),
-        (None, shown) => {
+        None => {
             out.line("Its login is shown only now. Keep it on the host, in a file of mode 0600:");
-            out.line(format!("DATABASE_URL='{}'", shown.unwrap_or_default()));
+            out.line(format!("DATABASE_URL='{}'", url.expose()));
             out.line("Then run there: creel worker");
         }
     }
-    Ok(())
 }
 
 /// This machine's name.
@@ -247,17 +297,19 @@ pub(crate) fn random_password() -> Secret {
 }
 
 /// The address of the owner's connection, with the host's login in place of his.
-pub(crate) fn host_url(admin_url: &Secret, enrolled: &Enrolled) -> anyhow::Result<Secret> {
-    let wrong = || CliError::new(ErrorKind::Usage, "DATABASE_URL is no URL of a database");
+fn host_url(admin_url: &Secret, role: &str, password: &Secret) -> anyhow::Result<Secret> {
+    let wrong = || {
+        CliError::new(ErrorKind::Usage, "DATABASE_URL is no URL of a database")
+            .hint("it looks like postgresql://USER:PASSWORD@HOST:5432/postgres")
+    };
     let mut url = reqwest::Url::parse(admin_url.expose()).map_err(|_| wrong())?;
     // Supabase's pooler wants the project's reference after the role: postgres.abcdef.
     let user = match url.username().split_once('.') {
-        Some((_, reference)) => format!("{}.{reference}", enrolled.role),
-        None => enrolled.role.clone(),
+        Some((_, reference)) => format!("{role}.{reference}"),
+        None => role.to_owned(),
     };
     url.set_username(&user).map_err(|()| wrong())?;
-    url.set_password(Some(enrolled.password.expose()))
-        .map_err(|()| wrong())?;
+    url.set_password(Some(password.expose())).map_err(|()| wrong())?;
     Ok(Secret::new(String::from(url)))
 }
 
@@ -295,6 +347,7 @@ async fn list(api: &DataApi, out: Output) -> anyhow::Result<()> {
         .collect();
     let headers = ["HOST", "STATUS", "SEEN", "PROJECTS", "OPENCLAW", "ID"];
     out.rows(
+        "hosts",
         &json!(rows),
         &headers,
         cells,
@@ -329,18 +382,10 @@ async fn revoke(client: &Client, id: Uuid, out: Output) -> anyhow::Result<()> {
 mod tests {
     use super::*;
 
-    fn enrolled() -> Enrolled {
-        Enrolled {
-            host_id: Uuid::nil(),
-            role: "creel_host_a".to_owned(),
-            password: Secret::new("pw"),
-        }
-    }
-
     #[test]
     fn a_hosts_url_differs_in_its_login_only() {
         let admin = Secret::new("postgresql://postgres:old@db.example.com:5432/postgres?sslmode=require");
-        let url = host_url(&admin, &enrolled()).expect("a URL");
+        let url = host_url(&admin, "creel_host_a", &Secret::new("pw")).expect("a URL");
         assert_eq!(
             url.expose(),
             "postgresql://creel_host_a:pw@db.example.com:5432/postgres?sslmode=require"
@@ -350,7 +395,7 @@ mod tests {
     #[test]
     fn the_session_pooler_is_told_the_projects_reference() {
         let admin = Secret::new("postgresql://postgres.abc:old@aws-0-eu.pooler.supabase.com:5432/postgres");
-        let url = host_url(&admin, &enrolled()).expect("a URL");
+        let url = host_url(&admin, "creel_host_a", &Secret::new("pw")).expect("a URL");
         assert!(
             url.expose()
                 .starts_with("postgresql://creel_host_a.abc:pw@aws-0-eu"),
@@ -364,5 +409,16 @@ mod tests {
         assert_ne!(random_password().expose(), random_password().expose());
         let verifier = postgres_protocol::password::scram_sha_256(b"pw");
         assert!(verifier.starts_with("SCRAM-SHA-256$") && !verifier.contains("pw"));
+    }
+
+    #[test]
+    fn a_hosts_configuration_is_what_a_worker_reads() {
+        let url = Secret::new("postgresql://creel_host_a:pw@db.example.com:5432/postgres");
+        for ca_file in [None, Some(Path::new("/etc/creel/it's a \"ca\".crt"))] {
+            let text = worker_toml("mac\ndatabase_url = 1", &url, ca_file);
+            let args: creel_worker::WorkerArgs = toml::from_str(&text).expect("a configuration");
+            assert_eq!(args.database_url.expect("a URL").expose(), url.expose());
+            assert_eq!(args.database_ca_file.as_deref(), ca_file);
+        }
     }
 }

@@ -74,7 +74,10 @@ pub(crate) struct ProjectArgs {
 impl ProjectArgs {
     /// Decides which project is meant.
     pub(crate) async fn resolve(&self, api: &DataApi) -> anyhow::Result<String> {
-        if let Some(id) = self.project.clone().or_else(local_project) {
+        if let Some(id) = &self.project {
+            return Ok(id.clone());
+        }
+        if let Some(id) = local_project(&api.session.url)? {
             return Ok(id);
         }
         let rows = api.rows(api.from("projects").select("id").order("id")).await?;
@@ -92,6 +95,20 @@ impl ProjectArgs {
             ),
         }
     }
+}
+
+/// Fails unless the signed-in person is a member of the project: nothing found in no project is no answer.
+pub(crate) async fn require(api: &DataApi, id: &str) -> Result<(), CliError> {
+    let rows = api.rows(api.from("projects").select("id").eq("id", id)).await?;
+    if rows.is_empty() {
+        return Err(unknown(id));
+    }
+    Ok(())
+}
+
+fn unknown(id: &str) -> CliError {
+    let message = format!("there is no project {id}, or you are no member of it");
+    CliError::new(ErrorKind::NotFound, message).hint("creel project list shows yours")
 }
 
 /// A text of a row; empty when it is null.
@@ -156,7 +173,13 @@ async fn list(api: &DataApi, out: Output) -> anyhow::Result<()> {
         .map(|row| ["id", "name", "role"].map(|column| text(row, column)).to_vec())
         .collect();
     let empty = "You are a member of no project. Make one: creel project create <id>";
-    out.rows(&json!(rows), &["PROJECT", "NAME", "YOUR ROLE"], cells, empty);
+    out.rows(
+        "projects",
+        &json!(rows),
+        &["PROJECT", "NAME", "YOUR ROLE"],
+        cells,
+        empty,
+    );
     Ok(())
 }
 
@@ -166,6 +189,10 @@ async fn members(api: &DataApi, project: &str, command: MembersCommand, out: Out
             let rows = api
                 .call("list_members", &json!({ "project_id": project }))
                 .await?;
+            // Whoever may see a project is a member of it.
+            if rows.as_array().is_none_or(Vec::is_empty) {
+                return Err(unknown(project).into());
+            }
             let cells = rows.as_array().into_iter().flatten();
             let cells = cells
                 .map(|row| {
@@ -174,8 +201,7 @@ async fn members(api: &DataApi, project: &str, command: MembersCommand, out: Out
                         .to_vec()
                 })
                 .collect();
-            let empty = "There is no such project, or you are no member of it.";
-            out.rows(&rows, &["MEMBER", "ROLE", "USER ID"], cells, empty);
+            out.rows("members", &rows, &["MEMBER", "ROLE", "USER ID"], cells, "");
         }
         MembersCommand::Add { email, role } => {
             let args = json!({ "project_id": project, "email": email, "role": role });

@@ -4,7 +4,7 @@ use creel_core::status::RequestStatus;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::project::{ProjectArgs, text};
+use super::project::{self, ProjectArgs, text};
 use crate::connection::ConnectionArgs;
 use crate::data_api::DataApi;
 use crate::error::{CliError, ErrorKind};
@@ -90,6 +90,9 @@ async fn list(
         request = request.eq("status", status.as_str());
     }
     let rows = api.rows(request).await?;
+    if rows.is_empty() {
+        project::require(api, project).await?;
+    }
     let cells = rows
         .iter()
         .map(|row| {
@@ -104,7 +107,13 @@ async fn list(
         })
         .collect();
     let headers = ["REQUEST", "AGENT", "STATUS", "AGE", "WAITS FOR / ERROR"];
-    out.rows(&json!(rows), &headers, cells, "There is no such request.");
+    out.rows(
+        "requests",
+        &json!(rows),
+        &headers,
+        cells,
+        "There is no such request.",
+    );
     Ok(())
 }
 
@@ -116,7 +125,9 @@ async fn why(api: &DataApi, id: Uuid, out: Output) -> anyhow::Result<()> {
     } else {
         api.call("why_pending", &json!({ "id": id })).await?
     };
-    out.value(&json!({ "id": id, "status": row["status"], "why": answer, "error": row["result"]["error"] }));
+    out.value(&json!({
+        "ok": true, "id": id, "status": row["status"], "why": answer, "error": row["result"]["error"],
+    }));
     out.line(format!(
         "Request {id} for {} is {}.",
         text(&row, "agent_key"),

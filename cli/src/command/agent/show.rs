@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::parse_agent;
-use crate::command::project::text;
+use crate::command::project::{self, text};
 use crate::command::request::{age, failure_of};
 use crate::data_api::DataApi;
 use crate::error::{CliError, ErrorKind};
@@ -19,6 +19,9 @@ pub(super) async fn list(api: &DataApi, project: &str, out: Output) -> anyhow::R
         .eq("project_id", project)
         .order("agent_key");
     let rows = api.rows(request).await?;
+    if rows.is_empty() {
+        project::require(api, project).await?;
+    }
     let cells = rows
         .iter()
         .map(|row| {
@@ -35,6 +38,7 @@ pub(super) async fn list(api: &DataApi, project: &str, out: Output) -> anyhow::R
         .collect();
     let empty = format!("{project} has no agents. Make one: creel agent create scout --wait");
     out.rows(
+        "agents",
         &json!(rows),
         &["AGENT", "NAME", "ROLE", "STATUS", "HOST"],
         cells,
@@ -64,7 +68,7 @@ pub(super) async fn status(api: &DataApi, project: &str, typed: &str, out: Outpu
         .order("requested_at.desc")
         .limit(1);
     let newest = api.rows(request).await?.pop().unwrap_or(Value::Null);
-    out.value(&json!({ "agent": agent, "newest_request": newest }));
+    out.value(&json!({ "ok": true, "agent": agent, "newest_request": newest }));
 
     let mut cells = vec![
         ("agent", agent_key),
@@ -93,7 +97,7 @@ pub(super) async fn status(api: &DataApi, project: &str, typed: &str, out: Outpu
     if !out.is_json() {
         let cells = cells.into_iter().filter(|(_, value)| !value.trim().is_empty());
         let cells = cells.map(|(name, value)| vec![name.to_owned(), value]).collect();
-        out.rows(&Value::Null, &["", ""], cells, "");
+        out.table(&["", ""], cells, "");
     }
     Ok(())
 }

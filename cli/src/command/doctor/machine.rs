@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use creel_local::install::openclaw::OPENCLAW_VERSION;
 use creel_local::process;
+use creel_worker::openclaw::{MIN_VERSION, Version};
 
 use super::Check;
 
@@ -11,8 +13,6 @@ use super::Check;
 const PROGRAM_LIMIT: Duration = Duration::from_secs(10);
 /// OpenClaw with what it needs is 790 MB, and workspaces grow.
 const DISK_NEEDED_MB: u64 = 1_500;
-/// The OpenClaw that Creel was tried with.
-const OPENCLAW_TESTED: &str = "2026.9.6";
 
 /// What a program prints about its version.
 async fn version_of(program: &Path) -> Result<String, String> {
@@ -69,12 +69,24 @@ pub(super) async fn check_openclaw(given: Option<&Path>) -> Check {
     let own = Path::new(".creel/tools/bin/openclaw");
     let program = given.unwrap_or(if own.exists() { own } else { Path::new("openclaw") });
     match version_of(program).await {
-        Ok(version) if version.contains(OPENCLAW_TESTED) => Check::good("openclaw", version),
-        Ok(version) => Check::good(
-            "openclaw",
-            format!("{version} (Creel was tried with {OPENCLAW_TESTED})"),
-        ),
+        Ok(said) => judge_openclaw(said, what_to_do),
         Err(why) => Check::broken("openclaw", format!("{}: {why}", program.display()), what_to_do),
+    }
+}
+
+/// Whether a worker would work with the OpenClaw that said this about its version.
+fn judge_openclaw(said: String, what_to_do: &'static str) -> Check {
+    match Version::find(&said) {
+        Some(version) if version >= MIN_VERSION => Check::good(
+            "openclaw",
+            format!("{said} (Creel is tested with {OPENCLAW_VERSION})"),
+        ),
+        Some(_) => Check::broken(
+            "openclaw",
+            format!("{said} is older than {MIN_VERSION}, the oldest that Creel works with"),
+            what_to_do,
+        ),
+        None => Check::broken("openclaw", format!("{said:?} is no version"), what_to_do),
     }
 }
 
@@ -151,6 +163,15 @@ mod tests {
         ] {
             assert_eq!(node_runs_openclaw(version), good, "{version}");
         }
+    }
+
+    #[test]
+    fn an_openclaw_that_no_worker_works_with_is_broken() {
+        let verdict = |said: &str| judge_openclaw(said.to_owned(), "install it").verdict;
+        assert_eq!(verdict("OpenClaw 2026.9.6 (eb377ac)"), Verdict::Good);
+        assert_eq!(verdict("OpenClaw 2026.10.0"), Verdict::Good);
+        assert_eq!(verdict("OpenClaw 2026.8.30"), Verdict::Broken);
+        assert_eq!(verdict("hello"), Verdict::Broken);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The database and the Data API, seen from this machine.
 
 use serde_json::json;
+use tokio_postgres::Client;
 
 use super::Check;
 use crate::connection::ConnectionArgs;
 use crate::data_api::DataApi;
-use crate::database::DatabaseArgs;
 use crate::error::{CliError, ErrorKind};
 use crate::session::SessionStore;
 
@@ -13,27 +13,31 @@ use crate::session::SessionStore;
 const SKEW_ALLOWED_SECS: i64 = 30;
 const INSPECT: &str = include_str!("../../../../sql/queries/inspect_database.sql");
 
+/// There is none to look at.
+pub(super) fn no_database() -> Check {
+    let what_to_do = "a host needs it: creel host enroll prints it";
+    Check::absent("database", "DATABASE_URL is not set", what_to_do)
+}
+
 /// Whether the database answers, has Creel in it, and knows this host.
-pub(super) async fn check_database(args: &DatabaseArgs) -> Vec<Check> {
+pub(super) async fn check_database(connected: anyhow::Result<Client>) -> Vec<Check> {
     let name = "database";
-    if args.url().is_none() {
-        let what_to_do = "a host needs it: creel host enroll prints it";
-        return vec![Check::absent(name, "DATABASE_URL is not set", what_to_do)];
-    }
-    let client = match args.connect().await {
+    let client = match connected {
         Ok(client) => client,
         Err(error) => {
-            let why = CliError::from_anyhow(error).message;
-            return vec![Check::broken(
-                name,
-                why,
-                "check DATABASE_URL, and that this machine reaches the database",
-            )];
+            let error = CliError::from_anyhow(error);
+            let what_to_do = error.hint.unwrap_or_else(|| {
+                "check DATABASE_URL, and that this machine reaches the database".to_owned()
+            });
+            return vec![Check::broken(name, error.message, what_to_do)];
         }
     };
     let row = match client.query_one(INSPECT, &[]).await {
         Ok(row) => row,
-        Err(error) => return vec![Check::broken(name, error.to_string(), "check the login's rights")],
+        Err(error) => {
+            let why = CliError::from_anyhow(error.into()).message;
+            return vec![Check::broken(name, why, "check the login's rights")];
+        }
     };
     let (user, server, epoch_ms): (String, String, i64) = (row.get(0), row.get(1), row.get(2));
     let (has_creel, is_host_role): (bool, bool) = (row.get(3), row.get(4));
@@ -61,7 +65,7 @@ pub(super) async fn check_database(args: &DatabaseArgs) -> Vec<Check> {
 }
 
 /// Asks a host function for nothing, to see whether versions match and the login is not revoked.
-async fn check_host_calls(client: &tokio_postgres::Client) -> Check {
+async fn check_host_calls(client: &Client) -> Check {
     let name = "host login";
     let request = json!({
         "api": creel_core::host_api::API, "session": uuid::Uuid::new_v4(), "limit": 0, "woken_by": "poll",

@@ -100,7 +100,7 @@ fn show(
         })
         .collect();
     cells.push(vec!["all".to_owned(), total_ms.to_string()]);
-    out.rows(&Value::Null, &["STEP", "MS"], cells, "");
+    out.table(&["STEP", "MS"], cells, "");
     out.line(format!("{} {} is there:", asked.emoji, asked.name));
     out.line(format!("  agent      {}", agent_id.as_str().unwrap_or_default()));
     out.line(format!("  workspace  {}", workspace.as_str().unwrap_or_default()));
