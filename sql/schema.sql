@@ -97,6 +97,14 @@ begin
     raise exception 'host % does not serve project %', new.host_id, new.project_id
       using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
   end if;
+  perform 1 from public.hosts h where h.id = new.host_id for no key update;
+  if (select h.capacity from public.hosts h where h.id = new.host_id) <= (
+    select count(*) from public.agents a
+    where a.host_id = new.host_id and a.status <> 'removed'
+      and (a.project_id, a.agent_key) <> (new.project_id, new.agent_key)) then
+    raise exception 'host % is full', new.host_id
+      using errcode = 'PT409', hint = 'Choose another host of the project, or leave host_id empty.';
+  end if;
   return new;
 end
 $$;
@@ -147,7 +155,7 @@ CREATE TABLE public.agents (
 -- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of a provisioned agent sets desired_state to removed; its host undeploys it first.';
+COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
 
 
 --
@@ -155,17 +163,44 @@ COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agen
 --
 
 CREATE FUNCTION creel.choose_openclaw_id(agent public.agents) RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE sql
     SET search_path TO ''
     AS $$
-  select case
-    when not creel.is_agent_id(wish) then null
-    when not exists (
-      select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = wish and o.id <> agent.id)
-    then wish
-    else left(wish, 50) || '-' || substr(replace(agent.id::text, '-', ''), 1, 12)
-  end
+  select c.id
   from (select coalesce(agent.agent_id_short, creel.short_of_key(agent.agent_key)) as wish) w
+  cross join lateral (values
+    (1, w.wish),
+    (2, left(w.wish, 50) || '-' || substr(replace(agent.id::text, '-', ''), 1, 12)),
+    (3, left(w.wish, 30) || '-' || replace(gen_random_uuid()::text, '-', ''))
+  ) as c (rank, id)
+  where creel.is_agent_id(w.wish) and not exists (
+    select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = c.id and o.id <> agent.id)
+  order by c.rank limit 1
+$$;
+
+
+--
+-- Name: count_doc_bytes(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.count_doc_bytes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant bigint := (select s.max_doc_bytes_per_project from creel.settings s);
+  total bigint;
+begin
+  insert into creel.doc_usage as u (project_id, size_bytes) values (new.project_id, octet_length(new.content))
+  on conflict (project_id) do update set size_bytes = u.size_bytes + excluded.size_bytes
+  returning u.size_bytes into total;
+  if total > most then
+    raise exception 'project % keeps too much text in its documents and their versions: the limit is % bytes',
+      new.project_id, most
+      using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
+  end if;
+  return null;
+end
 $$;
 
 
@@ -178,8 +213,10 @@ CREATE FUNCTION creel.current_host_id() RETURNS uuid
     SET search_path TO ''
     AS $$
 begin
+  -- Only the pre-request function takes a request of the Data API to this role: a person who sends a host's key
+  -- along is still a person.
   if session_user = 'authenticator' then
-    return creel.host_of_key();
+    return case when current_setting('role', true) = 'creel_host' then creel.host_of_key() end;
   end if;
   return (select l.host_id from creel.host_logins l where l.role_name = session_user and l.revoked_at is null);
 end
@@ -313,6 +350,7 @@ begin
       'create role %I login inherit connection limit 10 password %L in role creel_host',
       login, args #>> '{login,verifier}');
     execute format('alter role %I set statement_timeout = %L', login, '15s');
+    execute format('alter role %I set idle_in_transaction_session_timeout = %L', login, '10s');
     insert into creel.host_logins (role_name, host_id) values (login, host);
   end if;
 
@@ -391,6 +429,7 @@ CREATE TABLE creel.items (
     lane_id bigint NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
     max_attempts integer NOT NULL,
+    given_back integer DEFAULT 0 NOT NULL,
     enqueued_at timestamp with time zone DEFAULT now() NOT NULL,
     deadline_at timestamp with time zone,
     cancel boolean DEFAULT false NOT NULL,
@@ -418,7 +457,8 @@ declare
   head bigint;
 begin
   select l.head into head from creel.lanes l
-  where l.token = held_token and l.host_id = host and l.expires_at > now() for update;
+  where l.token = held_token and l.host_id = host and l.expires_at > now()
+    and l.project_id = any (creel.projects_of_host(host)) for update;
   select * into held from creel.items i where i.seq = head;
   return held;
 end
@@ -493,6 +533,7 @@ begin
     return new;
   end if;
   if tg_op = 'INSERT' then
+    new.id := gen_random_uuid();
     new.agent_id_short := coalesce(nullif(new.agent_id_short, ''), creel.short_of_key(new.agent_key));
     new.provisioned := false;
     new.workspace_path := null;
@@ -539,10 +580,17 @@ CREATE FUNCTION creel.keep_agent_status_columns() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-  if current_user in ('anon', 'authenticated', 'service_role') then
-    new.state := old.state;
-    new.last_heartbeat_at := old.last_heartbeat_at;
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
   end if;
+  if tg_op = 'INSERT' then
+    new.last_heartbeat_at := null;
+    return new;
+  end if;
+  new.project_id := old.project_id;
+  new.agent_key := old.agent_key;
+  new.state := old.state;
+  new.last_heartbeat_at := old.last_heartbeat_at;
   return new;
 end
 $$;
@@ -557,6 +605,8 @@ CREATE FUNCTION creel.keep_an_owner() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
+  -- Two owners who remove each other take turns.
+  perform 1 from public.projects p where p.id = old.project_id for no key update;
   if old.role = 'owner'
      and exists (select from public.projects p where p.id = old.project_id)
      and exists (select from auth.users u where u.id = old.user_id)
@@ -640,9 +690,10 @@ CREATE TABLE creel.settings (
     max_agents_per_project integer DEFAULT 2000 NOT NULL,
     max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
     max_requests_per_day integer DEFAULT 10000 NOT NULL,
+    max_doc_bytes_per_project bigint DEFAULT 268435456 NOT NULL,
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
-    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST(max_projects_per_user, max_members_per_project, max_agents_per_project, max_open_requests_per_project, max_requests_per_day) >= 0))
+    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
 );
 
 
@@ -776,6 +827,30 @@ $$;
 
 
 --
+-- Name: max_given_back(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.max_given_back() RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select 20 $$;
+
+
+--
+-- Name: may_serve(uuid, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.may_serve(host uuid, project text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = project and p.host_id = host and h.status <> 'retired')
+$$;
+
+
+--
 -- Name: name_agents(uuid, bigint[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -785,6 +860,7 @@ CREATE FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) RETURNS void
     AS $$
 declare
   agent public.agents;
+  chosen text;
 begin
   if not exists (
     select from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -797,8 +873,10 @@ begin
     select a.* from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.id = any (lane_ids) and a.openclaw_id is null order by l.head
   loop
-    update public.agents a set openclaw_id = creel.choose_openclaw_id(agent)
-    where a.id = agent.id and creel.choose_openclaw_id(agent) is not null;
+    chosen := creel.choose_openclaw_id(agent);
+    if chosen is not null then
+      update public.agents a set openclaw_id = chosen where a.id = agent.id;
+    end if;
   end loop;
 end
 $$;
@@ -909,15 +987,17 @@ begin
   ) then
     return 0;
   end if;
-  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice.
+  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice. What is counted
+  -- is counted by a statement of its own, after the wait for that row.
+  perform 1 from public.hosts h where h.id = host for no key update;
   select h.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed')
-  into room from public.hosts h where h.id = host for no key update;
+  into room from public.hosts h where h.id = host;
   chosen := array(
-    select l.id from creel.lanes l
+    select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
       and l.project_id = any (projects)
     order by l.priority desc, l.head limit greatest(least(most, room), 0)
-    for update skip locked
+    for no key update of l, a skip locked
   );
   -- Whatever it was on a host that is gone, here it is to be made anew.
   update public.agents a set host_id = host, openclaw_id = null, provisioned = false, workspace_path = null
@@ -989,11 +1069,11 @@ begin
         using errcode = 'PT409', hint = 'Use a new key for a new request.';
     end if;
   end if;
-  insert into public.agents as a (project_id, agent_key, name, role, emoji, agent_id_short)
+  -- No lock on a row that is there: a finish that is under way may hold it and wait for nothing of ours.
+  insert into public.agents (project_id, agent_key, name, role, emoji, agent_id_short)
   values (
     new.project_id, new.agent_key, new.display_name, new.role_short, new.emoji, new.agent_id_short)
-  on conflict (project_id, agent_key) do update set agent_id_short = excluded.agent_id_short
-    where a.openclaw_id is null and a.agent_id_short is distinct from excluded.agent_id_short;
+  on conflict (project_id, agent_key) do nothing;
   return new;
 end
 $$;
@@ -1020,14 +1100,16 @@ CREATE FUNCTION creel.provision_settled(ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
+  perform 1 from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+  where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set
     provisioned = true,
-    openclaw_id = r.result ->> 'openclaw_id',
     workspace_path = r.result ->> 'workspace',
     agent_id_short = coalesce(a.agent_id_short, r.agent_id_short),
-    status = case when (r.result ->> 'served')::boolean then 'running' else 'stopped' end
+    status = case when r.result ->> 'served' = 'true' then 'running' else 'stopped' end
   from public.agent_provision_requests r
-  where r.id = any (ids) and r.status = 'done' and a.project_id = r.project_id and a.agent_key = r.agent_key;
+  where r.id = any (ids) and r.status = 'done' and r.result ->> 'workspace' is not null and a.openclaw_id is not null
+    and a.project_id = r.project_id and a.agent_key = r.agent_key;
 
   update public.agents a set status = case r.status when 'error' then 'error' else 'pending_deploy' end
   from public.agent_provision_requests r
@@ -1036,18 +1118,22 @@ begin
 
   insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
   select r.project_id, r.agent_key, case r.status when 'done' then 'idle' else 'error' end,
-    r.result #>> '{error,message}', now()
-  from public.agent_provision_requests r where r.id = any (ids) and r.status in ('done', 'error')
+    left(r.result #>> '{error,message}', 4000), now()
+  from public.agent_provision_requests r
+  join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
+  where r.id = any (ids) and (r.status = 'done' or r.status = 'error' and not a.provisioned)
   on conflict (project_id, agent_key) do update set
     state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
 
   perform creel.log_event(
     case r.status when 'done' then 'agent.provisioned' when 'error' then 'agent.provision_failed'
       else 'agent.provision_retried' end,
-    r.project_id, r.agent_key, a.host_id, r.id, coalesce(r.result, '{}'))
+    r.project_id, r.agent_key, a.host_id, r.id,
+    jsonb_strip_nulls(jsonb_build_object('error', r.result -> 'error', 'steps', r.result -> 'steps')))
   from public.agent_provision_requests r
   join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
-  where r.id = any (ids);
+  -- What a host only gives back is nothing that happened to the agent.
+  where r.id = any (ids) and (r.status <> 'queued' or r.result ? 'error');
 end
 $$;
 
@@ -1060,6 +1146,8 @@ CREATE FUNCTION creel.provision_taken(ids uuid[]) RETURNS void
     LANGUAGE sql
     SET search_path TO ''
     AS $$
+  select from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+  where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
   where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
     and not a.provisioned and a.status <> 'deploying'
@@ -1075,6 +1163,28 @@ CREATE FUNCTION creel.readable_projects() RETURNS text[]
     SET search_path TO ''
     AS $$
   select coalesce(array_agg(m.project_id), '{}') from public.project_members m where m.user_id = auth.uid()
+$$;
+
+
+--
+-- Name: ready_agents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ready_agents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform 1 from public.agents a join new_rows n using (project_id, agent_key)
+  where not a.provisioned order by a.id for no key update of a;
+  update public.agents a set
+    agent_id_short = case when a.openclaw_id is null then n.agent_id_short else a.agent_id_short end,
+    status = case when a.status = 'error' then 'pending_deploy' else a.status end
+  from new_rows n
+  where a.project_id = n.project_id and a.agent_key = n.agent_key and not a.provisioned and n.status = 'queued'
+    and (a.status = 'error' or a.openclaw_id is null and a.agent_id_short is distinct from n.agent_id_short);
+  return null;
+end
 $$;
 
 
@@ -1166,6 +1276,13 @@ begin
   settlements := array(
     select (
       s.seq,
+      case when s.disposition = 'given_back' and i.given_back >= creel.max_given_back() then 'back' else s.disposition end,
+      s.reason, s.result, s.wait)::creel.settlement
+    from unnest(settlements) s join creel.items i on i.seq = s.seq
+  );
+  settlements := array(
+    select (
+      s.seq,
       case when s.disposition = 'back' and i.attempts >= i.max_attempts then 'dead' else s.disposition end,
       case when s.disposition = 'back' then 'attempts' else s.reason end,
       s.result,
@@ -1204,7 +1321,7 @@ begin
   from unnest(settlements) s join creel.items i on i.seq = s.seq join creel.lanes l on l.id = i.lane_id
   where s.disposition = 'dead';
 
-  update creel.items i set attempts = greatest(i.attempts - 1, 0)
+  update creel.items i set attempts = greatest(i.attempts - 1, 0), given_back = i.given_back + 1
   from unnest(settlements) s where s.seq = i.seq and s.disposition = 'given_back';
 
   update creel.lanes l
@@ -1239,6 +1356,38 @@ $$;
 
 
 --
+-- Name: sweep_hope(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_hope() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  changed int;
+begin
+  with looked as (
+    select l.id, not case
+      when l.host_id is not null then creel.may_serve(l.host_id, l.project_id)
+      else exists (
+        select from public.project_hosts p join public.hosts h on h.id = p.host_id
+        where p.project_id = l.project_id and h.status <> 'retired')
+    end as hopeless
+    from creel.lanes l where l.head is not null and l.token is null
+  ),
+  changing as (
+    select l.id, k.hopeless from creel.lanes l join looked k on k.id = l.id
+    where k.hopeless <> (l.hopeless_since is not null) limit 1000 for no key update of l skip locked
+  )
+  update creel.lanes l set hopeless_since = case when c.hopeless then now() end
+  from changing c where c.id = l.id;
+  get diagnostics changed = row_count;
+  return changed;
+end
+$$;
+
+
+--
 -- Name: sweep_hopeless(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1254,19 +1403,9 @@ begin
     select l.id from creel.lanes l
     where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
        or l.id in (
-         select o.id from creel.lanes o
-         where o.head is not null and o.token is null and o.not_before <= now()
-           and (o.host_id is null
-             and not exists (
-               select from public.project_hosts p join public.hosts h on h.id = p.host_id
-               where p.project_id = o.project_id and h.status <> 'retired')
-             or o.host_id is not null
-             and not exists (
-               select from public.project_hosts p join public.hosts h on h.id = p.host_id
-               where p.project_id = o.project_id and p.host_id = o.host_id and h.status <> 'retired'))
-           and exists (
-             select from creel.items i, creel.settings s
-             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         select o.id from creel.lanes o, creel.settings s
+         where o.head is not null and o.token is null
+           and o.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
          limit 500)
     order by l.id for update skip locked);
   if lane_ids = '{}' then
@@ -1289,6 +1428,7 @@ begin
     where l.id = any (lane_ids)
       and (i.deadline_at <= now()
         or w.reason ->> 'code' = 'no_host'
+          and l.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
           and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second'));
   perform creel.settle(settlements);
   return cardinality(settlements);
@@ -1349,7 +1489,8 @@ declare
 begin
   delete from public.events e where e.id in (
     select o.id from public.events o, creel.settings s
-    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000);
+    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000
+    for update of o skip locked);
   get diagnostics gone = row_count;
   return gone;
 end
@@ -1366,13 +1507,16 @@ CREATE FUNCTION creel.sweep_once(min_age interval) RETURNS jsonb
     AS $$
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
-  if not found then
+  if found then
+    update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
+  elsif exists (
+    select from creel.sweep_state w
+    where w.swept_at > clock_timestamp() - greatest(min_age, interval '15 seconds')) then
     return null;
   end if;
-  update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
   return jsonb_build_object(
-    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hopeless', creel.sweep_hopeless(),
-    'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
+    'hopeless', creel.sweep_hopeless(), 'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
 end
 $$;
 
@@ -1391,19 +1535,23 @@ begin
   lane_ids := array(
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+    join public.hosts g on g.id = l.host_id
     join creel.settings s on true
     left join public.host_heartbeats b on b.host_id = l.host_id
     where l.host_id is not null and l.token is null and l.head is not null
       and not a.provisioned and not a.host_pinned
-      and coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second'
-      and exists (
-        select from public.project_hosts p
-        join public.hosts h on h.id = p.host_id
-        join public.host_heartbeats o on o.host_id = p.host_id
-        where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-          and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
-          and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed'))
-    order by l.id limit 500 for update of l skip locked);
+      and (
+        not creel.may_serve(l.host_id, l.project_id)
+        or (g.status = 'draining'
+          or coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second')
+        and exists (
+          select from public.project_hosts p
+          join public.hosts h on h.id = p.host_id
+          join public.host_heartbeats o on o.host_id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
+            and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+            and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')))
+    order by l.id limit 500 for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   perform creel.notify_lanes(lane_ids);
@@ -1430,13 +1578,16 @@ begin
   loop
     execute format(
       'with waiting as (
-         select i.item_id, creel.waiting_reason(i) ->> ''message'' as message
-         from creel.lanes l join creel.items i on i.seq = l.head
-         where l.token is null and l.head is not null and i.queue = $1
+         select t.id, creel.waiting_reason(i) ->> ''message'' as message
+         from creel.lanes l join creel.items i on i.seq = l.head join %1$s t on t.id = i.item_id
+         where l.token is null and l.head is not null and i.queue = $1 and t.status = $2
            and i.enqueued_at < now() - interval ''5 seconds''
-         order by i.seq limit 200)
-       update %s t set waiting_for = w.message from waiting w
-       where t.id = w.item_id and t.status = $2 and t.waiting_for is distinct from w.message',
+         order by t.waiting_for is not null, random() limit 200),
+       free as (
+         select t.id, w.message from %1$s t join waiting w on w.id = t.id
+         where t.status = $2 and t.waiting_for is distinct from w.message
+         for no key update of t skip locked)
+       update %1$s t set waiting_for = f.message from free f where t.id = f.id',
       registered.tbl)
     using registered.queue, registered.waiting;
     get diagnostics changed = row_count;
@@ -1458,6 +1609,28 @@ CREATE FUNCTION creel.touch() RETURNS trigger
 begin
   new.updated_at := now();
   return new;
+end
+$$;
+
+
+--
+-- Name: unlease(bigint[], uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.unlease(lane_ids bigint[], item_ids uuid[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if item_ids = '{}' then
+    return lane_ids;
+  end if;
+  update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
+  update creel.lanes l set token = null, session_id = null, expires_at = null
+  from creel.items i where i.item_id = any (item_ids) and l.head = i.seq;
+  return array(
+    select id from unnest(lane_ids) id
+    where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
 end
 $$;
 
@@ -1579,7 +1752,7 @@ CREATE FUNCTION creel.wish_removal() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-  if not old.provisioned or current_user not in ('anon', 'authenticated', 'service_role') then
+  if old.openclaw_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
     return old;
   end if;
   update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';
@@ -1638,6 +1811,7 @@ CREATE FUNCTION public.claim(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   host constant uuid := creel.require_host();
@@ -1652,6 +1826,7 @@ declare
   ids uuid[];
   public_rows jsonb := '{}'::jsonb;
   updated jsonb;
+  taken uuid[];
   items jsonb;
 begin
   perform creel.require_api($1);
@@ -1694,11 +1869,17 @@ begin
   loop
     ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
     execute format(
-      'with t as (update %s t set status = %L, %I = now(), waiting_for = null, woken_by = $2 where t.id = any ($1) returning t.*)
-       select jsonb_object_agg(t.id, to_jsonb(t.*)) from t',
+      'with free as (select t.id from %1$s t where t.id = any ($1) for update skip locked),
+       t as (
+         update %1$s t set status = %2$L, %3$I = now(), waiting_for = null, woken_by = $2 from free
+         where t.id = free.id returning t.*)
+       select coalesce(jsonb_object_agg(t.id, to_jsonb(t.*)), ''{}''), coalesce(array_agg(t.id), ''{}'') from t',
       registered.tbl, registered.taken, registered.taken_at)
-    into updated using ids, woken;
+    into updated, taken using ids, woken;
     public_rows := public_rows || updated;
+    -- Somebody is deleting the others at this moment.
+    lane_ids := creel.unlease(lane_ids, array(select i from unnest(ids) i where i <> all (taken)));
+    ids := taken;
     if registered.on_taken is not null then
       execute format('select creel.%I($1)', registered.on_taken) using ids;
     end if;
@@ -1712,7 +1893,7 @@ begin
   join creel.items i on i.seq = l.head
   join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
   where l.id = any (lane_ids);
-  return jsonb_build_object('items', items, 'lease_ms', lease_ms);
+  return jsonb_build_object('items', coalesce(items, '[]'), 'lease_ms', lease_ms);
 end
 $_$;
 
@@ -1731,6 +1912,7 @@ COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit,
 CREATE FUNCTION public.finish(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   host constant uuid := creel.require_host();
@@ -1746,17 +1928,19 @@ begin
   with held as (
     select l.token, l.head, l.id from creel.lanes l
     where l.token in (select (g ->> 'token')::uuid from jsonb_array_elements(given) g)
-      and l.host_id = host and l.expires_at > now()
+      and l.host_id = host and l.expires_at > now() and l.project_id = any (creel.projects_of_host(host))
     order by l.id for update
   )
   select
     array_agg((
       h.head,
-      case g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
-      'failed', g -> 'result', null)::creel.settlement),
+      case once.g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
+      'failed', once.g -> 'result', null)::creel.settlement),
     array_agg(h.token)
   into settlements, applied
-  from held h join jsonb_array_elements(given) g on (g ->> 'token')::uuid = h.token;
+  from held h
+  cross join lateral (
+    select e.g from jsonb_array_elements(given) e (g) where (e.g ->> 'token')::uuid = h.token limit 1) once;
 
   if exists (select from unnest(settlements) s where s.disposition is null) then
     raise exception 'outcome must be done, retry or failed' using errcode = '22023';
@@ -1813,6 +1997,7 @@ $$;
 CREATE FUNCTION public.progress(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   held creel.items;
@@ -1935,6 +2120,8 @@ begin
     raise exception 'another request for agent % is open', dead.agent_key
       using errcode = 'PT409', hint = 'Wait until it has ended; it may make this one unnecessary.';
   end;
+  update public.agents a set status = 'pending_deploy'
+  where a.project_id = dead.project_id and a.agent_key = dead.agent_key and a.status = 'error' and not a.provisioned;
   perform creel.enqueue_items(
     dead.queue, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
   perform creel.log_event('item.redriven', dead.project_id, dead.agent_key, null, dead.item_id);
@@ -1957,6 +2144,7 @@ COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a pro
 CREATE FUNCTION public.release(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   host constant uuid := creel.require_host();
@@ -2028,7 +2216,10 @@ CREATE FUNCTION public.sweep(jsonb) RETURNS jsonb
     AS $_$
 begin
   perform creel.require_api($1);
-  return coalesce(creel.sweep_once(interval '0'), jsonb_build_object('busy', true));
+  -- A host asks as often as it likes; it is swept no more often than by ticks.
+  return coalesce(
+    creel.sweep_once(case when creel.current_host_id() is null then interval '0' else interval '1 second' end),
+    jsonb_build_object('busy', true));
 end
 $_$;
 
@@ -2047,6 +2238,7 @@ COMMENT ON FUNCTION public.sweep(jsonb) IS '{api} -> counts. Ends leases that ra
 CREATE FUNCTION public.tick(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   host constant uuid := creel.require_host();
@@ -2087,6 +2279,7 @@ begin
     where l.id = any (array(
       select c.id from creel.lanes c
       where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+        and c.project_id = any (projects)
       order by c.id for update))
     returning l.token
   )
@@ -2114,7 +2307,12 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  perform creel.sweep_once(interval '1 second');
+  -- What keeps a sweep from ending must not cost this host its heartbeat and its leases.
+  begin
+    perform creel.sweep_once(interval '1 second');
+  exception when others then
+    raise warning 'sweep within a tick: %', sqlerrm;
+  end;
 
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l
@@ -2213,6 +2411,17 @@ COMMENT ON TABLE creel.dead_letters IS 'What is tried no more, until redrive(id)
 
 
 --
+-- Name: doc_usage; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.doc_usage (
+    project_id text NOT NULL,
+    size_bytes bigint NOT NULL,
+    CONSTRAINT doc_usage_not_negative CHECK ((size_bytes >= 0))
+);
+
+
+--
 -- Name: host_keys; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -2281,6 +2490,7 @@ CREATE TABLE creel.lanes (
     priority integer DEFAULT 0 NOT NULL,
     head bigint,
     not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    hopeless_since timestamp with time zone,
     session_id uuid,
     token uuid,
     expires_at timestamp with time zone,
@@ -2294,7 +2504,7 @@ CREATE TABLE creel.lanes (
 -- Name: TABLE lanes; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.lanes IS 'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. The row''s lock orders enqueue against finish. host_id follows the agent''s.';
+COMMENT ON TABLE creel.lanes IS 'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. The row''s lock orders enqueue against finish. host_id follows the agent''s. hopeless_since: since when no host may take it.';
 
 
 --
@@ -2718,6 +2928,14 @@ ALTER TABLE ONLY creel.dead_letters
 
 
 --
+-- Name: doc_usage doc_usage_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.doc_usage
+    ADD CONSTRAINT doc_usage_pkey PRIMARY KEY (project_id);
+
+
+--
 -- Name: host_keys host_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -2843,14 +3061,6 @@ ALTER TABLE ONLY public.agent_status
 
 ALTER TABLE ONLY public.agents
     ADD CONSTRAINT agents_key UNIQUE (project_id, agent_key);
-
-
---
--- Name: agents agents_openclaw_id; Type: CONSTRAINT; Schema: public; Owner: -
---
-
-ALTER TABLE ONLY public.agents
-    ADD CONSTRAINT agents_openclaw_id UNIQUE (host_id, openclaw_id);
 
 
 --
@@ -3062,6 +3272,20 @@ CREATE UNIQUE INDEX agent_provision_requests_one_open ON public.agent_provision_
 
 
 --
+-- Name: agents_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agents_host ON public.agents USING btree (host_id);
+
+
+--
+-- Name: agents_openclaw_id; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX agents_openclaw_id ON public.agents USING btree (host_id, openclaw_id) WHERE (openclaw_id IS NOT NULL);
+
+
+--
 -- Name: brain_doc_versions_content_fk; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -3142,7 +3366,7 @@ CREATE TRIGGER agent_provision_requests_limit AFTER INSERT ON public.agent_provi
 -- Name: agent_status agent_status_keep_columns; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER agent_status_keep_columns BEFORE UPDATE ON public.agent_status FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_status_columns();
+CREATE TRIGGER agent_status_keep_columns BEFORE INSERT OR UPDATE ON public.agent_status FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_status_columns();
 
 
 --
@@ -3178,6 +3402,13 @@ CREATE TRIGGER agents_wish_removal BEFORE DELETE ON public.agents FOR EACH ROW E
 --
 
 CREATE TRIGGER agents_wished_host BEFORE INSERT OR UPDATE OF host_id ON public.agents FOR EACH ROW WHEN (new.host_pinned) EXECUTE FUNCTION creel.check_wished_host();
+
+
+--
+-- Name: brain_doc_contents brain_doc_contents_count_bytes; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_doc_contents_count_bytes AFTER INSERT ON public.brain_doc_contents FOR EACH ROW EXECUTE FUNCTION creel.count_doc_bytes();
 
 
 --
@@ -3244,6 +3475,13 @@ CREATE TRIGGER queue_enqueue AFTER INSERT ON public.agent_provision_requests REF
 
 
 --
+-- Name: agent_provision_requests ready_agents; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER ready_agents AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.ready_agents();
+
+
+--
 -- Name: dead_letters dead_letters_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -3257,6 +3495,14 @@ ALTER TABLE ONLY creel.dead_letters
 
 ALTER TABLE ONLY creel.dead_letters
     ADD CONSTRAINT dead_letters_queue_fkey FOREIGN KEY (queue) REFERENCES creel.queues(queue);
+
+
+--
+-- Name: doc_usage doc_usage_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.doc_usage
+    ADD CONSTRAINT doc_usage_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
 
 
 --
@@ -3827,6 +4073,13 @@ REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC
 
 
 --
+-- Name: FUNCTION count_doc_bytes(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.count_doc_bytes() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION current_host_id(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -3991,6 +4244,20 @@ REVOKE ALL ON FUNCTION creel.log_event(kind text, project_id text, agent_key tex
 
 
 --
+-- Name: FUNCTION max_given_back(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.max_given_back() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION may_serve(host uuid, project text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.may_serve(host uuid, project text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION name_agents(host uuid, lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4096,6 +4363,13 @@ GRANT ALL ON FUNCTION creel.readable_projects() TO authenticated;
 
 
 --
+-- Name: FUNCTION ready_agents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ready_agents() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION require_api(args jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4130,6 +4404,13 @@ REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION creel.short_of_key(agent_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO authenticated;
 GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO service_role;
+
+
+--
+-- Name: FUNCTION sweep_hope(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_hope() FROM PUBLIC;
 
 
 --
@@ -4179,6 +4460,13 @@ REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.touch() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION unlease(lane_ids bigint[], item_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.unlease(lane_ids bigint[], item_ids uuid[]) FROM PUBLIC;
 
 
 --

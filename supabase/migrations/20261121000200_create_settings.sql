@@ -17,6 +17,7 @@ create table creel.settings (
   max_agents_per_project int not null default 2000,
   max_open_requests_per_project int not null default 2000,
   max_requests_per_day int not null default 10000,
+  max_doc_bytes_per_project bigint not null default 268435456,
   constraint settings_one_row check (id),
   constraint settings_positive check (
     least(
@@ -27,7 +28,7 @@ create table creel.settings (
   constraint settings_quotas_not_negative check (
     least(
       max_projects_per_user, max_members_per_project, max_agents_per_project,
-      max_open_requests_per_project, max_requests_per_day
+      max_open_requests_per_project, max_requests_per_day, max_doc_bytes_per_project
     ) >= 0
   )
 );

@@ -77,6 +77,8 @@ create trigger projects_own_new_project
 create function creel.keep_an_owner() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
+  -- Two owners who remove each other take turns.
+  perform 1 from public.projects p where p.id = old.project_id for no key update;
   if old.role = 'owner'
      and exists (select from public.projects p where p.id = old.project_id)
      and exists (select from auth.users u where u.id = old.user_id)

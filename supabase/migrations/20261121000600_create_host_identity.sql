@@ -54,8 +54,10 @@ $$;
 create function creel.current_host_id() returns uuid
 language plpgsql stable security definer set search_path = '' as $$
 begin
+  -- Only the pre-request function takes a request of the Data API to this role: a person who sends a host's key
+  -- along is still a person.
   if session_user = 'authenticator' then
-    return creel.host_of_key();
+    return case when current_setting('role', true) = 'creel_host' then creel.host_of_key() end;
   end if;
   return (select l.host_id from creel.host_logins l where l.role_name = session_user and l.revoked_at is null);
 end

@@ -23,6 +23,7 @@ begin
       'create role %I login inherit connection limit 10 password %L in role creel_host',
       login, args #>> '{login,verifier}');
     execute format('alter role %I set statement_timeout = %L', login, '15s');
+    execute format('alter role %I set idle_in_transaction_session_timeout = %L', login, '10s');
     insert into creel.host_logins (role_name, host_id) values (login, host);
   end if;
 

@@ -28,7 +28,6 @@ create table public.agents (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   constraint agents_key unique (project_id, agent_key),
-  constraint agents_openclaw_id unique (host_id, openclaw_id),
   constraint agents_status check (
     status in ('pending_deploy', 'deploying', 'running', 'stopped', 'error', 'removed')),
   constraint agents_desired_state check (desired_state in ('running', 'stopped', 'removed')),
@@ -45,12 +44,17 @@ create table public.agents (
   )
 );
 
+-- Partial, so that it can be no target of a foreign key: naming an agent then does not wait for rows that are being
+-- written about it.
+create unique index agents_openclaw_id on public.agents (host_id, openclaw_id) where openclaw_id is not null;
+create index agents_host on public.agents (host_id);
+
 comment on table public.agents is
   'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short '
   '(derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it '
   'is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a '
   'member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. '
-  'Deleting the row of a provisioned agent sets desired_state to removed; its host undeploys it first.';
+  'Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
 
 -- The rule of creel_core::id::AgentId; a test tries both on the same names.
 create function creel.is_agent_id(id text) returns boolean
@@ -73,6 +77,7 @@ begin
     return new;
   end if;
   if tg_op = 'INSERT' then
+    new.id := gen_random_uuid();
     new.agent_id_short := coalesce(nullif(new.agent_id_short, ''), creel.short_of_key(new.agent_key));
     new.provisioned := false;
     new.workspace_path := null;
@@ -121,6 +126,14 @@ begin
     raise exception 'host % does not serve project %', new.host_id, new.project_id
       using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
   end if;
+  perform 1 from public.hosts h where h.id = new.host_id for no key update;
+  if (select h.capacity from public.hosts h where h.id = new.host_id) <= (
+    select count(*) from public.agents a
+    where a.host_id = new.host_id and a.status <> 'removed'
+      and (a.project_id, a.agent_key) <> (new.project_id, new.agent_key)) then
+    raise exception 'host % is full', new.host_id
+      using errcode = 'PT409', hint = 'Choose another host of the project, or leave host_id empty.';
+  end if;
   return new;
 end
 $$;
@@ -129,11 +142,12 @@ create trigger agents_wished_host
   before insert or update of host_id on public.agents for each row
   when (new.host_pinned) execute function creel.check_wished_host();
 
--- Deleting a provisioned agent is a wish: the row goes when its host has undeployed it.
+-- Deleting an agent that a host has, or may have begun to make, is a wish: the row goes when the host has undeployed
+-- it. Until then nobody else gets its id there.
 create function creel.wish_removal() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  if not old.provisioned or current_user not in ('anon', 'authenticated', 'service_role') then
+  if old.openclaw_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
     return old;
   end if;
   update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';

@@ -26,16 +26,23 @@ comment on table public.agent_status is
 create function creel.keep_agent_status_columns() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  if current_user in ('anon', 'authenticated', 'service_role') then
-    new.state := old.state;
-    new.last_heartbeat_at := old.last_heartbeat_at;
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
   end if;
+  if tg_op = 'INSERT' then
+    new.last_heartbeat_at := null;
+    return new;
+  end if;
+  new.project_id := old.project_id;
+  new.agent_key := old.agent_key;
+  new.state := old.state;
+  new.last_heartbeat_at := old.last_heartbeat_at;
   return new;
 end
 $$;
 
 create trigger agent_status_keep_columns
-  before update on public.agent_status for each row execute function creel.keep_agent_status_columns();
+  before insert or update on public.agent_status for each row execute function creel.keep_agent_status_columns();
 
 create table public.agent_metrics (
   agent_id uuid primary key references public.agents (id) on delete cascade,

@@ -81,6 +81,36 @@ $$;
 create trigger brain_docs_number_version
   before insert or update on public.brain_docs for each row execute function creel.number_doc_version();
 
+-- How many bytes of text a project keeps in all its versions.
+create table creel.doc_usage (
+  project_id text primary key references public.projects (id) on delete cascade,
+  size_bytes bigint not null,
+  constraint doc_usage_not_negative check (size_bytes >= 0)
+);
+
+revoke all on creel.doc_usage from public, anon, authenticated, service_role;
+
+create function creel.count_doc_bytes() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  most constant bigint := (select s.max_doc_bytes_per_project from creel.settings s);
+  total bigint;
+begin
+  insert into creel.doc_usage as u (project_id, size_bytes) values (new.project_id, octet_length(new.content))
+  on conflict (project_id) do update set size_bytes = u.size_bytes + excluded.size_bytes
+  returning u.size_bytes into total;
+  if total > most then
+    raise exception 'project % keeps too much text in its documents and their versions: the limit is % bytes',
+      new.project_id, most
+      using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
+  end if;
+  return null;
+end
+$$;
+
+create trigger brain_doc_contents_count_bytes
+  after insert on public.brain_doc_contents for each row execute function creel.count_doc_bytes();
+
 create function creel.keep_doc_version() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
@@ -145,5 +175,5 @@ revoke all on public.brain_docs, public.brain_doc_contents, public.brain_doc_ver
 revoke all on sequence public.brain_doc_versions_id_seq from public, anon, authenticated, service_role;
 grant select, insert, update on public.brain_docs to authenticated, service_role;
 grant select on public.brain_doc_contents, public.brain_doc_versions to authenticated, service_role;
-revoke all on function creel.number_doc_version(), creel.keep_doc_version(), creel.limit_docs()
+revoke all on function creel.number_doc_version(), creel.count_doc_bytes(), creel.keep_doc_version(), creel.limit_docs()
   from public, anon, authenticated, service_role;

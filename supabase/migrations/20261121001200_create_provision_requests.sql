@@ -92,17 +92,38 @@ begin
         using errcode = 'PT409', hint = 'Use a new key for a new request.';
     end if;
   end if;
-  insert into public.agents as a (project_id, agent_key, name, role, emoji, agent_id_short)
+  -- No lock on a row that is there: a finish that is under way may hold it and wait for nothing of ours.
+  insert into public.agents (project_id, agent_key, name, role, emoji, agent_id_short)
   values (
     new.project_id, new.agent_key, new.display_name, new.role_short, new.emoji, new.agent_id_short)
-  on conflict (project_id, agent_key) do update set agent_id_short = excluded.agent_id_short
-    where a.openclaw_id is null and a.agent_id_short is distinct from excluded.agent_id_short;
+  on conflict (project_id, agent_key) do nothing;
   return new;
 end
 $$;
 
 create trigger agent_provision_requests_2_prepare
   before insert on public.agent_provision_requests for each row execute function creel.prepare_request();
+
+-- What a new request changes of an agent that is there and not made yet. It fires by its name after the rows are
+-- enqueued, and so takes its locks in the order of the queue: lanes, then agents.
+create function creel.ready_agents() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform 1 from public.agents a join new_rows n using (project_id, agent_key)
+  where not a.provisioned order by a.id for no key update of a;
+  update public.agents a set
+    agent_id_short = case when a.openclaw_id is null then n.agent_id_short else a.agent_id_short end,
+    status = case when a.status = 'error' then 'pending_deploy' else a.status end
+  from new_rows n
+  where a.project_id = n.project_id and a.agent_key = n.agent_key and not a.provisioned and n.status = 'queued'
+    and (a.status = 'error' or a.openclaw_id is null and a.agent_id_short is distinct from n.agent_id_short);
+  return null;
+end
+$$;
+
+create trigger ready_agents
+  after insert on public.agent_provision_requests referencing new table as new_rows
+  for each statement execute function creel.ready_agents();
 
 create function creel.limit_requests() returns trigger
 language plpgsql security definer set search_path = '' as $$
@@ -143,5 +164,6 @@ create policy agent_provision_requests_delete on public.agent_provision_requests
 
 revoke all on public.agent_provision_requests from public, anon, authenticated, service_role;
 grant select, insert, delete on public.agent_provision_requests to authenticated, service_role;
-revoke all on function creel.keep_request_columns(), creel.prepare_request(), creel.limit_requests()
+revoke all on function creel.keep_request_columns(), creel.prepare_request(), creel.ready_agents(),
+  creel.limit_requests()
   from public, anon, authenticated, service_role;

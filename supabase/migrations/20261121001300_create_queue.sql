@@ -33,6 +33,7 @@ create table creel.lanes (
   priority int not null default 0,
   head bigint,
   not_before timestamptz not null default '-infinity',
+  hopeless_since timestamptz,
   session_id uuid,
   token uuid,
   expires_at timestamptz,
@@ -59,6 +60,7 @@ create table creel.items (
   lane_id bigint not null references creel.lanes (id) on delete cascade,
   attempts int not null default 0,
   max_attempts int not null,
+  given_back int not null default 0,
   enqueued_at timestamptz not null default now(),
   deadline_at timestamptz,
   cancel boolean not null default false,
@@ -89,7 +91,8 @@ comment on table creel.queues is
   'happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
 comment on table creel.lanes is
   'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. '
-  'The row''s lock orders enqueue against finish. host_id follows the agent''s.';
+  'The row''s lock orders enqueue against finish. host_id follows the agent''s. hopeless_since: since when no host may '
+  'take it.';
 comment on table creel.items is
   'What waits or is at work. Gone when it is done or dead. attempts counts claims; what a shutting-down worker '
   'gives back is not counted.';

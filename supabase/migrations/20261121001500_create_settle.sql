@@ -13,6 +13,10 @@ language sql stable set search_path = '' as $$
   from creel.settings s
 $$;
 
+-- How often an item may be given back at no attempt: a host that claims and gives back for ever comes to an end.
+create function creel.max_given_back() returns int
+language sql immutable set search_path = '' as $$ select 20 $$;
+
 -- What is to become of one item. disposition: done, back (another attempt, charged), given_back (another attempt,
 -- not charged) or dead. reason: of the death, see dead_letters. wait: pause before the next attempt; null for the
 -- usual backoff.
@@ -34,6 +38,13 @@ begin
     return;
   end if;
 
+  settlements := array(
+    select (
+      s.seq,
+      case when s.disposition = 'given_back' and i.given_back >= creel.max_given_back() then 'back' else s.disposition end,
+      s.reason, s.result, s.wait)::creel.settlement
+    from unnest(settlements) s join creel.items i on i.seq = s.seq
+  );
   settlements := array(
     select (
       s.seq,
@@ -75,7 +86,7 @@ begin
   from unnest(settlements) s join creel.items i on i.seq = s.seq join creel.lanes l on l.id = i.lane_id
   where s.disposition = 'dead';
 
-  update creel.items i set attempts = greatest(i.attempts - 1, 0)
+  update creel.items i set attempts = greatest(i.attempts - 1, 0), given_back = i.given_back + 1
   from unnest(settlements) s where s.seq = i.seq and s.disposition = 'given_back';
 
   update creel.lanes l
@@ -96,6 +107,6 @@ begin
 end
 $$;
 
-revoke all on function creel.knobs(), creel.backoff(int), creel.settle(creel.settlement[])
+revoke all on function creel.knobs(), creel.backoff(int), creel.max_given_back(), creel.settle(creel.settlement[])
   from public, anon, authenticated, service_role;
 revoke all on type creel.settlement from public;

@@ -33,15 +33,17 @@ begin
   ) then
     return 0;
   end if;
-  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice.
+  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice. What is counted
+  -- is counted by a statement of its own, after the wait for that row.
+  perform 1 from public.hosts h where h.id = host for no key update;
   select h.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed')
-  into room from public.hosts h where h.id = host for no key update;
+  into room from public.hosts h where h.id = host;
   chosen := array(
-    select l.id from creel.lanes l
+    select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
       and l.project_id = any (projects)
     order by l.priority desc, l.head limit greatest(least(most, room), 0)
-    for update skip locked
+    for no key update of l, a skip locked
   );
   -- Whatever it was on a host that is gone, here it is to be made anew.
   update public.agents a set host_id = host, openclaw_id = null, provisioned = false, workspace_path = null
@@ -51,24 +53,27 @@ begin
 end
 $$;
 
--- The id that an agent gets in its host's OpenClaw: the short one, unless another project's agent has it there.
--- Null when the short id is none; the worker then says on the row what is wrong with it.
+-- The id that an agent gets in its host's OpenClaw: the short one, unless another agent has it there. Null when the
+-- short id is none; the worker then says on the row what is wrong with it.
 create function creel.choose_openclaw_id(agent public.agents) returns text
-language sql stable set search_path = '' as $$
-  select case
-    when not creel.is_agent_id(wish) then null
-    when not exists (
-      select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = wish and o.id <> agent.id)
-    then wish
-    else left(wish, 50) || '-' || substr(replace(agent.id::text, '-', ''), 1, 12)
-  end
+language sql volatile set search_path = '' as $$
+  select c.id
   from (select coalesce(agent.agent_id_short, creel.short_of_key(agent.agent_key)) as wish) w
+  cross join lateral (values
+    (1, w.wish),
+    (2, left(w.wish, 50) || '-' || substr(replace(agent.id::text, '-', ''), 1, 12)),
+    (3, left(w.wish, 30) || '-' || replace(gen_random_uuid()::text, '-', ''))
+  ) as c (rank, id)
+  where creel.is_agent_id(w.wish) and not exists (
+    select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = c.id and o.id <> agent.id)
+  order by c.rank limit 1
 $$;
 
 create function creel.name_agents(host uuid, lane_ids bigint[]) returns void
 language plpgsql set search_path = '' as $$
 declare
   agent public.agents;
+  chosen text;
 begin
   if not exists (
     select from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -81,14 +86,34 @@ begin
     select a.* from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.id = any (lane_ids) and a.openclaw_id is null order by l.head
   loop
-    update public.agents a set openclaw_id = creel.choose_openclaw_id(agent)
-    where a.id = agent.id and creel.choose_openclaw_id(agent) is not null;
+    chosen := creel.choose_openclaw_id(agent);
+    if chosen is not null then
+      update public.agents a set openclaw_id = chosen where a.id = agent.id;
+    end if;
   end loop;
 end
 $$;
 
+-- Undoes the lease of items that cannot be had after all; answers the lanes that are left.
+create function creel.unlease(lane_ids bigint[], item_ids uuid[]) returns bigint[]
+language plpgsql set search_path = '' as $$
+begin
+  if item_ids = '{}' then
+    return lane_ids;
+  end if;
+  update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
+  update creel.lanes l set token = null, session_id = null, expires_at = null
+  from creel.items i where i.item_id = any (item_ids) and l.head = i.seq;
+  return array(
+    select id from unnest(lane_ids) id
+    where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
+end
+$$;
+
+-- Whoever waits for a lock longer than lock_timeout gives way before Postgres looks for a deadlock: a host can try
+-- again, a person who deletes a row should not have to.
 create function public.claim(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
@@ -102,6 +127,7 @@ declare
   ids uuid[];
   public_rows jsonb := '{}'::jsonb;
   updated jsonb;
+  taken uuid[];
   items jsonb;
 begin
   perform creel.require_api($1);
@@ -144,11 +170,17 @@ begin
   loop
     ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
     execute format(
-      'with t as (update %s t set status = %L, %I = now(), waiting_for = null, woken_by = $2 where t.id = any ($1) returning t.*)
-       select jsonb_object_agg(t.id, to_jsonb(t.*)) from t',
+      'with free as (select t.id from %1$s t where t.id = any ($1) for update skip locked),
+       t as (
+         update %1$s t set status = %2$L, %3$I = now(), waiting_for = null, woken_by = $2 from free
+         where t.id = free.id returning t.*)
+       select coalesce(jsonb_object_agg(t.id, to_jsonb(t.*)), ''{}''), coalesce(array_agg(t.id), ''{}'') from t',
       registered.tbl, registered.taken, registered.taken_at)
-    into updated using ids, woken;
+    into updated, taken using ids, woken;
     public_rows := public_rows || updated;
+    -- Somebody is deleting the others at this moment.
+    lane_ids := creel.unlease(lane_ids, array(select i from unnest(ids) i where i <> all (taken)));
+    ids := taken;
     if registered.on_taken is not null then
       execute format('select creel.%I($1)', registered.on_taken) using ids;
     end if;
@@ -162,7 +194,7 @@ begin
   join creel.items i on i.seq = l.head
   join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
   where l.id = any (lane_ids);
-  return jsonb_build_object('items', items, 'lease_ms', lease_ms);
+  return jsonb_build_object('items', coalesce(items, '[]'), 'lease_ms', lease_ms);
 end
 $$;
 
@@ -171,6 +203,6 @@ comment on function public.claim(jsonb) is
   'later write about it; its lease lasts lease_ms unless a tick renews it.';
 
 revoke all on function creel.require_api(jsonb), creel.projects_of_host(uuid), creel.place(uuid, text[], int),
-  creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]), public.claim(jsonb)
+  creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]), creel.unlease(bigint[], uuid[]), public.claim(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.claim(jsonb) to creel_host;

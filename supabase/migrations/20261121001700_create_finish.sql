@@ -1,4 +1,5 @@
--- What a host says about the items that it holds. Every write carries the token as its fence.
+-- What a host says about the items that it holds. Every write carries the token as its fence, and a host that no
+-- longer serves the project holds nothing.
 
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
@@ -11,14 +12,15 @@ declare
   head bigint;
 begin
   select l.head into head from creel.lanes l
-  where l.token = held_token and l.host_id = host and l.expires_at > now() for update;
+  where l.token = held_token and l.host_id = host and l.expires_at > now()
+    and l.project_id = any (creel.projects_of_host(host)) for update;
   select * into held from creel.items i where i.seq = head;
   return held;
 end
 $$;
 
 create function public.progress(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   held creel.items;
   registered creel.queues;
@@ -38,7 +40,7 @@ comment on function public.progress(jsonb) is
   'Host function: {api, token, result} -> {held}. Shows result on the row while it is at work.';
 
 create function public.finish(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   given constant jsonb := coalesce($1 -> 'items', '[]');
@@ -53,17 +55,19 @@ begin
   with held as (
     select l.token, l.head, l.id from creel.lanes l
     where l.token in (select (g ->> 'token')::uuid from jsonb_array_elements(given) g)
-      and l.host_id = host and l.expires_at > now()
+      and l.host_id = host and l.expires_at > now() and l.project_id = any (creel.projects_of_host(host))
     order by l.id for update
   )
   select
     array_agg((
       h.head,
-      case g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
-      'failed', g -> 'result', null)::creel.settlement),
+      case once.g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
+      'failed', once.g -> 'result', null)::creel.settlement),
     array_agg(h.token)
   into settlements, applied
-  from held h join jsonb_array_elements(given) g on (g ->> 'token')::uuid = h.token;
+  from held h
+  cross join lateral (
+    select e.g from jsonb_array_elements(given) e (g) where (e.g ->> 'token')::uuid = h.token limit 1) once;
 
   if exists (select from unnest(settlements) s where s.disposition is null) then
     raise exception 'outcome must be done, retry or failed' using errcode = '22023';
@@ -109,7 +113,7 @@ language sql stable set search_path = '' as $$
 $$;
 
 create function public.release(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;

@@ -55,7 +55,16 @@ begin
 end
 $$;
 
--- An agent that was placed and never made, and whose host fell silent meanwhile, may go to a host that is there.
+-- Whether a host may work on a project's items, be it there at the moment or not.
+create function creel.may_serve(host uuid, project text) returns boolean
+language sql stable set search_path = '' as $$
+  select exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = project and p.host_id = host and h.status <> 'retired')
+$$;
+
+-- An agent that was placed and never made may go elsewhere: at once when its host may not have it any more, and when
+-- its host is silent or draining as soon as another one is there.
 create function creel.sweep_placements() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -64,19 +73,23 @@ begin
   lane_ids := array(
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+    join public.hosts g on g.id = l.host_id
     join creel.settings s on true
     left join public.host_heartbeats b on b.host_id = l.host_id
     where l.host_id is not null and l.token is null and l.head is not null
       and not a.provisioned and not a.host_pinned
-      and coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second'
-      and exists (
-        select from public.project_hosts p
-        join public.hosts h on h.id = p.host_id
-        join public.host_heartbeats o on o.host_id = p.host_id
-        where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-          and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
-          and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed'))
-    order by l.id limit 500 for update of l skip locked);
+      and (
+        not creel.may_serve(l.host_id, l.project_id)
+        or (g.status = 'draining'
+          or coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second')
+        and exists (
+          select from public.project_hosts p
+          join public.hosts h on h.id = p.host_id
+          join public.host_heartbeats o on o.host_id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
+            and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+            and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')))
+    order by l.id limit 500 for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   perform creel.notify_lanes(lane_ids);
@@ -84,7 +97,34 @@ begin
 end
 $$;
 
--- What no longer makes sense to wait for: the item's own deadline, or no host after queue_ttl.
+-- Since when no host may take a lane: hosts come and go, and what has waited for long must not end in the moment
+-- between two of them.
+create function creel.sweep_hope() returns int
+language plpgsql set search_path = '' as $$
+declare
+  changed int;
+begin
+  with looked as (
+    select l.id, not case
+      when l.host_id is not null then creel.may_serve(l.host_id, l.project_id)
+      else exists (
+        select from public.project_hosts p join public.hosts h on h.id = p.host_id
+        where p.project_id = l.project_id and h.status <> 'retired')
+    end as hopeless
+    from creel.lanes l where l.head is not null and l.token is null
+  ),
+  changing as (
+    select l.id, k.hopeless from creel.lanes l join looked k on k.id = l.id
+    where k.hopeless <> (l.hopeless_since is not null) limit 1000 for no key update of l skip locked
+  )
+  update creel.lanes l set hopeless_since = case when c.hopeless then now() end
+  from changing c where c.id = l.id;
+  get diagnostics changed = row_count;
+  return changed;
+end
+$$;
+
+-- What no longer makes sense to wait for: the item's own deadline, or no host for queue_ttl.
 create function creel.sweep_hopeless() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -95,19 +135,9 @@ begin
     select l.id from creel.lanes l
     where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
        or l.id in (
-         select o.id from creel.lanes o
-         where o.head is not null and o.token is null and o.not_before <= now()
-           and (o.host_id is null
-             and not exists (
-               select from public.project_hosts p join public.hosts h on h.id = p.host_id
-               where p.project_id = o.project_id and h.status <> 'retired')
-             or o.host_id is not null
-             and not exists (
-               select from public.project_hosts p join public.hosts h on h.id = p.host_id
-               where p.project_id = o.project_id and p.host_id = o.host_id and h.status <> 'retired'))
-           and exists (
-             select from creel.items i, creel.settings s
-             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         select o.id from creel.lanes o, creel.settings s
+         where o.head is not null and o.token is null
+           and o.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
          limit 500)
     order by l.id for update skip locked);
   if lane_ids = '{}' then
@@ -130,13 +160,15 @@ begin
     where l.id = any (lane_ids)
       and (i.deadline_at <= now()
         or w.reason ->> 'code' = 'no_host'
+          and l.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
           and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second'));
   perform creel.settle(settlements);
   return cardinality(settlements);
 end
 $$;
 
--- Says on the rows what they wait for, once that has lasted for more than a moment, and only when it changes.
+-- Says on the rows what they wait for, once that has lasted for more than a moment, and only when it changes. Rows
+-- that say nothing yet come first.
 create function creel.sweep_reasons() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -149,13 +181,16 @@ begin
   loop
     execute format(
       'with waiting as (
-         select i.item_id, creel.waiting_reason(i) ->> ''message'' as message
-         from creel.lanes l join creel.items i on i.seq = l.head
-         where l.token is null and l.head is not null and i.queue = $1
+         select t.id, creel.waiting_reason(i) ->> ''message'' as message
+         from creel.lanes l join creel.items i on i.seq = l.head join %1$s t on t.id = i.item_id
+         where l.token is null and l.head is not null and i.queue = $1 and t.status = $2
            and i.enqueued_at < now() - interval ''5 seconds''
-         order by i.seq limit 200)
-       update %s t set waiting_for = w.message from waiting w
-       where t.id = w.item_id and t.status = $2 and t.waiting_for is distinct from w.message',
+         order by t.waiting_for is not null, random() limit 200),
+       free as (
+         select t.id, w.message from %1$s t join waiting w on w.id = t.id
+         where t.status = $2 and t.waiting_for is distinct from w.message
+         for no key update of t skip locked)
+       update %1$s t set waiting_for = f.message from free f where t.id = f.id',
       registered.tbl)
     using registered.queue, registered.waiting;
     get diagnostics changed = row_count;
@@ -172,25 +207,30 @@ declare
 begin
   delete from public.events e where e.id in (
     select o.id from public.events o, creel.settings s
-    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000);
+    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000
+    for update of o skip locked);
   get diagnostics gone = row_count;
   return gone;
 end
 $$;
 
--- Answers null when another one is at it, or was within min_age: a thousand hosts that tick need not sweep a
--- hundred times a second.
+-- Answers null when somebody did it within min_age: a thousand hosts that tick need not sweep a hundred times a
+-- second. One that takes too long, or does not end its transaction, is not waited for: what all of them do to one row,
+-- they do under its lock.
 create function creel.sweep_once(min_age interval) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
-  if not found then
+  if found then
+    update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
+  elsif exists (
+    select from creel.sweep_state w
+    where w.swept_at > clock_timestamp() - greatest(min_age, interval '15 seconds')) then
     return null;
   end if;
-  update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
   return jsonb_build_object(
-    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hopeless', creel.sweep_hopeless(),
-    'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
+    'hopeless', creel.sweep_hopeless(), 'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
 end
 $$;
 
@@ -198,7 +238,10 @@ create function public.sweep(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 begin
   perform creel.require_api($1);
-  return coalesce(creel.sweep_once(interval '0'), jsonb_build_object('busy', true));
+  -- A host asks as often as it likes; it is swept no more often than by ticks.
+  return coalesce(
+    creel.sweep_once(case when creel.current_host_id() is null then interval '0' else interval '1 second' end),
+    jsonb_build_object('busy', true));
 end
 $$;
 
@@ -206,6 +249,7 @@ comment on function public.sweep(jsonb) is
   '{api} -> counts. Ends leases that ran out, fails what is past its deadline or has no host, says what waits for what.';
 
 revoke all on function creel.failure(text, text, text), creel.sweep_leases(), creel.sweep_hopeless(),
-  creel.sweep_reasons(), creel.sweep_placements(), creel.sweep_old_events(), creel.sweep_once(interval), public.sweep(jsonb)
+  creel.sweep_reasons(), creel.may_serve(uuid, text), creel.sweep_placements(), creel.sweep_hope(),
+  creel.sweep_old_events(), creel.sweep_once(interval), public.sweep(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.sweep(jsonb) to creel_host, service_role;

@@ -4,7 +4,7 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function public.tick(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
@@ -44,6 +44,7 @@ begin
     where l.id = any (array(
       select c.id from creel.lanes c
       where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+        and c.project_id = any (projects)
       order by c.id for update))
     returning l.token
   )
@@ -71,7 +72,12 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  perform creel.sweep_once(interval '1 second');
+  -- What keeps a sweep from ending must not cost this host its heartbeat and its leases.
+  begin
+    perform creel.sweep_once(interval '1 second');
+  exception when others then
+    raise warning 'sweep within a tick: %', sqlerrm;
+  end;
 
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l

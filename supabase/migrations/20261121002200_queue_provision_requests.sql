@@ -5,6 +5,8 @@ set local statement_timeout = '60s';
 
 create function creel.provision_taken(ids uuid[]) returns void
 language sql set search_path = '' as $$
+  select from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+  where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
   where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
     and not a.provisioned and a.status <> 'deploying'
@@ -13,14 +15,16 @@ $$;
 create function creel.provision_settled(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
+  perform 1 from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+  where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set
     provisioned = true,
-    openclaw_id = r.result ->> 'openclaw_id',
     workspace_path = r.result ->> 'workspace',
     agent_id_short = coalesce(a.agent_id_short, r.agent_id_short),
-    status = case when (r.result ->> 'served')::boolean then 'running' else 'stopped' end
+    status = case when r.result ->> 'served' = 'true' then 'running' else 'stopped' end
   from public.agent_provision_requests r
-  where r.id = any (ids) and r.status = 'done' and a.project_id = r.project_id and a.agent_key = r.agent_key;
+  where r.id = any (ids) and r.status = 'done' and r.result ->> 'workspace' is not null and a.openclaw_id is not null
+    and a.project_id = r.project_id and a.agent_key = r.agent_key;
 
   update public.agents a set status = case r.status when 'error' then 'error' else 'pending_deploy' end
   from public.agent_provision_requests r
@@ -29,18 +33,22 @@ begin
 
   insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
   select r.project_id, r.agent_key, case r.status when 'done' then 'idle' else 'error' end,
-    r.result #>> '{error,message}', now()
-  from public.agent_provision_requests r where r.id = any (ids) and r.status in ('done', 'error')
+    left(r.result #>> '{error,message}', 4000), now()
+  from public.agent_provision_requests r
+  join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
+  where r.id = any (ids) and (r.status = 'done' or r.status = 'error' and not a.provisioned)
   on conflict (project_id, agent_key) do update set
     state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
 
   perform creel.log_event(
     case r.status when 'done' then 'agent.provisioned' when 'error' then 'agent.provision_failed'
       else 'agent.provision_retried' end,
-    r.project_id, r.agent_key, a.host_id, r.id, coalesce(r.result, '{}'))
+    r.project_id, r.agent_key, a.host_id, r.id,
+    jsonb_strip_nulls(jsonb_build_object('error', r.result -> 'error', 'steps', r.result -> 'steps')))
   from public.agent_provision_requests r
   join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
-  where r.id = any (ids);
+  -- What a host only gives back is nothing that happened to the agent.
+  where r.id = any (ids) and (r.status <> 'queued' or r.result ? 'error');
 end
 $$;
 

@@ -40,6 +40,8 @@ async fn a_stranger_reads_no_row_of_any_table() {
         "update creel.items set enqueued_at = now() - interval '1 day';
          update creel.settings set queue_ttl_secs = 1; delete from project_hosts;
          select sweep('{\"api\":1}');
+         update creel.lanes set hopeless_since = now() - interval '1 day';
+         select sweep('{\"api\":1}');
          insert into project_hosts select p.id, h.id from projects p, hosts h;
          insert into host_heartbeats (host_id) select id from hosts;
          insert into agent_metrics (agent_id) select id from agents",

@@ -128,7 +128,8 @@ impl Fixture {
         self.admin
             .batch_execute(&format!(
                 "update creel.lanes set expires_at = expires_at - interval '{seconds} s',
-                   not_before = not_before - interval '{seconds} s';
+                   not_before = not_before - interval '{seconds} s',
+                   hopeless_since = hopeless_since - interval '{seconds} s';
                  update creel.items set enqueued_at = enqueued_at - interval '{seconds} s',
                    deadline_at = deadline_at - interval '{seconds} s';
                  update host_heartbeats set last_seen_at = last_seen_at - interval '{seconds} s';

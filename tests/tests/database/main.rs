@@ -7,6 +7,7 @@
 
 mod claims;
 mod fixture;
+mod grudges;
 mod hosts;
 mod members;
 mod parity;

@@ -274,10 +274,11 @@ async fn an_offline_host_is_waited_for_and_the_row_says_so() {
 async fn no_host_at_all_is_an_error_after_the_queue_s_patience() {
     let f = Fixture::new().await;
     let id = f.request("agent:scout:main").await;
-    f.pass(60).await;
+    f.sweep().await;
+    f.pass(119).await;
     f.sweep().await;
     assert_eq!(f.status(id).await, "queued");
-    f.pass(61).await;
+    f.pass(2).await;
     f.sweep().await;
     assert_eq!(f.status(id).await, "error");
     let error = f.result(id).await["error"].clone();
