@@ -1,7 +1,7 @@
 //! The whole stack, on the real Postgres and the real PostgREST.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -203,6 +203,7 @@ async fn a_folder_that_only_root_can_enter_serves_too() -> Result<()> {
     if let Ok(moved) = fs::read_to_string(dir.join("postgres/moved-to")) {
         let home = Path::new(moved.trim_end());
         assert_eq!(fs::metadata(home)?.permissions().mode() & 0o777, CLOSED);
+        let owner = fs::metadata(home)?.uid();
         let again = Stack::up(&config(&dir)).await?;
         assert!(
             again.applied_migrations().is_empty(),
@@ -210,6 +211,11 @@ async fn a_folder_that_only_root_can_enter_serves_too() -> Result<()> {
         );
         again.down().await?;
         fs::remove_dir_all(home)?;
+        // Nobody but us can change what runs.
+        let programs = format!("{}-install", home.display());
+        assert_eq!(fs::metadata(&programs)?.permissions().mode() & 0o777, OPEN);
+        assert_ne!(fs::metadata(&programs)?.uid(), owner);
+        fs::remove_dir_all(programs)?;
     }
     Ok(())
 }

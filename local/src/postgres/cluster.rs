@@ -1,7 +1,8 @@
 //! Makes, starts and stops a cluster.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -187,10 +188,7 @@ async fn make(place: &Place, data: &Path, account: Option<Account>, password: &S
         fs::remove_dir_all(&draft).context("remove a half-made cluster")?;
     }
     let password_file = place.home.join("superuser-password");
-    crate::keys::write_private(&password_file, password.expose()).context("hand the password to initdb")?;
-    if let Some(account) = account {
-        chown(&password_file, Some(account.uid), Some(account.gid)).context("hand the password to initdb")?;
-    }
+    write_password(&password_file, password, account).context("hand the password to initdb")?;
     let mut command = process::command(place.install.join("bin/initdb"));
     command.args([
         "--username=supabase_admin",
@@ -216,6 +214,23 @@ async fn make(place: &Place, data: &Path, account: Option<Account>, password: &S
     fs::remove_file(&password_file).context("remove the password that initdb was given")?;
     made?;
     fs::rename(&draft, data).context("give the made cluster its name")
+}
+
+/// Writes a file that is the account's. The folder is the account's too: no name in it is followed.
+fn write_password(file: &Path, password: &Secret, account: Option<Account>) -> Result<()> {
+    if fs::symlink_metadata(file).is_ok() {
+        fs::remove_file(file)?;
+    }
+    let mut file = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    file.write_all(password.expose().as_bytes())?;
+    if let Some(account) = account {
+        fchown(&file, Some(account.uid), Some(account.gid))?;
+    }
+    Ok(())
 }
 
 fn spawn(
@@ -275,5 +290,21 @@ async fn wait_ready(child: &mut Child, port: u16, password: &Secret) -> Result<b
             }
             Err(_) => tokio::time::sleep(TRY_EVERY).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_place_of_the_password_file_is_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (others, file) = (folder.path().join("others"), folder.path().join("password"));
+        fs::write(&others, "kept").expect("write");
+        std::os::unix::fs::symlink(&others, &file).expect("link");
+        write_password(&file, &Secret::new("pw"), None).expect("written");
+        assert_eq!(fs::read_to_string(&others).expect("read"), "kept");
+        assert_eq!(fs::read_to_string(&file).expect("read"), "pw");
     }
 }

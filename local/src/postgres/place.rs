@@ -1,16 +1,21 @@
 //! Where a cluster's files are.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
 use super::account::Account;
 
 /// Where an account that cannot enter our folder has its files; unlike `/tmp` it outlives a restart.
 const ELSEWHERE: &str = "/var/tmp";
+
+/// What the folder with the copy of the programs is called after that of the account.
+const INSTALL_SUFFIX: &str = "-install";
 
 /// Folders of a cluster.
 #[derive(Debug)]
@@ -23,7 +28,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Makes the folders. Root's own folders are often closed for everybody else; then the cluster and a
-    /// copy of the programs go to a folder under `/var/tmp` that only the account can read.
+    /// copy of the programs go to folders under `/var/tmp`; that of the cluster only the account can read.
     pub(super) fn prepare(dir: &Path, install: &Path, account: Option<Account>) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("make the folder {}", dir.display()))?;
         let dir = dir.canonicalize().context("find the folder of the cluster")?;
@@ -39,17 +44,37 @@ impl Place {
             return Ok(Self { install, home: dir });
         }
         let home = elsewhere(&dir, account)?;
-        let copy = home.join(install_name(&install));
-        if !copy.exists() {
-            let draft = home.join(".install.new");
-            if draft.exists() {
-                fs::remove_dir_all(&draft).context("remove a half-done copy of Postgres")?;
-            }
-            copy_tree(&install, &draft).context("copy Postgres to where it can be run")?;
-            fs::rename(&draft, &copy).context("give the copy of Postgres its name")?;
-        }
-        Ok(Self { install: copy, home })
+        let install = copy_install(&install, &home)?;
+        Ok(Self { install, home })
     }
+}
+
+/// A copy of the programs beside `home`, in a folder of our own: in one of the account's it could lead us
+/// elsewhere by symbolic links while we write.
+fn copy_install(install: &Path, home: &Path) -> Result<PathBuf> {
+    let mut name = home.as_os_str().to_owned();
+    name.push(INSTALL_SUFFIX);
+    let folder = PathBuf::from(name);
+    match fs::DirBuilder::new().mode(0o755).create(&folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(error).context("make a folder for a copy of Postgres");
+        }
+        _ => {}
+    }
+    let meta = fs::symlink_metadata(&folder).context("look at the copy of Postgres")?;
+    if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() || meta.mode() & 0o022 != 0 {
+        bail!("{} belongs to somebody else; remove it", folder.display());
+    }
+    let copy = folder.join(install_name(install));
+    if !copy.exists() {
+        let draft = folder.join(".install.new");
+        if draft.exists() {
+            fs::remove_dir_all(&draft).context("remove a half-done copy of Postgres")?;
+        }
+        copy_tree(install, &draft).context("copy Postgres to where it can be run")?;
+        fs::rename(&draft, &copy).context("give the copy of Postgres its name")?;
+    }
+    Ok(copy)
 }
 
 /// The account's own folder for the cluster of `dir`, which notes where it is: with a new `dir` of the
@@ -66,7 +91,7 @@ fn elsewhere(dir: &Path, account: Account) -> Result<PathBuf> {
                 .mode(0o700)
                 .create(&home)
                 .context("make a folder for Postgres")?;
-            chown(&home, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
+            own(&home, account)?;
             fs::write(&note, format!("{}\n", home.display())).context("note where the cluster is")?;
             home
         }
@@ -93,10 +118,13 @@ fn install_name(install: &Path) -> String {
     format!("install-{}", &hash[..16])
 }
 
-/// Makes a folder the account's own, closed for others.
+/// Makes a folder the account's own, closed for others. It is opened, so that it is this one folder whatever
+/// its name means by now.
 fn own(folder: &Path, account: Account) -> Result<()> {
-    chown(folder, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).context("close the folder of Postgres")
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(folder, flags, Mode::empty()).context("open the folder of Postgres")?;
+    fchown(&opened, Some(account.uid), Some(account.gid)).context("give Postgres its folder")?;
+    rustix::fs::fchmod(&opened, Mode::RWXU).context("close the folder of Postgres")
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result<()> {
