@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 /// Environment variable that all programs of a stack carry, with the stack's folder as value, so that
@@ -17,6 +18,12 @@ pub const MARK: &str = "CREEL_STACK_DIR";
 
 /// How much of a log an error message shows.
 const LOG_TAIL_BYTES: usize = 2_000;
+
+/// How much of a program's output is kept: the longest list that anybody asks for is far shorter.
+const CAPTURE_MAX_BYTES: usize = 4 << 20;
+
+/// How much is read at once: a pipe holds no more.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A command in a process group of its own: Ctrl-C reaches us, and we stop the programs in their order.
 #[expect(clippy::disallowed_methods, reason = "here is its home")]
@@ -47,31 +54,70 @@ pub fn log_tail(log: &Path) -> String {
     String::from_utf8_lossy(tail).trim().to_owned()
 }
 
-/// Runs a short program to its end and returns what it printed. An error carries what it said.
+/// Runs a short program to its end and returns what it printed. An error carries what it said. When the time
+/// is up, or nobody waits any more, all that it started is killed, too.
 pub async fn run(command: &mut Command, limit: Duration) -> Result<String> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().with_context(|| format!("start {program}"))?;
-    let pid = child.id();
-    let Ok(output) = tokio::time::timeout(limit, child.wait_with_output()).await else {
-        if let Some(pid) = pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-            let _already_gone = rustix::process::kill_process_group(pid, Signal::KILL);
-        }
+    let mut child = command.spawn().with_context(|| format!("start {program}"))?;
+    let group = Group::led_by(&child);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let whole = async { tokio::try_join!(child.wait(), captured(stdout), captured(stderr)) };
+    let Ok(ended) = tokio::time::timeout(limit, whole).await else {
         bail!("{program} did not end within {} s; try again", limit.as_secs());
     };
-    let output = output.with_context(|| format!("wait for {program}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    let (status, stdout, stderr) = ended.with_context(|| format!("wait for {program}"))?;
+    // What a program leaves running with its pipes closed, it leaves on purpose.
+    group.let_go();
+    if status.success() {
+        return Ok(stdout);
     }
-    let mut said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    if said.is_empty() {
-        said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    }
+    let said = [stderr.trim(), stdout.trim()]
+        .into_iter()
+        .find(|said| !said.is_empty());
     bail!(
-        "{program} ended with {}: {}",
-        output.status,
-        tail(&said, LOG_TAIL_BYTES)
+        "{program} ended with {status}: {}",
+        tail(said.unwrap_or_default(), LOG_TAIL_BYTES)
     );
+}
+
+/// The end of what a stream brings, up to [`CAPTURE_MAX_BYTES`].
+async fn captured(stream: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else {
+        return Ok(String::new());
+    };
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = stream.read(&mut chunk).await?;
+        if count == 0 {
+            return Ok(String::from_utf8_lossy(&kept).into_owned());
+        }
+        kept.extend_from_slice(&chunk[..count]);
+        let excess = kept.len().saturating_sub(CAPTURE_MAX_BYTES);
+        kept.drain(..excess);
+    }
+}
+
+/// A process group that is killed when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn led_by(child: &Child) -> Self {
+        Self(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())))
+    }
+
+    fn let_go(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _already_gone = rustix::process::kill_process_group(group, Signal::KILL);
+        }
+    }
 }
 
 fn tail(text: &str, bytes: usize) -> &str {
@@ -134,5 +180,52 @@ pub fn stop_left_behind(stack_dir: &Path, program: &str) {
             tracing::info!("stopping {program} of an earlier run, process {}", process.pid());
             process.kill_with(sysinfo::Signal::Term);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::test_kill_process;
+
+    use super::*;
+
+    /// A program starts, or is killed, on a busy machine.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn an_interrupted_program_leaves_no_child_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let script = r#"sleep 21600 & echo $! > "$0.new"; mv "$0.new" "$0"; wait"#;
+        let mut shell = command("sh");
+        shell.args(["-c", script]).arg(&file);
+        let pid = tokio::time::timeout(LIMIT, async {
+            tokio::select! {
+                ended = run(&mut shell, LIMIT) => panic!("it ended: {ended:?}"),
+                pid = until(|| std::fs::read_to_string(&file).ok()?.trim().parse().ok().and_then(Pid::from_raw)) => pid,
+            }
+        });
+        let pid = pid.await.expect("the child starts");
+        let gone = until(|| test_kill_process(pid).is_err().then_some(()));
+        tokio::time::timeout(LIMIT, gone)
+            .await
+            .expect("the child is killed");
+    }
+
+    async fn until<T>(look: impl Fn() -> Option<T>) -> T {
+        loop {
+            match look() {
+                Some(found) => return found,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_talks_without_end_is_kept_short() {
+        let mut talk = command("head");
+        talk.args(["-c", "20000000", "/dev/zero"]);
+        let said = run(&mut talk, LIMIT).await.expect("it ends");
+        assert_eq!(said.len(), CAPTURE_MAX_BYTES);
     }
 }
