@@ -19,9 +19,10 @@ pub struct Tools {
 impl Tools {
     /// Tools in `folder`, which is made when it is first needed.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-        }
+        let folder = folder.into();
+        // npm runs in another folder. Without a working directory the first use says what is wrong.
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        Self { folder }
     }
 
     /// The folder.
@@ -57,3 +58,13 @@ pub(crate) const NPM_CPU: &str = if cfg!(target_arch = "aarch64") {
 } else {
     "x64"
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_in_a_relative_folder_are_found_from_everywhere() {
+        assert!(Tools::new(".creel/tools").folder().is_absolute());
+    }
+}
