@@ -51,7 +51,12 @@ impl Gateway {
     pub async fn start(port: Option<u16>, config: GatewayConfig) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
             .await
-            .with_context(|| format!("listen on 127.0.0.1:{}", port.unwrap_or(0)))?;
+            .with_context(|| match port {
+                Some(port) => {
+                    format!("listen on port {port}; another program has it: stop that, or give another port")
+                }
+                None => "listen on a free port".to_owned(),
+            })?;
         let address = listener.local_addr().context("read the gateway's address")?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();

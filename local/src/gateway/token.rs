@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -77,12 +77,4 @@ pub(super) fn verify_user(jwt_secret: &Secret, token: &str) -> Option<UserClaims
     decode::<UserClaims>(token, &key, &validation)
         .ok()
         .map(|token| token.claims)
-}
-
-/// A claim set that can be serialised: for tests that sign tokens of their own.
-pub fn sign_claims(jwt_secret: &Secret, claims: &impl Serialize) -> Result<String> {
-    sign(
-        jwt_secret,
-        &serde_json::to_value(claims).context("serialise claims")?,
-    )
 }
