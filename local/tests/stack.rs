@@ -21,6 +21,9 @@ const OPEN: u32 = 0o755;
 /// As root's own folder: nobody else passes.
 const CLOSED: u32 = 0o700;
 
+/// Two sweeps, or a shutdown, on a busy machine.
+const LIMIT: Duration = Duration::from_secs(30);
+
 fn config(dir: &Path) -> StackConfig {
     let mut config = StackConfig::new(dir);
     let tools = std::env::var_os("CREEL_TOOLS_DIR");
@@ -187,6 +190,29 @@ async fn the_death_of_postgres_is_noticed() -> Result<()> {
     stack.down().await?;
     // It recovers: what was lost is the sessions.
     Stack::up(&config(dir.path())).await?.down().await
+}
+
+#[tokio::test]
+async fn a_sweep_that_waits_for_a_lock_does_not_hold_up_the_end() -> Result<()> {
+    let dir = folder(OPEN)?;
+    let stack = Stack::up(&config(dir.path())).await?;
+    let holder = connect(&stack.database_url()).await?;
+    let watcher = connect(&stack.database_url()).await?;
+    let hold = "begin; lock table creel.settings in access exclusive mode";
+    holder.batch_execute(hold).await?;
+    let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%sweep%')";
+    let waiting = async {
+        while !watcher.query_one(waits, &[]).await?.get::<_, bool>(0) {
+            tokio::task::yield_now().await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(LIMIT, waiting)
+        .await
+        .context("no sweep comes")??;
+    tokio::time::timeout(LIMIT, stack.down())
+        .await
+        .context("the sweep holds up the end")?
 }
 
 #[tokio::test]
