@@ -41,11 +41,13 @@ need_cargo() {
 }
 
 need_cc() {
-  have cc || have gcc || have clang && return
+  # Rust links by the program of this name, whoever made it.
+  have cc && return
   case "$(uname -s)" in
     Darwin) die "a C compiler is missing" "xcode-select --install" ;;
     *) install_packages "a C compiler" "gcc libc6-dev" "gcc" ;;
   esac
+  have cc || die "a C compiler named cc is missing" "make cc a link to your gcc or clang, in a folder of PATH"
 }
 
 # Any Node that brings an npm will do: OpenClaw's own Node is installed from npm.
