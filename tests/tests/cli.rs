@@ -402,6 +402,26 @@ async fn ctrl_c_ends_a_start_that_waits_for_another_installation() -> Result<()>
     Ok(())
 }
 
+#[tokio::test]
+async fn another_creel_up_is_told_of_before_anything_is_installed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let tools = folder.path().join("tools");
+    std::fs::create_dir(&tools)?;
+    // Whoever installs something waits for ever.
+    let installing = std::fs::File::create(tools.join(".lock"))?;
+    installing.lock()?;
+    let other = std::fs::File::create(folder.path().join("lock"))?;
+    other.lock()?;
+    let mut up = creel_local::process::command(cluster::built_program("creel")?);
+    up.args(["up", "--state-dir"]).arg(folder.path());
+    let said = creel_local::process::run(&mut up, START)
+        .await
+        .err()
+        .context("it runs")?;
+    ensure!(format!("{said:#}").contains("another creel up runs"), "{said:#}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_reads_the_workers_configuration() -> Result<()> {
     let (db, rest) = project_api().await?;

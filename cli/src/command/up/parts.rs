@@ -6,6 +6,7 @@ use anyhow::Context;
 use creel_local::{Stack, StackConfig};
 use creel_worker::{Shutdown, Stopped, WorkerConfig};
 use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::UpArgs;
 use super::project::{self, LocalProject};
@@ -37,9 +38,10 @@ pub(super) async fn start(
         gateway_port: args.port,
         ..StackConfig::new(&args.state_dir)
     };
+    // At the same time, but that another creel up runs here is said before hundreds of megabytes are there.
     let tools = config.tools();
-    let (stack, openclaw) = tokio::join!(Stack::up(&config), tools.openclaw());
-    let stack = stack.context("start the local stack")?;
+    let openclaw = AbortOnDropHandle::new(tokio::spawn(async move { tools.openclaw().await }));
+    let stack = Stack::up(&config).await.context("start the local stack")?;
     progress.done(&format!("Supabase at {}", stack.supabase_url()));
     match start_on(args, stack, openclaw, shutdown, progress).await {
         Ok(started) => Ok(started),
@@ -54,12 +56,15 @@ pub(super) async fn start(
 async fn start_on(
     args: &UpArgs,
     stack: Stack,
-    openclaw: anyhow::Result<PathBuf>,
+    openclaw: AbortOnDropHandle<anyhow::Result<PathBuf>>,
     shutdown: &Shutdown,
     progress: &Progress,
 ) -> Result<(Parts, LocalProject), (Box<Stack>, anyhow::Error)> {
     let prepared = async {
+        progress.doing("installing OpenClaw; the first time takes a while (about 650 MB)");
         let openclaw = openclaw
+            .await
+            .context("wait for OpenClaw's installation")?
             .context("install OpenClaw")?
             .canonicalize()
             .context("find OpenClaw")?;
