@@ -11,7 +11,7 @@ Exit codes:
   0    it worked
   1    it failed; standard error says why
   2    the command line is wrong
-  3    not signed in, or not allowed
+  3    not signed in, or not allowed; also when the database refuses the login
   4    there is no such project, agent, request or host
   5    the database, the Data API or OpenClaw cannot be reached
   6    the agent's request ended in an error
@@ -27,7 +27,7 @@ or no host, 78 the configuration is wrong.";
 #[derive(Debug, Parser)]
 #[command(name = "creel", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Print one JSON value instead of text, errors included.
+    /// Print one JSON object instead of text, errors included; docs/operations.md lists them.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 

@@ -208,4 +208,12 @@ mod tests {
         assert_eq!(seen.message, "list agents: refused");
         assert_eq!(seen.hint.as_deref(), Some("sign in"));
     }
+
+    #[test]
+    fn a_certificate_that_nobody_trusts_is_found_below_the_connection() {
+        let refused = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidData, refused);
+        assert!(certificate_error(&error).is_some_and(|why| why.contains("UnknownIssuer")));
+        assert_eq!(certificate_error(&std::io::Error::other("down")), None);
+    }
 }
