@@ -23,7 +23,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
         creel_core::telemetry::init(QUIET);
     }
     match command {
-        Command::Up(args) => up::run(args, *out).await,
+        Command::Up(args) => Box::pin(up::run(args, *out)).await,
         Command::Worker(args) => worker::run(*args).await,
         Command::Login(args) => login::login(args, *out).await,
         Command::Logout(args) => login::logout(&args, *out).await,

@@ -5,7 +5,7 @@ mod remote;
 
 use std::path::{Path, PathBuf};
 
-use creel_worker::config::ConfigError;
+use creel_worker::config::{ConfigError, Origins};
 use creel_worker::{WorkerArgs, WorkerConfig};
 use serde_json::{Value, json};
 
@@ -31,6 +31,13 @@ pub(crate) struct DoctorArgs {
     /// ~/.openclaw].
     #[arg(long, env = "CREEL_OPENCLAW_STATE_DIR", value_name = "DIR")]
     openclaw_state_dir: Option<PathBuf>,
+
+    /// File that holds the database's URL.
+    #[arg(long, env = "CREEL_DATABASE_URL_FILE", value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    origins: Origins,
 
     #[command(flatten)]
     connection: ConnectionArgs,
@@ -152,10 +159,13 @@ impl DoctorArgs {
     fn worker_config(&self) -> Option<(PathBuf, Result<WorkerConfig, ConfigError>)> {
         let is_local = Path::new(".creel").is_dir();
         let usual = || WorkerConfig::default_file().filter(|path| path.exists() && !is_local);
-        let path = self.config.clone().or_else(usual)?;
+        let path = self.config.clone().or_else(usual);
+        let path = path.or_else(|| self.database_url_file.clone())?;
         let args = WorkerArgs {
-            config: Some(path.clone()),
+            config: self.config.clone(),
             database_url: self.database.database_url.clone(),
+            database_url_file: self.database_url_file.clone(),
+            origins: self.origins,
             database_ca_file: self.database.database_ca_file.clone(),
             openclaw: self.openclaw.clone(),
             openclaw_state_dir: self.openclaw_state_dir.clone(),
