@@ -52,9 +52,15 @@ impl DatabaseArgs {
         })
     }
 
+    /// The certificate that signs that of the database; the one of .creel/env has none.
+    pub(crate) fn ca_file(&self) -> Option<&Path> {
+        self.database_url.as_ref()?;
+        self.database_ca_file.as_deref()
+    }
+
     /// Connects.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        connect(&self.require_url()?, self.database_ca_file.as_deref()).await
+        connect(&self.require_url()?, self.ca_file()).await
     }
 }
 
@@ -105,4 +111,23 @@ where
         }
     });
     Ok(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_in_the_environment_is_not_for_the_local_database() {
+        let local = DatabaseArgs {
+            database_ca_file: Some("ca.crt".into()),
+            ..DatabaseArgs::default()
+        };
+        assert_eq!(local.ca_file(), None);
+        let hosted = DatabaseArgs {
+            database_url: Some(Secret::new("postgresql://h/d")),
+            ..local
+        };
+        assert_eq!(hosted.ca_file(), Some(Path::new("ca.crt")));
+    }
 }

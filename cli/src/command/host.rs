@@ -125,20 +125,14 @@ async fn enroll_command(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
     let file = args.out.as_deref().map(NewPrivateFile::create).transpose()?;
     let enrolled = enroll(&client, &enrolment).await?;
     let id = enrolled.host_id;
-    let url = hand_over(
-        &enrolment,
-        &enrolled,
-        &admin_url,
-        args.database.database_ca_file.as_deref(),
-        file,
-    )
-    .with_context(|| format!("hand over the login of host {id}, which was made"))
-    .map_err(|error| {
-        let message = format!("{error:#}");
-        CliError::new(ErrorKind::Failed, message).hint(format!(
-            "end the login that nobody has: creel host revoke {id}; then enrol the host again"
-        ))
-    })?;
+    let url = hand_over(&enrolment, &enrolled, &admin_url, args.database.ca_file(), file)
+        .with_context(|| format!("hand over the login of host {id}, which was made"))
+        .map_err(|error| {
+            let message = format!("{error:#}");
+            CliError::new(ErrorKind::Failed, message).hint(format!(
+                "end the login that nobody has: creel host revoke {id}; then enrol the host again"
+            ))
+        })?;
     show_enrolled(&enrolment, &enrolled, &url, args.out.as_deref(), out);
     Ok(())
 }
@@ -156,10 +150,14 @@ fn hand_over(
         let text = if is_toml(file.path()) {
             worker_toml(&enrolment.name, &url, ca_file)
         } else {
-            env_file::render(
-                "A host, made by creel host enroll.",
-                &[("DATABASE_URL", url.expose())],
-            )
+            let certificate = ca_file.map(|path| path.display().to_string());
+            let certificate = certificate
+                .as_deref()
+                .map(|path| ("CREEL_DATABASE_CA_FILE", path));
+            let variables: Vec<_> = std::iter::once(("DATABASE_URL", url.expose()))
+                .chain(certificate)
+                .collect();
+            env_file::render("A host, made by creel host enroll.", &variables)
         };
         file.write(&text)?;
     }
