@@ -250,7 +250,7 @@ fn every_supabase_command_in_the_documents_exists() -> Result<()> {
     let cli = cluster::repo().join("tests/js/node_modules/.bin/supabase");
     ensure!(
         cli.exists(),
-        "the Supabase CLI is missing; run: npm ci --prefix tests/js"
+        "the Supabase CLI is missing; run: npm install --prefix tests/js"
     );
     for (document, text) in documents()? {
         let lines = fenced(&text, "sh").into_iter().flatten().map(str::to_owned);

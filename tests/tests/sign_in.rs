@@ -26,7 +26,7 @@ async fn supabase_js_signs_in_refreshes_and_signs_out() -> Result<()> {
     let js = repo().join("tests/js");
     ensure!(
         js.join("node_modules").is_dir(),
-        "supabase-js is missing; run: npm ci --prefix tests/js"
+        "supabase-js is missing; run: npm install --prefix tests/js"
     );
     let mut command = Command::new(tools().node().await?);
     command

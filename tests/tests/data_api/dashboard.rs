@@ -15,7 +15,7 @@ async fn write_as(rest: &Rest, person: Option<&User>, project: &str) -> Value {
     let node = format!("{folder}/node_modules/node/bin/node");
     assert!(
         process::is_executable(node.as_ref()),
-        "tests/js is installed: run `npm ci --prefix tests/js`"
+        "tests/js is installed: run `npm install --prefix tests/js`"
     );
     let mut command = process::command(node);
     command

@@ -16,7 +16,7 @@ pub fn npm_program(name: &str) -> PathBuf {
     let program = repo().join("tests/js/node_modules/.bin").join(name);
     assert!(
         process::is_executable(&program),
-        "tests/js is installed: run `npm ci --prefix tests/js`"
+        "tests/js is installed: run `npm install --prefix tests/js`"
     );
     program
 }
