@@ -55,3 +55,11 @@ need_node() {
   have npm && have node && return
   install_packages "Node.js and npm" "nodejs npm" "node"
 }
+
+# npm carries PostgREST for Linux on x64; elsewhere the system's own package manager may. Without Homebrew, creel
+# says what to install when it finds none.
+need_postgrest() {
+  if [ "$(uname -s)" = Darwin ] && ! have postgrest && have brew; then
+    install_packages "PostgREST" "" "postgrest"
+  fi
+}
