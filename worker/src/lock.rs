@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 
@@ -10,6 +11,13 @@ use crate::exit::Fatal;
 
 /// The name of the lock file in the data directory.
 const FILE_NAME: &str = "worker.lock";
+
+/// A child that a killed worker was just starting shares the lock until it becomes another program, which
+/// takes milliseconds, or longer on a busy machine.
+const INHERITED_LIMIT: Duration = Duration::from_secs(2);
+
+/// How often the lock is tried in that time.
+const TRY_EVERY: Duration = Duration::from_millis(20);
 
 /// The lock; it ends with the process, however that ends, or when the worker inside it has ended.
 ///
@@ -23,7 +31,22 @@ pub(crate) struct HostLock {
 
 impl HostLock {
     /// Takes the lock, or says who has it.
-    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) async fn take(data_dir: &Path) -> anyhow::Result<Self> {
+        let tries = async {
+            loop {
+                match Self::try_take(data_dir) {
+                    Err(error) if is_held(&error) => tokio::time::sleep(TRY_EVERY).await,
+                    settled => return settled,
+                }
+            }
+        };
+        match tokio::time::timeout(INHERITED_LIMIT, tries).await {
+            Ok(settled) => settled,
+            Err(_) => Self::try_take(data_dir),
+        }
+    }
+
+    fn try_take(data_dir: &Path) -> anyhow::Result<Self> {
         let shown = data_dir.display();
         std::fs::create_dir_all(data_dir)
             .with_context(|| format!("make the data directory {shown} (data_dir)"))?;
@@ -61,18 +84,36 @@ impl HostLock {
     }
 }
 
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Fatal::AlreadyRunning { .. }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_second_worker_is_told_which_process_runs() {
+    #[tokio::test(start_paused = true)]
+    async fn a_lock_that_a_killed_worker_s_child_still_shares_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let killed = HostLock::take(folder.path()).await.expect("the first");
+        let shared = killed._file.try_clone().expect("share it");
+        drop(killed);
+        let child = async {
+            tokio::time::sleep(INHERITED_LIMIT / 2).await;
+            drop(shared);
+        };
+        let (second, ()) = tokio::join!(HostLock::take(folder.path()), child);
+        second.expect("the lock comes free");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_second_worker_is_told_which_process_runs() {
         let folder = tempfile::tempdir().expect("a folder");
         let data_dir = folder.path().join("new");
-        let first = HostLock::take(&data_dir).expect("the first");
-        let said = HostLock::take(&data_dir).expect_err("refused").to_string();
+        let first = HostLock::take(&data_dir).await.expect("the first");
+        let said = HostLock::take(&data_dir).await.expect_err("refused").to_string();
         assert!(said.contains(&std::process::id().to_string()), "{said}");
         drop(first);
-        HostLock::take(&data_dir).expect("free again");
+        HostLock::take(&data_dir).await.expect("free again");
     }
 }

@@ -62,7 +62,7 @@ impl Kit {
 /// worker shuts its runtime down with a time limit, or it would wait for that thread without end.
 pub async fn run(config: WorkerConfig, shutdown: Shutdown) -> anyhow::Result<Stopped> {
     // The lock comes first: it makes the data directory, by whose true path children are marked.
-    let lock = HostLock::take(&config.data_dir)?;
+    let lock = HostLock::take(&config.data_dir).await?;
     let kit = Kit::of_this_version(&config);
     run_locked(lock, config, shutdown, kit).await
 }
@@ -73,7 +73,7 @@ pub async fn run_with(
     shutdown: Shutdown,
     jobs: Vec<Arc<dyn Job>>,
 ) -> anyhow::Result<Stopped> {
-    let lock = HostLock::take(&config.data_dir)?;
+    let lock = HostLock::take(&config.data_dir).await?;
     let data_dir = config.data_dir.clone();
     let kit = Kit {
         session_id: Uuid::new_v4(),
