@@ -70,6 +70,30 @@ $$;
 
 
 --
+-- Name: add_doc_bytes(text, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  most constant bigint := (select s.max_doc_bytes_per_project from creel.settings s);
+  total bigint;
+begin
+  insert into creel.doc_usage as u (project_id, size_bytes) values (of_project, add_doc_bytes.size_bytes)
+  on conflict (project_id) do update set size_bytes = u.size_bytes + excluded.size_bytes
+  returning u.size_bytes into total;
+  if total > most then
+    raise exception 'project % keeps too much text in its documents and their versions: the limit is % bytes',
+      of_project, most
+      using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
+  end if;
+end
+$$;
+
+
+--
 -- Name: backoff(integer); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -187,18 +211,8 @@ CREATE FUNCTION creel.count_doc_bytes() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-declare
-  most constant bigint := (select s.max_doc_bytes_per_project from creel.settings s);
-  total bigint;
 begin
-  insert into creel.doc_usage as u (project_id, size_bytes) values (new.project_id, octet_length(new.content))
-  on conflict (project_id) do update set size_bytes = u.size_bytes + excluded.size_bytes
-  returning u.size_bytes into total;
-  if total > most then
-    raise exception 'project % keeps too much text in its documents and their versions: the limit is % bytes',
-      new.project_id, most
-      using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
-  end if;
+  perform creel.add_doc_bytes(new.project_id, octet_length(new.content));
   return null;
 end
 $$;
@@ -250,7 +264,7 @@ begin
   delete from creel.items i using old_rows o where i.item_id = o.id;
   -- Whoever was at work on a deleted item has lost it.
   update creel.lanes l
-  set token = null, session_id = null, expires_at = null,
+  set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
       head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids) and not exists (select from creel.items i where i.seq = l.head);
   perform creel.notify_lanes(lane_ids);
@@ -294,6 +308,13 @@ declare
 begin
   select * into strict registered from creel.queues q where q.queue = to_queue;
 
+  -- A new lane has its agent's host: an agent that is being placed at this moment is waited for.
+  perform 1 from public.agents a
+  where (a.project_id, a.agent_key) in (select n.* from unnest(project_ids, agent_keys) n)
+    and not exists (
+      select from creel.lanes l
+      where l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = registered.lane_kind)
+  order by a.id for share of a;
   insert into creel.lanes (project_id, agent_key, kind, priority, host_id)
   select distinct a.project_id, a.agent_key, registered.lane_kind, registered.priority, a.host_id
   from unnest(project_ids, agent_keys) as n (project_id, agent_key)
@@ -317,7 +338,7 @@ begin
   -- that is under way sees these items or is seen by this.
   perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
   update creel.lanes l
-  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids) and l.head is null;
   perform creel.notify_lanes(lane_ids);
 end
@@ -557,6 +578,12 @@ begin
   new.status := old.status;
   new.created_at := old.created_at;
   new.host_id := coalesce(old.host_id, new.host_id);
+  if old.host_id is null and new.host_id is not null then
+    -- Whatever it was on a host that is gone, there it is to be made anew.
+    new.provisioned := false;
+    new.workspace_path := null;
+    new.openclaw_id := null;
+  end if;
   new.host_pinned := case when old.host_id is null then new.host_id is not null else old.host_pinned end;
   new.agent_id_short := case
     when old.openclaw_id is not null then old.agent_id_short
@@ -632,6 +659,9 @@ begin
   if tg_op = 'UPDATE' and new.version = old.version then
     return null;
   end if;
+  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
+  perform creel.add_doc_bytes(
+    new.project_id, 256 + octet_length(new.agent_key) + coalesce(octet_length(new.updated_by), 0));
   insert into public.brain_doc_contents (project_id, sha256, content)
   values (new.project_id, new.sha256, new.content) on conflict do nothing;
   insert into public.brain_doc_versions (
@@ -995,7 +1025,7 @@ begin
   chosen := array(
     select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (projects)
+      and l.project_id = any (projects) and a.host_id is null
     order by l.priority desc, l.head limit greatest(least(most, room), 0)
     for no key update of l, a skip locked
   );
@@ -1327,7 +1357,8 @@ begin
   update creel.lanes l
   set token = null, session_id = null, expires_at = null,
       not_before = case when s.wait is null then '-infinity' else now() + s.wait end
-  from unnest(settlements) s where l.head = s.seq;
+  from unnest(settlements) s join creel.items i on i.seq = s.seq
+  where l.id = i.lane_id and l.head = s.seq;
 
   with gone as (
     delete from creel.items i using unnest(settlements) s
@@ -1337,7 +1368,7 @@ begin
   select array_agg(distinct g.lane_id) into lane_ids from gone g;
   -- A statement of its own, so that it sees what was enqueued until the lanes were locked.
   update creel.lanes l
-  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids);
 end
 $_$;
@@ -1406,7 +1437,10 @@ begin
          select o.id from creel.lanes o, creel.settings s
          where o.head is not null and o.token is null
            and o.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
-         limit 500)
+           and exists (
+             select from creel.items i
+             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         order by o.hopeless_since limit 500)
     order by l.id for update skip locked);
   if lane_ids = '{}' then
     return 0;
@@ -1533,6 +1567,13 @@ declare
   lane_ids bigint[];
 begin
   lane_ids := array(
+    with roomy as materialized (
+      select h.id from public.hosts h
+      join public.host_heartbeats o on o.host_id = h.id
+      join creel.settings s on o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+      where h.status not in ('draining', 'retired')
+        and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')
+    )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     join public.hosts g on g.id = l.host_id
@@ -1545,12 +1586,8 @@ begin
         or (g.status = 'draining'
           or coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second')
         and exists (
-          select from public.project_hosts p
-          join public.hosts h on h.id = p.host_id
-          join public.host_heartbeats o on o.host_id = p.host_id
-          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-            and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
-            and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')))
+          select from public.project_hosts p join roomy r on r.id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id))
     order by l.id limit 500 for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
@@ -1627,7 +1664,7 @@ begin
   end if;
   update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
   update creel.lanes l set token = null, session_id = null, expires_at = null
-  from creel.items i where i.item_id = any (item_ids) and l.head = i.seq;
+  from creel.items i where i.item_id = any (item_ids) and l.id = i.lane_id and l.head = i.seq;
   return array(
     select id from unnest(lane_ids) id
     where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
@@ -1752,7 +1789,7 @@ CREATE FUNCTION creel.wish_removal() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
-  if old.openclaw_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
+  if old.openclaw_id is null or old.host_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
     return old;
   end if;
   update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';
@@ -1846,7 +1883,8 @@ begin
 
     with leased as (
       update creel.lanes u
-      set token = gen_random_uuid(), session_id = session, expires_at = now() + lease_ms * interval '1 millisecond'
+      set token = gen_random_uuid(), session_id = session, hopeless_since = null,
+          expires_at = now() + lease_ms * interval '1 millisecond'
       where u.id = any (array(
         select c.id from creel.lanes c
         where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
@@ -2029,6 +2067,7 @@ COMMENT ON FUNCTION public.progress(jsonb) IS 'Host function: {api, token, resul
 CREATE FUNCTION public.read_docs(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   held creel.items;
@@ -2060,6 +2099,7 @@ COMMENT ON FUNCTION public.read_docs(jsonb) IS 'Host function: {api, token} -> {
 CREATE FUNCTION public.record_docs(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 declare
   held creel.items;
@@ -2213,6 +2253,7 @@ $$;
 CREATE FUNCTION public.sweep(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '800ms'
     AS $_$
 begin
   perform creel.require_api($1);
@@ -4041,6 +4082,13 @@ REVOKE ALL ON TYPE creel.settlement FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.actor() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION add_doc_bytes(of_project text, size_bytes bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) FROM PUBLIC;
 
 
 --

@@ -101,6 +101,12 @@ begin
   new.status := old.status;
   new.created_at := old.created_at;
   new.host_id := coalesce(old.host_id, new.host_id);
+  if old.host_id is null and new.host_id is not null then
+    -- Whatever it was on a host that is gone, there it is to be made anew.
+    new.provisioned := false;
+    new.workspace_path := null;
+    new.openclaw_id := null;
+  end if;
   new.host_pinned := case when old.host_id is null then new.host_id is not null else old.host_pinned end;
   new.agent_id_short := case
     when old.openclaw_id is not null then old.agent_id_short
@@ -147,7 +153,7 @@ create trigger agents_wished_host
 create function creel.wish_removal() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  if old.openclaw_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
+  if old.openclaw_id is null or old.host_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
     return old;
   end if;
   update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';

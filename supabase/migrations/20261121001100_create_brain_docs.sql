@@ -90,20 +90,27 @@ create table creel.doc_usage (
 
 revoke all on creel.doc_usage from public, anon, authenticated, service_role;
 
-create function creel.count_doc_bytes() returns trigger
-language plpgsql security definer set search_path = '' as $$
+create function creel.add_doc_bytes(of_project text, size_bytes bigint) returns void
+language plpgsql set search_path = '' as $$
 declare
   most constant bigint := (select s.max_doc_bytes_per_project from creel.settings s);
   total bigint;
 begin
-  insert into creel.doc_usage as u (project_id, size_bytes) values (new.project_id, octet_length(new.content))
+  insert into creel.doc_usage as u (project_id, size_bytes) values (of_project, add_doc_bytes.size_bytes)
   on conflict (project_id) do update set size_bytes = u.size_bytes + excluded.size_bytes
   returning u.size_bytes into total;
   if total > most then
     raise exception 'project % keeps too much text in its documents and their versions: the limit is % bytes',
-      new.project_id, most
+      of_project, most
       using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
   end if;
+end
+$$;
+
+create function creel.count_doc_bytes() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform creel.add_doc_bytes(new.project_id, octet_length(new.content));
   return null;
 end
 $$;
@@ -117,6 +124,9 @@ begin
   if tg_op = 'UPDATE' and new.version = old.version then
     return null;
   end if;
+  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
+  perform creel.add_doc_bytes(
+    new.project_id, 256 + octet_length(new.agent_key) + coalesce(octet_length(new.updated_by), 0));
   insert into public.brain_doc_contents (project_id, sha256, content)
   values (new.project_id, new.sha256, new.content) on conflict do nothing;
   insert into public.brain_doc_versions (
@@ -175,5 +185,6 @@ revoke all on public.brain_docs, public.brain_doc_contents, public.brain_doc_ver
 revoke all on sequence public.brain_doc_versions_id_seq from public, anon, authenticated, service_role;
 grant select, insert, update on public.brain_docs to authenticated, service_role;
 grant select on public.brain_doc_contents, public.brain_doc_versions to authenticated, service_role;
-revoke all on function creel.number_doc_version(), creel.count_doc_bytes(), creel.keep_doc_version(), creel.limit_docs()
+revoke all on function creel.number_doc_version(), creel.add_doc_bytes(text, bigint), creel.count_doc_bytes(),
+  creel.keep_doc_version(), creel.limit_docs()
   from public, anon, authenticated, service_role;

@@ -20,6 +20,13 @@ declare
 begin
   select * into strict registered from creel.queues q where q.queue = to_queue;
 
+  -- A new lane has its agent's host: an agent that is being placed at this moment is waited for.
+  perform 1 from public.agents a
+  where (a.project_id, a.agent_key) in (select n.* from unnest(project_ids, agent_keys) n)
+    and not exists (
+      select from creel.lanes l
+      where l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = registered.lane_kind)
+  order by a.id for share of a;
   insert into creel.lanes (project_id, agent_key, kind, priority, host_id)
   select distinct a.project_id, a.agent_key, registered.lane_kind, registered.priority, a.host_id
   from unnest(project_ids, agent_keys) as n (project_id, agent_key)
@@ -43,7 +50,7 @@ begin
   -- that is under way sees these items or is seen by this.
   perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
   update creel.lanes l
-  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids) and l.head is null;
   perform creel.notify_lanes(lane_ids);
 end
@@ -77,7 +84,7 @@ begin
   delete from creel.items i using old_rows o where i.item_id = o.id;
   -- Whoever was at work on a deleted item has lost it.
   update creel.lanes l
-  set token = null, session_id = null, expires_at = null,
+  set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
       head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids) and not exists (select from creel.items i where i.seq = l.head);
   perform creel.notify_lanes(lane_ids);

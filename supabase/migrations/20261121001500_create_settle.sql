@@ -92,7 +92,8 @@ begin
   update creel.lanes l
   set token = null, session_id = null, expires_at = null,
       not_before = case when s.wait is null then '-infinity' else now() + s.wait end
-  from unnest(settlements) s where l.head = s.seq;
+  from unnest(settlements) s join creel.items i on i.seq = s.seq
+  where l.id = i.lane_id and l.head = s.seq;
 
   with gone as (
     delete from creel.items i using unnest(settlements) s
@@ -102,7 +103,7 @@ begin
   select array_agg(distinct g.lane_id) into lane_ids from gone g;
   -- A statement of its own, so that it sees what was enqueued until the lanes were locked.
   update creel.lanes l
-  set head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids);
 end
 $$;

@@ -41,7 +41,7 @@ begin
   chosen := array(
     select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (projects)
+      and l.project_id = any (projects) and a.host_id is null
     order by l.priority desc, l.head limit greatest(least(most, room), 0)
     for no key update of l, a skip locked
   );
@@ -103,7 +103,7 @@ begin
   end if;
   update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
   update creel.lanes l set token = null, session_id = null, expires_at = null
-  from creel.items i where i.item_id = any (item_ids) and l.head = i.seq;
+  from creel.items i where i.item_id = any (item_ids) and l.id = i.lane_id and l.head = i.seq;
   return array(
     select id from unnest(lane_ids) id
     where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
@@ -147,7 +147,8 @@ begin
 
     with leased as (
       update creel.lanes u
-      set token = gen_random_uuid(), session_id = session, expires_at = now() + lease_ms * interval '1 millisecond'
+      set token = gen_random_uuid(), session_id = session, hopeless_since = null,
+          expires_at = now() + lease_ms * interval '1 millisecond'
       where u.id = any (array(
         select c.id from creel.lanes c
         where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
@@ -203,6 +204,7 @@ comment on function public.claim(jsonb) is
   'later write about it; its lease lasts lease_ms unless a tick renews it.';
 
 revoke all on function creel.require_api(jsonb), creel.projects_of_host(uuid), creel.place(uuid, text[], int),
-  creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]), creel.unlease(bigint[], uuid[]), public.claim(jsonb)
+  creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]),
+  creel.unlease(bigint[], uuid[]), public.claim(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.claim(jsonb) to creel_host;

@@ -71,6 +71,13 @@ declare
   lane_ids bigint[];
 begin
   lane_ids := array(
+    with roomy as materialized (
+      select h.id from public.hosts h
+      join public.host_heartbeats o on o.host_id = h.id
+      join creel.settings s on o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+      where h.status not in ('draining', 'retired')
+        and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')
+    )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     join public.hosts g on g.id = l.host_id
@@ -83,12 +90,8 @@ begin
         or (g.status = 'draining'
           or coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second')
         and exists (
-          select from public.project_hosts p
-          join public.hosts h on h.id = p.host_id
-          join public.host_heartbeats o on o.host_id = p.host_id
-          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-            and o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
-            and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')))
+          select from public.project_hosts p join roomy r on r.id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id))
     order by l.id limit 500 for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
@@ -138,7 +141,10 @@ begin
          select o.id from creel.lanes o, creel.settings s
          where o.head is not null and o.token is null
            and o.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
-         limit 500)
+           and exists (
+             select from creel.items i
+             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+         order by o.hopeless_since limit 500)
     order by l.id for update skip locked);
   if lane_ids = '{}' then
     return 0;
@@ -235,7 +241,7 @@ end
 $$;
 
 create function public.sweep(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 begin
   perform creel.require_api($1);
   -- A host asks as often as it likes; it is swept no more often than by ticks.

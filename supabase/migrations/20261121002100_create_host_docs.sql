@@ -4,7 +4,7 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function public.read_docs(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   held creel.items;
 begin
@@ -21,7 +21,7 @@ end
 $$;
 
 create function public.record_docs(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
 declare
   held creel.items;
   created jsonb;

@@ -313,7 +313,7 @@ async fn a_result_that_is_odd_spoils_no_other_finish() {
 async fn texts_of_a_project_are_bounded_with_all_their_versions() {
     let f = Fixture::new().await;
     f.admin
-        .execute("update creel.settings set max_doc_bytes_per_project = 2500", &[])
+        .execute("update creel.settings set max_doc_bytes_per_project = 4000", &[])
         .await
         .expect("set");
     let write = |n: u32| {
@@ -332,4 +332,64 @@ async fn texts_of_a_project_are_bounded_with_all_their_versions() {
         .await
         .expect_err("a third does not");
     assert_eq!(full.code().map(|c| c.code().to_owned()).as_deref(), Some("PT429"));
+}
+
+#[tokio::test]
+async fn a_moment_without_a_host_long_ago_does_not_end_what_waits_now() {
+    let f = Fixture::new().await;
+    let id = f.request("agent:scout:main").await;
+    f.sweep().await;
+    let host = f.host(&["p1"]).await;
+    let held = host.claim_one().await;
+    f.pass(10).await;
+    host.tick(&[held]).await;
+    f.admin
+        .execute(
+            "update creel.items set enqueued_at = now() - interval '1 day'",
+            &[],
+        )
+        .await
+        .expect("age it");
+    host.release(&[held], false).await;
+    f.admin
+        .execute("delete from project_hosts", &[])
+        .await
+        .expect("swap hosts");
+    f.sweep().await;
+    assert_eq!(f.status(id).await, "queued", "there is time to add another host");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_not_moved_by_work_that_was_written_while_it_was_placed() {
+    let f = Fixture::new().await;
+    f.admin
+        .batch_execute(
+            "create table public.chores (id uuid primary key default gen_random_uuid(), project_id text, agent_key text,
+               status text default 'todo', result jsonb, waiting_for text, woken_by text, deadline_at timestamptz,
+               begun timestamptz, ended timestamptz);
+             insert into creel.queues (queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at)
+               values ('chores', 'public.chores', 'work', 0, 'todo', 'doing', 'did', 'dropped', 'begun', 'ended');
+             select creel.join_queue('public.chores')",
+        )
+        .await
+        .expect("make a second queue");
+    let (first, second) = (f.host(&["p1"]).await, f.host(&["p1"]).await);
+    f.request("agent:scout:main").await;
+    let writing = f.test.postgres().await.expect("connect");
+    writing
+        .batch_execute("begin; insert into chores (project_id, agent_key) values ('p1', 'agent:scout:main')")
+        .await
+        .expect("write work");
+    let early = first.claim(10).await;
+    writing.batch_execute("commit").await.expect("commit");
+    let mut held: Vec<_> = early.iter().chain(&first.claim(10).await).cloned().collect();
+    held.extend(second.claim(10).await);
+    let places = f
+        .admin
+        .query("select distinct host_id from creel.lanes", &[])
+        .await
+        .expect("read lanes");
+    assert_eq!(places.len(), 1, "both lanes are where the agent is");
+    assert_eq!(places[0].get::<_, Option<Uuid>>(0), Some(first.host));
+    assert_eq!(held.len(), 2, "and both items were claimed there");
 }
