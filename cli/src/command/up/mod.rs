@@ -69,18 +69,21 @@ async fn serve(
         let openclaw = parts.openclaw.clone();
         let state_dir = parts.openclaw_state_dir.clone();
         return tokio::select! {
+            // First: a worker that was told to stop does end.
+            biased;
+            () = shutdown.draining() => Err(interrupted().into()),
             done = once::provision(project, &openclaw, &state_dir, out) => done,
             ended = parts.ended() => Err(ended),
-            () = shutdown.draining() => Err(interrupted().into()),
         };
     }
     report::show(parts, project, out);
     tokio::select! {
-        ended = parts.ended() => Err(ended),
+        biased;
         () = shutdown.draining() => {
             out.note("Stopping…");
             Ok(())
         }
+        ended = parts.ended() => Err(ended),
     }
 }
 
