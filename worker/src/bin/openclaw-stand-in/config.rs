@@ -29,16 +29,18 @@ impl State {
         })
     }
 
-    /// Writes a line about this call, and takes the fault that it is to have.
+    /// Takes the fault that this call is to have, and writes a line about it: who sees the line knows that
+    /// the fault is counted.
     pub(crate) fn log_and_take_fault(&self, call: &str, args: &[String]) -> io::Result<Option<Fault>> {
         let _locked = self.lock()?;
+        let fault = fault::take(&self.dir.join("stand-in.json"), call)?;
         let line = json!({ "command": call, "args": args, "pid": std::process::id() });
         let mut log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.dir.join("stand-in.log"))?;
         log.write_all(format!("{line}\n").as_bytes())?;
-        fault::take(&self.dir.join("stand-in.json"), call)
+        Ok(fault)
     }
 
     /// The configuration; as the real one makes it, if there is none.
