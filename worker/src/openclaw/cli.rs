@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::config_file::{self, Answer};
 use super::output::{error_message, first_json, shown};
-use super::{Broker, Entry, MIN_VERSION, OpenClaw, OpenClawError, Version, gateway};
+use super::{Broker, Entry, MIN_VERSION, NewAgent, OpenClaw, OpenClawError, Version, gateway};
 use crate::process::{Finished, ProcessError, Run, Runner};
 
 /// Exit code of a shell or of `env` that did not find what it was to start.
@@ -233,24 +233,26 @@ impl OpenClaw for CliDriver {
         Ok(listed.into_iter().map(Entry::from).collect())
     }
 
-    async fn add(&self, id: &AgentId, workspace: &Path) -> Result<(), OpenClawError> {
+    async fn add(&self, agent: &NewAgent) -> Result<(), OpenClawError> {
         let command = "agents add";
         let args = vec![
             "agents".into(),
             "add".into(),
-            id.as_str().into(),
-            option("--workspace", workspace),
+            agent.id.as_str().into(),
+            option("--workspace", &agent.workspace),
             "--non-interactive".into(),
             "--json".into(),
         ];
         let turn = self.broker.turn().await;
         let finished = match self.call(command, self.settings.limits.add, args, turn).await {
             Err(OpenClawError::Failed { message, .. }) if message.ends_with("already exists.") => {
-                return Err(OpenClawError::AlreadyExists { id: id.to_string() });
+                return Err(OpenClawError::AlreadyExists {
+                    id: agent.id.to_string(),
+                });
             }
             finished => finished?,
         };
-        answers_for(id, command, &finished)
+        answers_for(&agent.id, command, &finished)
     }
 
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError> {

@@ -8,7 +8,7 @@ mod gateway;
 mod output;
 mod version;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_trait::async_trait;
 use creel_core::id::AgentId;
@@ -27,12 +27,38 @@ pub trait OpenClaw: Send + Sync {
     async fn find(&self, id: &AgentId) -> Result<Option<Entry>, OpenClawError>;
     /// All agents.
     async fn list(&self) -> Result<Vec<Entry>, OpenClawError>;
-    /// Registers an agent. [`OpenClawError::AlreadyExists`] if there is one with this id.
-    async fn add(&self, id: &AgentId, workspace: &Path) -> Result<(), OpenClawError>;
+    /// Registers an agent. [`OpenClawError::AlreadyExists`] if there is one with this id. Its name and emoji
+    /// may come with it at no further cost; only [`OpenClaw::set_identity`] gives them for sure.
+    async fn add(&self, agent: &NewAgent) -> Result<(), OpenClawError>;
     /// Gives an agent its name and emoji; no emoji leaves the one it has.
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError>;
     /// Whether the gateway of this configuration is up, and with it all registered agents.
     async fn is_served(&self) -> bool;
+}
+
+/// An agent that is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAgent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its folder, absolute, which is there already.
+    pub workspace: PathBuf,
+    /// What people see.
+    pub name: String,
+    /// The emoji that people see.
+    pub emoji: Option<String>,
+}
+
+impl NewAgent {
+    /// An agent that is called as its id.
+    pub fn unnamed(id: AgentId, workspace: impl Into<PathBuf>) -> Self {
+        Self {
+            name: id.to_string(),
+            workspace: workspace.into(),
+            emoji: None,
+            id,
+        }
+    }
 }
 
 /// An agent in OpenClaw's configuration.

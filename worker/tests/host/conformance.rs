@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use creel_worker::openclaw::{MIN_VERSION, OpenClaw, OpenClawError};
+use creel_worker::openclaw::{MIN_VERSION, NewAgent, OpenClaw, OpenClawError};
 
 use crate::support::{Host, id};
 
@@ -37,7 +37,10 @@ async fn an_agent_is_not_there_before_it_is_added(openclaw: &dyn OpenClaw) {
 
 async fn an_added_agent_is_found_with_its_workspace(openclaw: &dyn OpenClaw, workspaces: &Path) {
     let workspace = workspaces.join("alpha");
-    openclaw.add(&id("alpha"), &workspace).await.expect("it is added");
+    openclaw
+        .add(&NewAgent::unnamed(id("alpha"), &workspace))
+        .await
+        .expect("it is added");
     let entry = openclaw
         .find(&id("alpha"))
         .await
@@ -52,7 +55,9 @@ async fn an_added_agent_is_found_with_its_workspace(openclaw: &dyn OpenClaw, wor
 }
 
 async fn a_second_agent_of_the_same_id_is_refused(openclaw: &dyn OpenClaw, workspaces: &Path) {
-    let again = openclaw.add(&id("alpha"), &workspaces.join("other")).await;
+    let again = openclaw
+        .add(&NewAgent::unnamed(id("alpha"), workspaces.join("other")))
+        .await;
     assert!(
         matches!(&again, Err(OpenClawError::AlreadyExists { id }) if id == "alpha"),
         "{again:?}"
@@ -113,7 +118,10 @@ async fn files_that_are_there_are_kept(openclaw: &dyn OpenClaw, workspaces: &Pat
     let workspace = workspaces.join("beta");
     std::fs::create_dir_all(workspace.join(".creel")).expect("make the folder");
     std::fs::write(workspace.join("SOUL.md"), "mine").expect("write");
-    openclaw.add(&id("beta"), &workspace).await.expect("it is added");
+    openclaw
+        .add(&NewAgent::unnamed(id("beta"), &workspace))
+        .await
+        .expect("it is added");
     assert_eq!(crate::support::read(workspace.join("SOUL.md")), "mine");
     assert!(
         workspace.join("AGENTS.md").is_file(),

@@ -3,13 +3,15 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
-use creel_worker::openclaw::OpenClawError as E;
+use creel_worker::openclaw::{NewAgent, OpenClawError as E};
 use serde_json::json;
 
 use crate::support::{Host, id};
 
 async fn add(host: &Host) -> Result<(), E> {
-    host.openclaw().add(&id("a"), &host.workspaces().join("a")).await
+    host.openclaw()
+        .add(&NewAgent::unnamed(id("a"), host.workspaces().join("a")))
+        .await
 }
 
 #[tokio::test]
@@ -95,7 +97,12 @@ async fn writes_wait_for_each_other_and_reads_do_not() {
     let began = Instant::now();
     let add = |name: &'static str| {
         let (openclaw, path) = (openclaw.clone(), host.workspaces().join(name));
-        async move { openclaw.add(&id(name), &path).await.map(|()| began.elapsed()) }
+        async move {
+            openclaw
+                .add(&NewAgent::unnamed(id(name), &path))
+                .await
+                .map(|()| began.elapsed())
+        }
     };
     let list = async { openclaw.list().await.map(|_| began.elapsed()) };
     let (a, b, listed) = tokio::join!(add("a"), add("b"), list);
@@ -114,12 +121,12 @@ async fn a_dropped_write_ends_before_the_next_one_begins() {
     let openclaw = host.openclaw();
     let hanging = tokio::spawn({
         let (openclaw, path) = (openclaw.clone(), host.workspaces().join("a"));
-        async move { openclaw.add(&id("a"), &path).await }
+        async move { openclaw.add(&NewAgent::unnamed(id("a"), &path)).await }
     });
     crate::support::eventually("it hangs", || host.calls("add") == 1).await;
     hanging.abort();
     openclaw
-        .add(&id("b"), &host.workspaces().join("b"))
+        .add(&NewAgent::unnamed(id("b"), host.workspaces().join("b")))
         .await
         .expect("it is added");
     assert_eq!(host.processes(), Vec::<u32>::new());

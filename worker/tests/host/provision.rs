@@ -8,6 +8,7 @@ use creel_core::host_api::{Doc, Provisioned, ReadDocsReply, RecordDocsReply};
 use creel_core::status::DocType;
 use creel_worker::job::provision::Step;
 use creel_worker::job::{JobError, JobRows, MemoryRows};
+use creel_worker::openclaw::NewAgent;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
@@ -291,7 +292,7 @@ async fn the_agent_of_somebody_else_is_left_alone() {
     let host = Host::new();
     let elsewhere = host.path().join("elsewhere");
     host.openclaw()
-        .add(&id("scout"), &elsewhere)
+        .add(&NewAgent::unnamed(id("scout"), &elsewhere))
         .await
         .expect("it is added");
     let failure = host.failure(&row(json!({}))).await;

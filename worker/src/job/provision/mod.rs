@@ -109,7 +109,7 @@ impl ProvisionJob {
             return with(disk, workspace, Workspace::restore_identity).await;
         }
         with(disk, workspace, Workspace::keep_identity).await?;
-        let added = self.openclaw.add(&wish.id, workspace.path()).await;
+        let added = self.openclaw.add(&wish.new_agent(workspace.path())).await;
         with(disk, workspace, Workspace::restore_identity).await?;
         match added {
             Err(OpenClawError::AlreadyExists { .. }) if self.is_there(wish, disk, workspace).await? => Ok(()),

@@ -1,11 +1,13 @@
 //! Checks what a row asks for, before anything is run.
 
+use std::path::Path;
+
 use creel_core::host_api::{AgentRow, Item, ProvisionRequest};
 use creel_core::id::{AgentId, AgentIdError};
 
 use super::failure::{malformed, not_placed};
 use crate::job::Failure;
-use crate::openclaw::Entry;
+use crate::openclaw::{Entry, NewAgent};
 use crate::workspace::{Owner, Persona};
 
 /// A name that no list on a page has to cut.
@@ -29,6 +31,16 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// The agent as OpenClaw is to have it.
+    pub fn new_agent(&self, workspace: &Path) -> NewAgent {
+        NewAgent {
+            id: self.id.clone(),
+            workspace: workspace.to_owned(),
+            name: self.persona.name.clone(),
+            emoji: self.emoji().map(ToOwned::to_owned),
+        }
+    }
+
     /// The emoji, if one was wished for.
     pub fn emoji(&self) -> Option<&str> {
         Some(self.persona.emoji.as_str()).filter(|emoji| !emoji.is_empty())
