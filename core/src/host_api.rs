@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::status::{DocType, Outcome, RequestStatus, WokenBy};
+use crate::status::{DocType, HostEventKind, Outcome, RequestStatus, WokenBy};
 
 /// The version of these functions. The database answers an unknown one with SQLSTATE [`UPGRADE_NEEDED`].
 pub const API: u32 = 1;
@@ -85,6 +85,27 @@ pub struct HostReport {
     pub cpu_percent: Option<f32>,
     /// Memory in use on the whole machine, MB.
     pub ram_mb: Option<u64>,
+    /// What of OpenClaw is on the host, as `hosts.runtime` shows it; told only when it has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Value>,
+    /// What happened on the host since the last tick, at most [`HOST_EVENTS_MAX`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<HostEvent>,
+}
+
+/// How many events the database takes with one tick; a host that has more to tell says it with the next.
+pub const HOST_EVENTS_MAX: usize = 20;
+
+/// The longest payload of an event, as JSON; the database leaves a longer one away.
+pub const HOST_EVENT_MAX_BYTES: usize = 4_096;
+
+/// Something that happened on a host. It becomes a row of `events`; twice when the answer to a tick is lost.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HostEvent {
+    /// What happened.
+    pub kind: HostEventKind,
+    /// What a person needs to know of it, an object; no secret.
+    pub payload: Value,
 }
 
 /// Answer of `tick`.

@@ -227,6 +227,23 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// `events.kind`, as far as a host writes it by its tick; `creel.log_host_events` knows the same ones.
+    HostEventKind {
+        /// OpenClaw's configuration could not be read, and the last good one was put back. Set by the broker.
+        ConfigRestored = "openclaw.config_restored",
+        /// OpenClaw's configuration cannot be used, and there is nothing to put back. Set by the broker and
+        /// by whoever keeps the gateway.
+        ConfigUnusable = "openclaw.config_unusable",
+        /// The host's gateway was started by the worker and is ready.
+        GatewayStarted = "gateway.started",
+        /// The host's gateway ended by itself, or did not get ready in time.
+        GatewayFailed = "gateway.failed",
+        /// The host's gateway failed too often; a person is to look at it.
+        GatewayGivenUp = "gateway.given_up",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -148,6 +148,7 @@ impl Daemon {
             wake: self.wake.clone(),
             health: self.health.clone(),
             openclaw_version: versions.map(VersionWatch::latest),
+            events: self.kit.events.clone(),
         }
     }
 

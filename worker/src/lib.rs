@@ -10,6 +10,7 @@ mod finish;
 mod health;
 mod held;
 mod host;
+pub mod host_events;
 mod http;
 mod jitter;
 pub mod job;

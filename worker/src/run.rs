@@ -9,6 +9,7 @@ use crate::config::WorkerConfig;
 use crate::daemon::Daemon;
 use crate::db::Connector;
 use crate::exit::{Fatal, Stopped};
+use crate::host_events::HostEvents;
 use crate::http::{self, Pages};
 use crate::job::Job;
 use crate::job::provision::ProvisionJob;
@@ -27,6 +28,8 @@ pub(crate) struct Kit {
     pub(crate) runner: Option<Runner>,
     /// Whose version the host tells.
     pub(crate) openclaw: Option<Arc<dyn OpenClaw>>,
+    /// What happened on the host, for the tick to tell.
+    pub(crate) events: Arc<HostEvents>,
     /// The worker's own folder, by which its children are told from others'.
     pub(crate) data_dir: PathBuf,
 }
@@ -50,6 +53,7 @@ impl Kit {
             ))],
             runner: Some(runner),
             openclaw: Some(openclaw),
+            events: Arc::default(),
             data_dir: config.data_dir.clone(),
         }
     }
@@ -80,6 +84,7 @@ pub async fn run_with(
         jobs,
         runner: None,
         openclaw: None,
+        events: Arc::default(),
         data_dir,
     };
     run_locked(lock, config, shutdown, kit).await

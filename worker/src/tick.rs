@@ -16,6 +16,7 @@ use crate::exit::Fatal;
 use crate::health::Health;
 use crate::held::Held;
 use crate::host::HostMeter;
+use crate::host_events::HostEvents;
 use crate::http;
 use crate::jitter::jittered;
 use crate::wake::Wake;
@@ -40,6 +41,8 @@ pub(crate) struct Ticker {
     pub(crate) health: Arc<Health>,
     /// Which OpenClaw the host has, when somebody looks for that.
     pub(crate) openclaw_version: Option<watch::Receiver<Option<String>>>,
+    /// What happened on the host.
+    pub(crate) events: Arc<HostEvents>,
 }
 
 impl Ticker {
@@ -117,12 +120,14 @@ impl Ticker {
                     .openclaw_version
                     .as_ref()
                     .and_then(|latest| latest.borrow().clone()),
+                events: self.events.next(),
                 ..meter.report()
             },
         };
         let (asked, started) = (Moment::now(), Instant::now());
         let reply: TickReply = session.call("tick", &request, TICK_LIMIT).await?;
         metrics::histogram!(TICK_SECONDS).record(started.elapsed());
+        self.events.forget(&request.host.events);
         self.apply(&request.tokens, asked, &reply);
         Ok(plan_pause(&reply))
     }

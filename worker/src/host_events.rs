@@ -1,0 +1,83 @@
+//! What happened on this host, until a tick has told it.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+
+use creel_core::host_api::{HOST_EVENT_MAX_BYTES, HOST_EVENTS_MAX, HostEvent};
+use creel_core::status::HostEventKind;
+use serde_json::{Value, json};
+
+/// What waits while the database is away; what happened before that is in the log.
+const WAITING_MAX: usize = 100;
+
+/// Events that no tick has told yet. Whoever has one says it here.
+#[derive(Debug, Default)]
+pub struct HostEvents(Mutex<VecDeque<HostEvent>>);
+
+impl HostEvents {
+    /// Tells an event with the next tick. `payload` is an object without secrets; one that is too long is left
+    /// away.
+    pub fn push(&self, kind: HostEventKind, payload: Value) {
+        let too_long = payload.to_string().len() > HOST_EVENT_MAX_BYTES;
+        let payload = if too_long { json!({}) } else { payload };
+        let mut waiting = self.waiting();
+        waiting.push_back(HostEvent { kind, payload });
+        if waiting.len() > WAITING_MAX {
+            waiting.pop_front();
+        }
+    }
+
+    /// What a tick can tell. It stays until [`HostEvents::forget`].
+    pub(crate) fn next(&self) -> Vec<HostEvent> {
+        self.waiting().iter().take(HOST_EVENTS_MAX).cloned().collect()
+    }
+
+    /// These were told.
+    pub(crate) fn forget(&self, told: &[HostEvent]) {
+        let mut waiting = self.waiting();
+        for event in told {
+            // Others may have come, and the oldest may have been dropped for them.
+            if let Some(at) = waiting.iter().position(|kept| kept == event) {
+                waiting.remove(at);
+            }
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<HostEvent>> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_waits_until_a_tick_has_told_it() {
+        let events = HostEvents::default();
+        for n in 0..30 {
+            events.push(HostEventKind::GatewayFailed, json!({ "n": n }));
+        }
+        let first = events.next();
+        assert_eq!(first.len(), HOST_EVENTS_MAX);
+        assert_eq!(events.next(), first, "the tick failed");
+        events.forget(&first);
+        assert_eq!(events.next().len(), 10);
+        assert_eq!(events.next()[0].payload, json!({ "n": 20 }));
+    }
+
+    #[test]
+    fn events_are_bounded_while_the_database_is_away() {
+        let events = HostEvents::default();
+        for n in 0..WAITING_MAX + 1 {
+            events.push(HostEventKind::GatewayFailed, json!({ "n": n }));
+        }
+        assert_eq!(events.next()[0].payload, json!({ "n": 1 }));
+        let events = HostEvents::default();
+        events.push(
+            HostEventKind::ConfigRestored,
+            json!({ "text": "x".repeat(HOST_EVENT_MAX_BYTES) }),
+        );
+        assert_eq!(events.next()[0].payload, json!({}));
+    }
+}
