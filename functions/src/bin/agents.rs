@@ -1,0 +1,3 @@
+//! The `agents` function on AWS Lambda.
+
+fn main() {}
