@@ -285,6 +285,10 @@ pub struct ProvisionRequest {
     pub role_short: Option<String>,
     /// Where it stands.
     pub status: RequestStatus,
+    /// Whether the agent is in OpenClaw already, and its folder is taken over as it is. Only
+    /// `adopt_agents` sets it.
+    #[serde(default)]
+    pub adopt: bool,
 }
 
 /// The row of an agent, as far as a worker reads it.
@@ -304,4 +308,7 @@ pub struct AgentRow {
     pub emoji: Option<String>,
     /// The id on this host, chosen when it was placed; none when the wished-for one is not possible.
     pub openclaw_id: Option<String>,
+    /// Its folder on this host; none before it was made there.
+    #[serde(default)]
+    pub workspace_path: Option<String>,
 }

@@ -22,7 +22,8 @@ create index events_host on public.events (host_id);
 create index events_at on public.events (at);
 
 comment on table public.events is
-  'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel.';
+  'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel. An event without '
+  'a project is its host''s, for the eyes of the host''s owner.';
 
 -- Who acts, as far as the session proves it.
 create function creel.actor() returns text
@@ -48,8 +49,11 @@ $$;
 
 alter table public.events enable row level security;
 
-create policy events_select on public.events for select to authenticated
-  using (project_id = any ((select creel.readable_projects())::text[]));
+-- What happened on a host and is of no project is for its owner.
+create policy events_select on public.events for select to authenticated using (
+  project_id = any ((select creel.readable_projects())::text[])
+  or project_id is null and host_id = any ((select creel.owned_hosts())::uuid[])
+);
 
 revoke all on public.events from public, anon, authenticated, service_role;
 revoke all on sequence public.events_id_seq from public, anon, authenticated, service_role;

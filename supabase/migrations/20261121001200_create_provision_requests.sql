@@ -19,6 +19,7 @@ create table public.agent_provision_requests (
   requested_by uuid default auth.uid() references auth.users (id) on delete set null,
   deadline_at timestamptz,
   idempotency_key text,
+  adopt boolean not null default false,
   picked_up_at timestamptz,
   completed_at timestamptz,
   constraint agent_provision_requests_status check (status in ('queued', 'running', 'done', 'error')),
@@ -48,7 +49,7 @@ comment on table public.agent_provision_requests is
   'queued row waits for; woken_by says whether a notification or the clock woke the worker. error keeps its reason '
   'in result.error {code, message, hint}; redrive(id) tries again. '
   'The same idempotency_key with the same content is the same request, with other content a conflict. '
-  'Deleting a queued row withdraws it.';
+  'Deleting a queued row withdraws it. adopt (only by adopt_agents) takes over a folder that is there as it is.';
 
 create function creel.keep_request_columns() returns trigger
 language plpgsql set search_path = '' as $$
@@ -58,6 +59,7 @@ begin
     new.result := null;
     new.waiting_for := null;
     new.woken_by := null;
+    new.adopt := false;
     new.requested_at := now();
     new.requested_by := auth.uid();
     new.picked_up_at := null;

@@ -38,6 +38,9 @@ begin
     or h.platform is distinct from coalesce(report ->> 'platform', h.platform)
     or h.worker_version is distinct from coalesce(report ->> 'worker_version', h.worker_version)
     or h.openclaw_version is distinct from coalesce(report ->> 'openclaw_version', h.openclaw_version));
+  if report ?| array['runtime', 'events'] then
+    perform creel.keep_host_report(host, report);
+  end if;
 
   with renewed as (
     update creel.lanes l set expires_at = now() + lease

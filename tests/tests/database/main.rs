@@ -5,6 +5,7 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod adoption;
 mod claims;
 mod fixture;
 mod grudges;
@@ -13,4 +14,5 @@ mod members;
 mod parity;
 mod queue;
 mod realtime;
+mod reports;
 mod rights;

@@ -70,6 +70,25 @@ async fn each_status_enum_equals_its_check() {
 }
 
 #[tokio::test]
+async fn the_kinds_of_host_events_are_the_same() {
+    let test = TestDb::new().await.expect("make a database");
+    let row = test
+        .postgres()
+        .await
+        .expect("connect")
+        .query_one(
+            "select prosrc from pg_proc where oid = 'creel.is_host_event(text)'::regprocedure",
+            &[],
+        )
+        .await
+        .expect("read the function");
+    let source: String = row.get(0);
+    let sql: Vec<&str> = source.split('\'').skip(1).step_by(2).collect();
+    let rust: Vec<&str> = HostEventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(sql, rust);
+}
+
+#[tokio::test]
 async fn every_check_on_texts_is_named_after_its_table() {
     let test = TestDb::new().await.expect("make a database");
     let unnamed = test
