@@ -94,6 +94,91 @@ $$;
 
 
 --
+-- Name: adopt_agent(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.adopt_agent(of_project text, of_host uuid, wish jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  wished constant text := wish ->> 'openclaw_id';
+  key constant text := 'agent:' || (wish ->> 'openclaw_id') || ':main';
+  agent public.agents;
+  request uuid;
+begin
+  if not coalesce(creel.is_agent_id(wished), false) then
+    return creel.refuse_adoption(wished, 'agent_id', case when wished = 'main'
+        then 'main is OpenClaw''s own agent'
+        else 'this is no agent id that Creel can have: a-z, 0-9, _ and -, a letter or digit first, at most 63' end,
+      'Leave it to OpenClaw, or make an agent with another id from its files.');
+  end if;
+
+  select * into agent from public.agents a where a.host_id = of_host and a.openclaw_id = wished;
+  if found and agent.project_id <> of_project then
+    return creel.refuse_adoption(wished, 'other_project', 'it is an agent of another project already',
+      'Remove it there first.');
+  end if;
+  if not found then
+    select * into agent from public.agents a where a.project_id = of_project and a.agent_key = key;
+  end if;
+  if agent.id is not null then
+    if agent.provisioned and agent.host_id = of_host then
+      return jsonb_build_object('openclaw_id', wished, 'outcome', 'exists', 'agent_key', agent.agent_key);
+    end if;
+    if agent.provisioned or agent.host_id <> of_host or agent.openclaw_id <> wished then
+      return creel.refuse_adoption(wished, 'key_taken', 'the project has another agent ' || agent.agent_key,
+        'Remove that agent, or adopt this one in another project.');
+    end if;
+    if agent.desired_state = 'removed' then
+      return creel.refuse_adoption(wished, 'being_removed', agent.agent_key || ' is being removed',
+        'Wait until it is gone, then adopt the agent.');
+    end if;
+    -- Lanes come before agents, as everywhere.
+    perform 1 from creel.lanes l
+    where l.project_id = of_project and l.agent_key = agent.agent_key order by l.id for update;
+    select r.id into request from public.agent_provision_requests r
+    where r.project_id = of_project and r.agent_key = agent.agent_key and r.status in ('queued', 'running')
+      and r.adopt;
+    if request is not null then
+      return jsonb_build_object(
+        'openclaw_id', wished, 'outcome', 'exists', 'agent_key', agent.agent_key, 'request_id', request);
+    end if;
+    if exists (
+      select from public.agent_provision_requests r
+      where r.project_id = of_project and r.agent_key = agent.agent_key and r.status in ('queued', 'running')
+    ) then
+      return creel.refuse_adoption(wished, 'open_request', 'a request for ' || agent.agent_key || ' is open',
+        'Wait until it has ended, then adopt the agent.');
+    end if;
+    update public.agents a set host_id = of_host, host_pinned = true, openclaw_id = wished,
+      agent_id_short = coalesce(a.agent_id_short, wished)
+    where a.id = agent.id;
+  else
+    insert into public.agents (
+      project_id, agent_key, name, emoji, agent_id_short, host_id, host_pinned, openclaw_id)
+    values (
+      of_project, key, coalesce(nullif(wish ->> 'name', ''), wished), nullif(wish ->> 'emoji', ''), wished, of_host,
+      true, wished)
+    returning * into agent;
+  end if;
+  insert into public.agent_provision_requests (
+    project_id, agent_key, agent_id_short, display_name, emoji, adopt)
+  values (of_project, agent.agent_key, wished, agent.name, agent.emoji, true)
+  returning agent_provision_requests.id into request;
+  return jsonb_build_object(
+    'openclaw_id', wished, 'outcome', 'adopted', 'agent_key', agent.agent_key, 'request_id', request);
+exception
+  -- One that cannot be had costs the others nothing.
+  when sqlstate 'PT409' or sqlstate 'PT429' or check_violation or unique_violation then
+    return creel.refuse_adoption(wished, 'refused',
+      case when sqlstate like 'PT%' then sqlerrm else 'its name, emoji or key cannot be written' end,
+      'Shorten what is too long, make room for it, or adopt fewer agents at a time.');
+end
+$$;
+
+
+--
 -- Name: backoff(integer); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -522,6 +607,19 @@ $_$;
 
 
 --
+-- Name: is_host_event(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_host_event(kind text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select kind in (
+    'openclaw.config_restored', 'openclaw.config_unusable', 'gateway.started', 'gateway.failed', 'gateway.given_up')
+$$;
+
+
+--
 -- Name: join_queue(regclass); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -678,6 +776,41 @@ $$;
 
 
 --
+-- Name: keep_host_report(uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_host_report(host uuid, report jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  room constant int := 100 - (
+    select count(*) from public.events e
+    where e.host_id = host and e.project_id is null and e.at > now() - interval '1 hour');
+  told constant jsonb := report -> 'events';
+begin
+  if jsonb_typeof(report -> 'runtime') = 'object' then
+    if pg_column_size(report -> 'runtime') > 262144 then
+      raise warning 'host % told too much of its runtime: % bytes', host, pg_column_size(report -> 'runtime');
+    else
+      update public.hosts h set runtime = report -> 'runtime'
+      where h.id = host and h.runtime is distinct from report -> 'runtime';
+    end if;
+  end if;
+  if jsonb_typeof(told) = 'array' then
+    insert into public.events (kind, host_id, actor, detail)
+    select t.e ->> 'kind', host, creel.actor(),
+      case when jsonb_typeof(t.e -> 'payload') = 'object' and octet_length(t.e ->> 'payload') <= 8192
+        then t.e -> 'payload' else '{}' end
+    from jsonb_array_elements(told) with ordinality as t (e, position)
+    where creel.is_host_event(t.e ->> 'kind')
+    order by t.position limit greatest(least(room, 20), 0);
+  end if;
+end
+$$;
+
+
+--
 -- Name: keep_request_columns(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -691,6 +824,7 @@ begin
     new.result := null;
     new.waiting_for := null;
     new.woken_by := null;
+    new.adopt := false;
     new.requested_at := now();
     new.requested_by := auth.uid();
     new.picked_up_at := null;
@@ -1215,6 +1349,20 @@ begin
     and (a.status = 'error' or a.openclaw_id is null and a.agent_id_short is distinct from n.agent_id_short);
   return null;
 end
+$$;
+
+
+--
+-- Name: refuse_adoption(text, text, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text, hint text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'openclaw_id', openclaw_id, 'outcome', 'refused',
+    'reason', jsonb_build_object('code', code, 'message', message, 'hint', hint))
 $$;
 
 
@@ -1841,6 +1989,51 @@ $$;
 
 
 --
+-- Name: adopt_agents(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.adopt_agents(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  of_project constant text := $1 ->> 'project_id';
+  of_host constant uuid := ($1 ->> 'host_id')::uuid;
+  wishes constant jsonb := coalesce($1 -> 'agents', '[]');
+  wish jsonb;
+  answers jsonb := '[]'::jsonb;
+begin
+  -- The host's owner says what of it goes into a project, and the project's editors what comes into it.
+  if not coalesce(of_project = any (creel.writable_projects()) and of_host = any (creel.owned_hosts()), false) then
+    raise exception 'only an editor of the project who owns the host may adopt its agents'
+      using errcode = '42501', hint = 'Sign in as the owner of the host, and be an editor or owner of the project.';
+  end if;
+  if not exists (
+    select from public.project_hosts p where p.project_id = of_project and p.host_id = of_host) then
+    raise exception 'host % does not serve project %', of_host, of_project
+      using errcode = 'PT409', hint = 'Let the host serve the project first: a row in project_hosts.';
+  end if;
+  if jsonb_typeof(wishes) <> 'array' or jsonb_array_length(wishes) > 100 then
+    raise exception 'agents must be an array of at most 100' using errcode = '22023';
+  end if;
+  -- Two of these for one host take turns.
+  perform 1 from public.hosts h where h.id = of_host for no key update;
+  for wish in select e from jsonb_array_elements(wishes) e loop
+    answers := answers || jsonb_build_array(creel.adopt_agent(of_project, of_host, wish));
+  end loop;
+  return jsonb_build_object('agents', answers);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION adopt_agents(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.adopt_agents(jsonb) IS 'For an editor of the project who owns the host: {project_id, host_id, agents: [{openclaw_id, name, emoji}]} -> {agents: [{openclaw_id, outcome: adopted|exists|refused, agent_key, request_id, reason: {code, message, hint}}]}. Makes a row of each agent that the host has in its OpenClaw already, and a request by which the host takes over the folder as it is.';
+
+
+--
 -- Name: claim(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2093,6 +2286,65 @@ COMMENT ON FUNCTION public.read_docs(jsonb) IS 'Host function: {api, token} -> {
 
 
 --
+-- Name: read_runtime(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.read_runtime(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := $1 ->> 'project_id';
+begin
+  if not coalesce(project = any (creel.readable_projects()), false) then
+    raise exception 'you are no member of project %', project
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  return (
+    with serving as (
+      select h.id, h.name, s.shown_status, s.last_seen_at, h.platform, h.worker_version, h.openclaw_version,
+        coalesce(h.owner_id = auth.uid(), false) as is_own,
+        case when jsonb_typeof(h.runtime) = 'object' then h.runtime else '{}' end as runtime
+      from public.project_hosts p join public.hosts h on h.id = p.host_id join public.host_status s on s.id = h.id
+      where p.project_id = project
+    ),
+    listed as (
+      select s.id as host_id, s.name as host_name, a.agent_key, l.agent, l.place
+      from serving s
+      cross join lateral jsonb_array_elements(
+        case when jsonb_typeof(s.runtime -> 'agents') = 'array' then s.runtime -> 'agents' else '[]' end)
+        with ordinality as l (agent, place)
+      left join public.agents a
+        on a.project_id = project and a.host_id = s.id and a.openclaw_id = l.agent ->> 'id'
+      where jsonb_typeof(l.agent) = 'object' and (s.is_own or a.id is not null)
+    )
+    select jsonb_build_object(
+      'agents', coalesce((
+        select jsonb_agg(
+          l.agent || jsonb_build_object('agentKey', l.agent_key, 'hostId', l.host_id)
+          order by l.host_name, l.host_id, l.place)
+        from listed l), '[]'),
+      'hosts', coalesce((
+        select jsonb_agg(
+          jsonb_build_object(
+            'id', s.id, 'name', s.name, 'status', s.shown_status, 'lastSeenAt', s.last_seen_at,
+            'platform', s.platform, 'workerVersion', s.worker_version, 'openclawVersion', s.openclaw_version,
+            'runtime', s.runtime - 'agents')
+          order by s.name, s.id)
+        from serving s), '[]'))
+  );
+end
+$_$;
+
+
+--
+-- Name: FUNCTION read_runtime(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.read_runtime(jsonb) IS '{project_id} -> {agents[], hosts[]}: what is in OpenClaw on the hosts that serve the project, as they last reported it, each agent with agentKey where it is one of the project.';
+
+
+--
 -- Name: record_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2247,6 +2499,129 @@ $$;
 
 
 --
+-- Name: request_provision(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.request_provision(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := $1 ->> 'project_id';
+  wished_key constant text := $1 ->> 'agent_key';
+  once constant text := nullif($1 ->> 'idempotency_key', '');
+  agent public.agents;
+  wish public.agent_provision_requests;
+  earlier public.agent_provision_requests;
+begin
+  if project is null or wished_key is null then
+    raise exception 'project_id or agent_key is missing' using errcode = '22023';
+  end if;
+  if not coalesce(project = any (creel.writable_projects()), false) then
+    raise exception 'you may not write project %', project
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+
+  -- Of an agent that is there only what was wished is changed.
+  select * into agent from public.agents a where a.project_id = project and a.agent_key = wished_key;
+  wish.agent_id_short := coalesce(nullif($1 ->> 'agent_id_short', ''), creel.short_of_key(wished_key));
+  wish.display_name := coalesce(nullif($1 ->> 'display_name', ''), agent.name, wish.agent_id_short);
+  wish.emoji := coalesce(nullif($1 ->> 'emoji', ''), agent.emoji, '🦞');
+  wish.role_short := coalesce(nullif($1 ->> 'role_short', ''), agent.role, 'assistant');
+
+  -- What stood in the way of the insert may have ended before it is looked at.
+  for look in 1..3 loop
+    select * into earlier from public.agent_provision_requests r
+    where r.project_id = project
+      and (r.idempotency_key = once or r.agent_key = wished_key and r.status in ('queued', 'running'))
+    order by r.idempotency_key is not distinct from once desc limit 1;
+    if found then
+      if (earlier.agent_key, earlier.agent_id_short, earlier.display_name, earlier.emoji, earlier.role_short)
+         is distinct from (wished_key, wish.agent_id_short, wish.display_name, wish.emoji, wish.role_short) then
+        raise exception 'another request was made before this one'
+          using errcode = 'PT409',
+            detail = case when earlier.idempotency_key = once then 'idempotency_key' else 'open_request' end,
+            hint = 'Wait until that one has ended, and use a new key for a new request.';
+      end if;
+      return jsonb_build_object(
+        'id', earlier.id, 'agent_key', earlier.agent_key, 'status', earlier.status, 'repeated', true);
+    end if;
+    insert into public.agent_provision_requests
+      (project_id, agent_key, agent_id_short, display_name, emoji, role_short, idempotency_key)
+    values (
+      project, wished_key, wish.agent_id_short, wish.display_name, wish.emoji, wish.role_short, once)
+    on conflict do nothing
+    returning * into earlier;
+    exit when found;
+  end loop;
+  if earlier.id is null then
+    raise exception 'other requests for this agent come and go' using errcode = '40001';
+  end if;
+
+  -- Whoever wishes for an agent takes back the wish to remove it.
+  update public.agents a set
+    name = wish.display_name, role = wish.role_short, emoji = wish.emoji,
+    desired_state = case a.desired_state when 'removed' then 'running' else a.desired_state end
+  where a.project_id = project and a.agent_key = wished_key
+    and ((a.name, a.role, a.emoji) is distinct from (wish.display_name, wish.role_short, wish.emoji)
+      or a.desired_state = 'removed');
+  insert into public.agent_status (project_id, agent_key, state, note, last_activity_at)
+  values (project, wished_key, 'idle', 'Provisioning…', now())
+  on conflict (project_id, agent_key) do update set
+    note = excluded.note, last_activity_at = excluded.last_activity_at;
+  return jsonb_build_object(
+    'id', earlier.id, 'agent_key', earlier.agent_key, 'status', earlier.status, 'repeated', false);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION request_provision(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.request_provision(jsonb) IS '{project_id, agent_key, agent_id_short, display_name, emoji, role_short, idempotency_key} -> {id, agent_key, status, repeated}. Makes the agent''s row, its status and a request, as a page does. The same wish again answers the request that is open; another one is a conflict (409) until that has ended.';
+
+
+--
+-- Name: request_removal(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.request_removal(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := $1 ->> 'project_id';
+  unwanted constant text := $1 ->> 'agent_key';
+begin
+  if project is null or unwanted is null then
+    raise exception 'project_id or agent_key is missing' using errcode = '22023';
+  end if;
+  if not coalesce(project = any (creel.writable_projects()), false) then
+    raise exception 'you may not write project %', project
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  delete from public.agents a where a.project_id = project and a.agent_key = unwanted;
+  if found then
+    return jsonb_build_object('removed', true);
+  end if;
+  if not exists (select from public.agents a where a.project_id = project and a.agent_key = unwanted) then
+    raise exception 'there is no agent % in project %', unwanted, project
+      using errcode = 'PT404', detail = 'unknown_agent', hint = 'Look at the agents of the project.';
+  end if;
+  return jsonb_build_object('removed', false);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION request_removal(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} -> {removed}. false: a host has begun to make the agent and removes it first; the row goes when it has. 404 for an agent that is not there.';
+
+
+--
 -- Name: sweep(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2314,6 +2689,9 @@ begin
     or h.platform is distinct from coalesce(report ->> 'platform', h.platform)
     or h.worker_version is distinct from coalesce(report ->> 'worker_version', h.worker_version)
     or h.openclaw_version is distinct from coalesce(report ->> 'openclaw_version', h.openclaw_version));
+  if report ?| array['runtime', 'events'] then
+    perform creel.keep_host_report(host, report);
+  end if;
 
   with renewed as (
     update creel.lanes l set expires_at = now() + lease
@@ -2644,6 +3022,7 @@ CREATE TABLE public.agent_provision_requests (
     requested_by uuid DEFAULT auth.uid(),
     deadline_at timestamp with time zone,
     idempotency_key text,
+    adopt boolean DEFAULT false NOT NULL,
     picked_up_at timestamp with time zone,
     completed_at timestamp with time zone,
     CONSTRAINT agent_provision_requests_completed CHECK (((status = ANY (ARRAY['done'::text, 'error'::text])) = (completed_at IS NOT NULL))),
@@ -2659,7 +3038,7 @@ CREATE TABLE public.agent_provision_requests (
 -- Name: TABLE agent_provision_requests; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.agent_provision_requests IS 'A member inserts a row with status queued; one may be open for an agent. A host claims it (running, picked_up_at; result shows the step it is at) and finishes it (done or error, completed_at, result). waiting_for says what a queued row waits for; woken_by says whether a notification or the clock woke the worker. error keeps its reason in result.error {code, message, hint}; redrive(id) tries again. The same idempotency_key with the same content is the same request, with other content a conflict. Deleting a queued row withdraws it.';
+COMMENT ON TABLE public.agent_provision_requests IS 'A member inserts a row with status queued; one may be open for an agent. A host claims it (running, picked_up_at; result shows the step it is at) and finishes it (done or error, completed_at, result). waiting_for says what a queued row waits for; woken_by says whether a notification or the clock woke the worker. error keeps its reason in result.error {code, message, hint}; redrive(id) tries again. The same idempotency_key with the same content is the same request, with other content a conflict. Deleting a queued row withdraws it. adopt (only by adopt_agents) takes over a folder that is there as it is.';
 
 
 --
@@ -2805,7 +3184,7 @@ CREATE TABLE public.events (
 -- Name: TABLE events; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.events IS 'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel.';
+COMMENT ON TABLE public.events IS 'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel. An event without a project is its host''s, for the eyes of the host''s owner.';
 
 
 --
@@ -2872,6 +3251,13 @@ CREATE TABLE public.hosts (
 --
 
 COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
+
+
+--
+-- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agents: [{id, name, emoji, workspace, creel}], agent_count, models: [provider/model]}. creel says whether the workspace carries a marker of ours. agent_count is larger than the list where the list was cut.';
 
 
 --
@@ -3345,6 +3731,13 @@ CREATE INDEX events_at ON public.events USING btree (at);
 --
 
 CREATE INDEX events_host ON public.events USING btree (host_id);
+
+
+--
+-- Name: events_of_hosts; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_of_hosts ON public.events USING btree (host_id, at) WHERE (project_id IS NULL);
 
 
 --
@@ -3925,7 +4318,7 @@ ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
 -- Name: events events_select; Type: POLICY; Schema: public; Owner: -
 --
 
-CREATE POLICY events_select ON public.events FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+CREATE POLICY events_select ON public.events FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR ((project_id IS NULL) AND (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[])))));
 
 
 --
@@ -4092,6 +4485,13 @@ REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) F
 
 
 --
+-- Name: FUNCTION adopt_agent(of_project text, of_host uuid, wish jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.adopt_agent(of_project text, of_host uuid, wish jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION backoff(attempts integer); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4208,6 +4608,13 @@ REVOKE ALL ON FUNCTION creel.is_agent_id(id text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_host_event(kind text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_host_event(kind text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION join_queue(tbl regclass); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4240,6 +4647,13 @@ REVOKE ALL ON FUNCTION creel.keep_an_owner() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.keep_doc_version() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_host_report(host uuid, report jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_host_report(host uuid, report jsonb) FROM PUBLIC;
 
 
 --
@@ -4418,6 +4832,13 @@ REVOKE ALL ON FUNCTION creel.ready_agents() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION refuse_adoption(openclaw_id text, code text, message text, hint text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text, hint text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION require_api(args jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4556,6 +4977,14 @@ GRANT ALL ON FUNCTION public.add_member(project_id text, email text, role text) 
 
 
 --
+-- Name: FUNCTION adopt_agents(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.adopt_agents(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.adopt_agents(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION claim(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4596,6 +5025,14 @@ GRANT ALL ON FUNCTION public.read_docs(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION read_runtime(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.read_runtime(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_runtime(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION record_docs(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -4625,6 +5062,22 @@ GRANT ALL ON FUNCTION public.release(jsonb) TO creel_host;
 
 REVOKE ALL ON FUNCTION public.remove_member(project_id text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.remove_member(project_id text, email text) TO authenticated;
+
+
+--
+-- Name: FUNCTION request_provision(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.request_provision(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_provision(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION request_removal(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.request_removal(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.request_removal(jsonb) TO authenticated;
 
 
 --

@@ -95,7 +95,7 @@ declare
   of_host constant uuid := ($1 ->> 'host_id')::uuid;
   wishes constant jsonb := coalesce($1 -> 'agents', '[]');
   wish jsonb;
-  answers jsonb := '[]';
+  answers jsonb := '[]'::jsonb;
 begin
   -- The host's owner says what of it goes into a project, and the project's editors what comes into it.
   if not coalesce(of_project = any (creel.writable_projects()) and of_host = any (creel.owned_hosts()), false) then
