@@ -1,1 +1,16 @@
 //! Creel's HTTP functions: axum routers that run on AWS Lambda, and unchanged inside `creel up`.
+//!
+//! A function knows no secret. It hands the caller's own token on to the project's Data API, and row security
+//! decides what comes of it.
+
+pub mod agents;
+pub mod caller;
+pub mod data_api;
+pub mod deadline;
+pub mod failure;
+pub mod lambda;
+pub mod origins;
+mod refusal;
+pub mod server;
+pub mod settings;
+mod tls;

@@ -1,3 +1,14 @@
-//! The `agents` function on AWS Lambda.
+//! The function `agents` on AWS Lambda.
 
-fn main() {}
+use clap::Parser;
+use creel_functions::data_api::DataApi;
+use creel_functions::settings::Settings;
+use creel_functions::{agents, lambda, server};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    lambda_http::tracing::init_default_subscriber();
+    let settings = Settings::parse();
+    let routes = agents::routes(DataApi::of(&settings));
+    lambda::run(server::router(routes, &settings.allowed_origins)).await
+}
