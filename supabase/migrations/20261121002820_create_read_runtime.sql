@@ -1,0 +1,57 @@
+-- What the hosts of a project last reported, in one call.
+
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
+-- Runs as the person who asks. On somebody else's machine a member sees the agents of the project and no others.
+create function public.read_runtime(jsonb) returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  project constant text := $1 ->> 'project_id';
+begin
+  if not coalesce(project = any (creel.readable_projects()), false) then
+    raise exception 'you are no member of project %', project
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  return (
+    with serving as (
+      select h.id, h.name, s.shown_status, s.last_seen_at, h.platform, h.worker_version, h.openclaw_version,
+        coalesce(h.owner_id = auth.uid(), false) as is_own,
+        case when jsonb_typeof(h.runtime) = 'object' then h.runtime else '{}' end as runtime
+      from public.project_hosts p join public.hosts h on h.id = p.host_id join public.host_status s on s.id = h.id
+      where p.project_id = project
+    ),
+    listed as (
+      select s.id as host_id, s.name as host_name, a.agent_key, l.agent, l.place
+      from serving s
+      cross join lateral jsonb_array_elements(
+        case when jsonb_typeof(s.runtime -> 'agents') = 'array' then s.runtime -> 'agents' else '[]' end)
+        with ordinality as l (agent, place)
+      left join public.agents a
+        on a.project_id = project and a.host_id = s.id and a.openclaw_id = l.agent ->> 'id'
+      where jsonb_typeof(l.agent) = 'object' and (s.is_own or a.id is not null)
+    )
+    select jsonb_build_object(
+      'agents', coalesce((
+        select jsonb_agg(
+          l.agent || jsonb_build_object('agentKey', l.agent_key, 'hostId', l.host_id)
+          order by l.host_name, l.host_id, l.place)
+        from listed l), '[]'),
+      'hosts', coalesce((
+        select jsonb_agg(
+          jsonb_build_object(
+            'id', s.id, 'name', s.name, 'status', s.shown_status, 'lastSeenAt', s.last_seen_at,
+            'platform', s.platform, 'workerVersion', s.worker_version, 'openclawVersion', s.openclaw_version,
+            'runtime', s.runtime - 'agents')
+          order by s.name, s.id)
+        from serving s), '[]'))
+  );
+end
+$$;
+
+comment on function public.read_runtime(jsonb) is
+  '{project_id} -> {agents[], hosts[]}: what is in OpenClaw on the hosts that serve the project, as they last '
+  'reported it, each agent with agentKey where it is one of the project.';
+
+revoke all on function public.read_runtime(jsonb) from public, anon, authenticated, service_role;
+grant execute on function public.read_runtime(jsonb) to authenticated;
