@@ -18,6 +18,12 @@ pub enum WorkspaceError {
         /// The folder.
         path: PathBuf,
     },
+    /// There is no such folder, and none is to be made.
+    #[error("there is no folder {}", .path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There is something else where the folder should be.
     #[error("{} is {found}, where a folder is needed", .path.display())]
     NotAFolder {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
+use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -10,8 +11,9 @@ use cap_std::fs::Dir;
 use creel_core::id::AgentId;
 
 use super::handle::{TEMPORARY_ENDING, make_folder, open_folder};
+use super::marker::{self, Unmarked};
 use super::seed::Found;
-use super::{Owner, WorkspaceError, marker};
+use super::{Owner, WorkspaceError};
 
 /// An agent's folder, open, and marked as its own.
 #[derive(Debug)]
@@ -35,17 +37,62 @@ impl Workspace {
         }
         let root_path = root.canonicalize().map_err(at_root)?;
         let root_dir = Dir::open_ambient_dir(&root_path, ambient_authority()).map_err(at_root)?;
-        let path = root_path.join(id.as_str());
-        make_folder(&root_dir, id.as_str()).map_err(|error| WorkspaceError::at(&path, error))?;
-        let dir =
-            open_folder(&root_dir, id.as_str()).map_err(|error| match found(&root_dir, id.as_str()) {
-                Some(Found::Folder) | None => WorkspaceError::at(&path, error),
-                Some(found) => WorkspaceError::NotAFolder {
-                    path: path.clone(),
-                    found: found.as_str(),
-                },
-            })?;
-        let creel = marker::claim(&dir, &path, owner)?;
+        make_folder(&root_dir, id.as_str())
+            .map_err(|error| WorkspaceError::at(&root_path.join(id.as_str()), error))?;
+        Self::enter(&root_dir, &root_path, id.as_str(), owner, Unmarked::MarkIfEmpty)
+    }
+
+    /// Takes over a folder as it is: it only gets the mark. The way to it may have symbolic links, it itself may
+    /// be none.
+    pub fn adopt(path: &Path, owner: &Owner) -> Result<Self, WorkspaceError> {
+        Self::enter_at(path, owner, Unmarked::Adopt)
+    }
+
+    /// Opens a folder that carries the owner's mark already.
+    pub fn reopen(path: &Path, owner: &Owner) -> Result<Self, WorkspaceError> {
+        Self::enter_at(path, owner, Unmarked::Refuse)
+    }
+
+    fn enter_at(path: &Path, owner: &Owner, unmarked: Unmarked) -> Result<Self, WorkspaceError> {
+        let missing = || WorkspaceError::Missing {
+            path: path.to_owned(),
+        };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|name| name.to_str()))
+        else {
+            return Err(missing());
+        };
+        // A relative one would be looked for where the worker stands, which is not where OpenClaw does.
+        if !path.is_absolute() {
+            return Err(missing());
+        }
+        let there = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => missing(),
+            _ => WorkspaceError::at(path, error),
+        };
+        let parent = parent.canonicalize().map_err(there)?;
+        let parent_dir = Dir::open_ambient_dir(&parent, ambient_authority()).map_err(there)?;
+        if found(&parent_dir, name).is_none() {
+            return Err(missing());
+        }
+        Self::enter(&parent_dir, &parent, name, owner, unmarked)
+    }
+
+    fn enter(
+        parent: &Dir,
+        parent_path: &Path,
+        name: &str,
+        owner: &Owner,
+        unmarked: Unmarked,
+    ) -> Result<Self, WorkspaceError> {
+        let path = parent_path.join(name);
+        let dir = open_folder(parent, name).map_err(|error| match found(parent, name) {
+            Some(Found::Folder) | None => WorkspaceError::at(&path, error),
+            Some(found) => WorkspaceError::NotAFolder {
+                path: path.clone(),
+                found: found.as_str(),
+            },
+        })?;
+        let creel = marker::claim(&dir, &path, owner, unmarked)?;
         Ok(Self { dir, creel, path })
     }
 

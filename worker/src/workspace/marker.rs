@@ -40,9 +40,24 @@ struct Marker<'a> {
     created_at: Timestamp,
 }
 
-/// Makes sure that the folder carries the owner's marker, and opens the folder that it lies in. A folder
-/// without a marker must be empty.
-pub(super) fn claim(dir: &Dir, path: &Path, owner: &Owner) -> Result<Dir, WorkspaceError> {
+/// What may be done with a folder that has no marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unmarked {
+    /// It is marked if it is empty.
+    MarkIfEmpty,
+    /// It is marked as it is: a person said that it becomes ours.
+    Adopt,
+    /// It is somebody else's.
+    Refuse,
+}
+
+/// Makes sure that the folder carries the owner's marker, and opens the folder that it lies in.
+pub(super) fn claim(
+    dir: &Dir,
+    path: &Path,
+    owner: &Owner,
+    unmarked: Unmarked,
+) -> Result<Dir, WorkspaceError> {
     let at = |error| WorkspaceError::at(&path.join(FOLDER), error);
     let marked = match open_folder(dir, FOLDER) {
         Ok(folder) => read(&folder).map_err(|_| WorkspaceError::NotOurs {
@@ -58,14 +73,31 @@ pub(super) fn claim(dir: &Dir, path: &Path, owner: &Owner) -> Result<Dir, Worksp
                 path: path.to_owned(),
             });
         }
-        None if !is_blank(dir).map_err(at)? => {
-            return Err(WorkspaceError::NotOurs {
-                path: path.to_owned(),
-            });
+        None => {
+            let may_be_marked = match unmarked {
+                Unmarked::MarkIfEmpty => is_blank(dir).map_err(at)?,
+                Unmarked::Adopt => true,
+                Unmarked::Refuse => false,
+            };
+            if !may_be_marked {
+                return Err(WorkspaceError::NotOurs {
+                    path: path.to_owned(),
+                });
+            }
+            write(dir, owner).map_err(at)?;
         }
-        None => write(dir, owner).map_err(at)?,
     }
     open_folder(dir, FOLDER).map_err(at)
+}
+
+/// Whether a folder carries a marker of Creel, whoever's it is. What cannot be looked at carries none.
+pub(crate) fn is_marked(path: &Path) -> bool {
+    path.is_absolute()
+        && path
+            .join(FOLDER)
+            .join(FILE)
+            .symlink_metadata()
+            .is_ok_and(|found| found.is_file())
 }
 
 fn read(folder: &Dir) -> io::Result<Option<Owner>> {

@@ -14,5 +14,6 @@ pub use documents::{DOCUMENT_MAX_BYTES, Documents, Skipped};
 pub use error::WorkspaceError;
 pub use folder::Workspace;
 pub use marker::Owner;
+pub(crate) use marker::is_marked;
 pub use seed::{Found, SeedStep, plan_seed};
 pub use template::{Persona, Templates};

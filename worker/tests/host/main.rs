@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests start programs as a person would")]
 
+mod adoption;
 mod conformance;
 mod disk;
 mod driver;

@@ -167,10 +167,11 @@ pub(crate) fn item(row: &Value) -> Item {
             "id": Uuid::from_u128(7), "project_id": "p", "agent_key": key,
             "agent_id_short": row["agent_id_short"], "display_name": row["display_name"],
             "emoji": row["emoji"], "role_short": row["role_short"], "status": "running",
+            "adopt": row["adopt"] == true,
         },
         "agent": {
             "id": row["agent_id"], "project_id": "p", "agent_key": key, "name": null, "role": null,
-            "emoji": null, "openclaw_id": row["openclaw_id"],
+            "emoji": null, "openclaw_id": row["openclaw_id"], "workspace_path": row["workspace_path"],
         },
     }))
     .expect("an item")

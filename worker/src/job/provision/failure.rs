@@ -39,6 +39,10 @@ enum Retry {
     Never,
 }
 
+/// What to do about an agent that OpenClaw has already.
+const ADOPT_OR_RENAME: &str =
+    "adopt the agent that is there (creel agent adopt, as the owner of the host), or choose another id";
+
 fn failure(code: &'static str, message: String, retry: &Retry, hint: impl Into<String>) -> Failure {
     let retry = matches!(retry, Retry::After);
     Failure {
@@ -103,11 +107,7 @@ fn openclaw_failure(error: &OpenClawError) -> Failure {
             "if it happens again, see whether this version of OpenClaw is newer than this version of Creel"
                 .to_owned(),
         ),
-        E::AlreadyExists { .. } => (
-            "agent_exists",
-            Never,
-            "adopt the agent that is there, or choose another id".to_owned(),
-        ),
+        E::AlreadyExists { .. } => ("agent_exists", Never, ADOPT_OR_RENAME.to_owned()),
         E::NotFound { .. } => (
             "agent_vanished",
             After,
@@ -141,6 +141,12 @@ fn workspace_failure(error: &WorkspaceError) -> Failure {
     let (code, retry, hint) = match error {
         E::Taken { .. } => ("workspace_taken", Never, move_away),
         E::NotOurs { .. } => ("workspace_not_ours", Never, move_away),
+        E::Missing { .. } => (
+            "workspace_missing",
+            Never,
+            "make that folder on the host again, or correct the agent's workspace in OpenClaw; then redrive the \
+             request",
+        ),
         E::NotAFolder { .. } => ("workspace_not_a_folder", Never, move_away),
         E::NotAFile { .. } => (
             "workspace_special_file",
@@ -174,8 +180,17 @@ pub(super) fn agent_exists(wish: &Wish) -> Failure {
         "OpenClaw has an agent {:?} with another workspace already",
         wish.id.as_str()
     );
-    let hint = "adopt the agent that is there, or choose another id";
-    failure("agent_exists", message, &Retry::Never, hint)
+    failure("agent_exists", message, &Retry::Never, ADOPT_OR_RENAME)
+}
+
+pub(super) fn nothing_to_adopt(wish: &Wish) -> Failure {
+    let message = format!(
+        "OpenClaw has no agent {:?} whose workspace it can name, so that there is nothing to adopt",
+        wish.id.as_str()
+    );
+    let hint = "see on the host which agents there are (openclaw agents list); then redrive the request, or adopt \
+                another one";
+    failure("nothing_to_adopt", message, &Retry::Never, hint)
 }
 
 pub(super) fn differs(wish: &Wish, how: &str) -> Failure {

@@ -20,10 +20,11 @@ use tracing::warn;
 use self::course::Course;
 pub use self::course::Step;
 use self::disk::{Disk, Folders};
-use self::failure::{agent_exists, differs};
-pub use self::validate::{Wish, plan_wish};
+use self::failure::{agent_exists, differs, nothing_to_adopt};
+pub use self::validate::{Place, Wish, plan_wish};
 use crate::job::{Job, JobContext, JobError, JobRows};
-use crate::openclaw::{OpenClaw, OpenClawError};
+use crate::lease::Lease;
+use crate::openclaw::{Entry, OpenClaw, OpenClawError};
 use crate::workspace::{Skipped, Templates, Workspace, WorkspaceError};
 
 /// Name of the queue.
@@ -86,6 +87,15 @@ impl ProvisionJob {
         disk: &Disk,
         rows: &dyn JobRows,
     ) -> Result<Arc<Workspace>, JobError> {
+        match &wish.place {
+            Place::Adopted => return self.adopted(wish, disk).await,
+            Place::Known(path) if path.parent() != Some(&self.root(disk).await?) => {
+                let (path, owner) = (path.clone(), wish.owner.clone());
+                let opening = move |_: &Lease| Ok(Arc::new(Workspace::reopen(&path, &owner)?));
+                return disk.run(&self.workspace_root, opening).await;
+            }
+            Place::Known(_) | Place::Root => {}
+        }
         let documents = rows.read_docs().await.map_err(JobError::Rows)?;
         if !documents.held {
             return Err(JobError::LeaseLost);
@@ -103,10 +113,40 @@ impl ProvisionJob {
         .await
     }
 
+    /// The workspace root without symbolic links, as the paths of workspaces have it.
+    async fn root(&self, disk: &Disk) -> Result<PathBuf, JobError> {
+        let root = self.workspace_root.clone();
+        let canonical = move |_: &Lease| Ok(root.canonicalize().unwrap_or(root));
+        disk.run(&self.workspace_root, canonical).await
+    }
+
+    /// Takes over the folder that OpenClaw's configuration names.
+    async fn adopted(&self, wish: &Wish, disk: &Disk) -> Result<Arc<Workspace>, JobError> {
+        let entry = self.entry(wish).await?;
+        let path = entry.and_then(|entry| entry.workspace);
+        let path = path.ok_or_else(|| nothing_to_adopt(wish))?;
+        let (folder, owner) = (path.clone(), wish.owner.clone());
+        disk.run(&path, move |_| Ok(Arc::new(Workspace::adopt(&folder, &owner)?)))
+            .await
+    }
+
+    /// The agent in OpenClaw's configuration. One that inherits its workspace is asked for at OpenClaw.
+    async fn entry(&self, wish: &Wish) -> Result<Option<Entry>, JobError> {
+        let entry = self.openclaw.find(&wish.id).await?;
+        if entry.as_ref().is_none_or(|entry| entry.workspace.is_some()) {
+            return Ok(entry);
+        }
+        let listed = self.openclaw.list().await?;
+        Ok(listed.into_iter().find(|entry| entry.id == wish.id.as_str()))
+    }
+
     async fn add(&self, wish: &Wish, disk: &Disk, workspace: &Arc<Workspace>) -> Result<(), JobError> {
         if self.is_there(wish, disk, workspace).await? {
             // A killed worker may have come no further than to the registration.
             return with(disk, workspace, Workspace::restore_identity).await;
+        }
+        if wish.place == Place::Adopted {
+            return Err(nothing_to_adopt(wish).into());
         }
         with(disk, workspace, Workspace::keep_identity).await?;
         let added = self.openclaw.add(&wish.new_agent(workspace.path())).await;
@@ -118,6 +158,10 @@ impl ProvisionJob {
     }
 
     async fn identity(&self, wish: &Wish) -> Result<(), JobError> {
+        // Who it is, an adopted agent knows best.
+        if wish.place == Place::Adopted {
+            return Ok(());
+        }
         if self
             .openclaw
             .find(&wish.id)
@@ -143,7 +187,7 @@ impl ProvisionJob {
             return Err(differs(wish, "the agent is not in its configuration").into());
         }
         let entry = self.openclaw.find(&wish.id).await?;
-        let entry = entry.filter(|entry| wish.is_shown_by(entry));
+        let entry = entry.filter(|entry| wish.place == Place::Adopted || wish.is_shown_by(entry));
         let entry = entry.ok_or_else(|| differs(wish, "the agent has another name or emoji"))?;
         let served = self.openclaw.is_served().await;
         let workspace = workspace.path().to_string_lossy().into_owned();
@@ -156,7 +200,7 @@ impl ProvisionJob {
 
     /// Whether OpenClaw has the agent with our workspace. With another workspace it is somebody else's.
     async fn is_there(&self, wish: &Wish, disk: &Disk, workspace: &Arc<Workspace>) -> Result<bool, JobError> {
-        let Some(entry) = self.openclaw.find(&wish.id).await? else {
+        let Some(entry) = self.entry(wish).await? else {
             return Ok(false);
         };
         let Some(path) = entry.workspace else {

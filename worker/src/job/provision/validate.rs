@@ -1,6 +1,6 @@
 //! Checks what a row asks for, before anything is run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use creel_core::host_api::{AgentRow, Item, ProvisionRequest};
 use creel_core::id::{AgentId, AgentIdError};
@@ -28,6 +28,19 @@ pub struct Wish {
     pub owner: Owner,
     /// Who the agent is.
     pub persona: Persona,
+    /// Where the folder is.
+    pub place: Place,
+}
+
+/// Where the folder of an agent is, and what may be done with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Beneath the workspace root; made and filled where it is not there.
+    Root,
+    /// Where the agent was before, as its row says. If that is not beneath the workspace root, it was adopted.
+    Known(PathBuf),
+    /// Where OpenClaw's configuration says. It is taken over as it is, and so is the agent.
+    Adopted,
 }
 
 impl Wish {
@@ -68,6 +81,11 @@ pub fn plan_wish(item: &Item) -> Result<Wish, Failure> {
     check_name(&name)?;
     check_emoji(&emoji)?;
     let role = checked_role(&role)?;
+    let place = match agent.workspace_path {
+        _ if request.adopt => Place::Adopted,
+        Some(path) => Place::Known(path.into()),
+        None => Place::Root,
+    };
     Ok(Wish {
         id,
         owner: Owner {
@@ -76,6 +94,7 @@ pub fn plan_wish(item: &Item) -> Result<Wish, Failure> {
             agent_key: agent.agent_key,
         },
         persona: Persona { name, role, emoji },
+        place,
     })
 }
 
