@@ -1,11 +1,112 @@
-//! The numbers of Creel, side by side with what they are compared to.
+//! `creel-bench`: measures, and prints the table.
 
-use clap::Parser;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use creel_bench::figure::{Figure, table};
+use creel_bench::queue;
+use creel_bench::row::{Effort, drain, idle, latency};
+use creel_bench::stage::Stage;
+
+/// Agents of the bench's own queue.
+const AGENT_COUNT: i32 = 1_000;
+
+/// Room for them and for those of the rows about provisioning.
+const CAPACITY: u32 = 5_000;
 
 /// Measures Creel beside what people use today, and prints the ratios.
 #[derive(Parser)]
-struct Args {}
+#[command(name = "bench")]
+struct Args {
+    /// Less of everything: done within five minutes
+    #[arg(long)]
+    quick: bool,
+    /// One line of JSON a figure instead of the table
+    #[arg(long)]
+    json: bool,
+    /// Only these rows
+    #[arg(long, value_name = "ROW")]
+    only: Vec<Row>,
+}
 
-fn main() {
-    let Args {} = Args::parse();
+/// Groups of rows that are measured together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Row {
+    /// Items a second, and transactions an item
+    Drain,
+    /// Row written → handler starts
+    Wake,
+    /// What an idle worker costs
+    Idle,
+    /// Spawn → first handler
+    Start,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    creel_core::telemetry::init("warn");
+    let measured = tokio::runtime::Runtime::new()
+        .context("start the runtime")
+        .and_then(|runtime| runtime.block_on(measure(&args)));
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(args: &Args) -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let stage = Stage::set_up(here.parent().unwrap_or(here)).await?;
+    let measured = tokio::select! {
+        measured = measure_rows(args, &stage) => measured,
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("listen to Ctrl-C").and_then(|()| anyhow::bail!("interrupted")),
+    };
+    stage.tear_down().await?;
+    let figures = measured?;
+    if !args.json {
+        print(&table(&figures).to_string())?;
+    }
+    Ok(())
+}
+
+async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
+    let effort = if args.quick { Effort::Quick } else { Effort::Whole };
+    let host = stage.host(CAPACITY).await?;
+    queue::create(stage, host.id, AGENT_COUNT).await?;
+    let mut figures = Vec::new();
+    for &row in Row::value_variants() {
+        if !args.only.is_empty() && !args.only.contains(&row) {
+            continue;
+        }
+        say(&format!("measuring: {row:?}"));
+        let measured = match row {
+            Row::Drain => drain::measure(stage, &host, effort).await?,
+            Row::Wake => latency::measure(stage, &host, effort).await?,
+            Row::Idle => idle::measure_idle(stage, &host, None, effort).await?,
+            Row::Start => idle::measure_start(stage, &host, effort).await?,
+        };
+        if args.json {
+            for figure in &measured {
+                print(&figure.to_json().to_string())?;
+            }
+        }
+        figures.extend(measured);
+    }
+    Ok(figures)
+}
+
+fn print(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").context("print")
+}
+
+fn say(line: &str) {
+    // Nobody may be reading, and then it matters to nobody.
+    let _gone = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -62,7 +62,7 @@ impl Daemon {
             Arc::<Wake>::default(),
         );
         let (keeper, link) = LinkKeeper::new(connector.clone(), wake.clone(), health.clone());
-        let (finisher, writer) = Finisher::new(link.clone());
+        let (finisher, writer) = Finisher::new(link.clone(), config.finish_batch);
         let jobs = kit.jobs.clone();
         let crew = Crew::new(
             jobs,

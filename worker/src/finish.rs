@@ -11,8 +11,6 @@ use tokio::sync::{mpsc, oneshot};
 use crate::db::{CALL_LIMIT, CallError, Link, retry_delays};
 use crate::lease::Lease;
 
-/// The database takes no more in one call.
-const MAX_BATCH: usize = 1_000;
 /// While the connection is down, leases that ran out meanwhile are looked for this often.
 const DOWN_STEP: Duration = Duration::from_secs(1);
 
@@ -46,14 +44,16 @@ struct Pending {
 pub(crate) struct Writer {
     link: Link,
     waiting: mpsc::UnboundedReceiver<Pending>,
+    /// How many are written in one call at most.
+    most: usize,
 }
 
 impl Finisher {
     /// A finisher and its writer. What waits is bounded by the permits, which are held until the
     /// finish is known.
-    pub(crate) fn new(link: Link) -> (Self, Writer) {
+    pub(crate) fn new(link: Link, most: usize) -> (Self, Writer) {
         let (queue, waiting) = mpsc::unbounded_channel();
-        (Self { queue }, Writer { link, waiting })
+        (Self { queue }, Writer { link, waiting, most })
     }
 
     /// A finisher whose items are applied and handed to the test.
@@ -90,7 +90,7 @@ impl Writer {
     /// Runs until the last [`Finisher`] is gone.
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::new();
-        while self.waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
+        while self.waiting.recv_many(&mut batch, self.most).await > 0 {
             self.write(std::mem::take(&mut batch)).await;
         }
     }

@@ -23,6 +23,8 @@ pub use origins::Origins;
 pub const DEFAULT_PERMITS: usize = 4;
 /// More would be claimed than a host can work on within a lease.
 pub const MAX_PERMITS: usize = 1_000;
+/// The database takes no more results in one call. What ends within the same moment is written together.
+pub const MAX_FINISH_BATCH: usize = 1_000;
 /// Longer than a run of OpenClaw's command line, and shorter than systemd waits (90 s). launchd waits for
 /// 20 s unless its `ExitTimeOut` is raised.
 pub const DEFAULT_DRAIN_GRACE: Duration = Duration::from_secs(30);
@@ -40,6 +42,8 @@ pub struct WorkerConfig {
     pub database: DatabaseConfig,
     /// How many jobs run at the same time.
     pub permits: usize,
+    /// How many results are written in one call at most; 1 writes each by itself.
+    pub finish_batch: usize,
     /// OpenClaw's program: a path, or a name to be found in PATH.
     pub openclaw: PathBuf,
     /// OpenClaw's state directory.

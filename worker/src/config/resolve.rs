@@ -9,7 +9,7 @@ use creel_core::secret::Secret;
 use super::source::{Chosen, UrlSource, plan_url};
 use super::{
     ConfigError, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG, DEFAULT_OPENCLAW, DEFAULT_PERMITS,
-    DatabaseConfig, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute, default_data_dir,
+    DatabaseConfig, MAX_FINISH_BATCH, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute, default_data_dir,
     default_openclaw_state_dir,
 };
 
@@ -66,6 +66,7 @@ impl WorkerArgs {
         let config = WorkerConfig {
             database,
             permits: self.permits.or(below.permits).unwrap_or(DEFAULT_PERMITS),
+            finish_batch: MAX_FINISH_BATCH,
             openclaw: program(self.openclaw.or(below.openclaw))?,
             openclaw_timeout: self
                 .openclaw_timeout_secs
@@ -98,6 +99,12 @@ impl WorkerConfig {
             return refuse(
                 "permits",
                 format!("{} is not within 1–{MAX_PERMITS}", self.permits),
+            );
+        }
+        if !(1..=MAX_FINISH_BATCH).contains(&self.finish_batch) {
+            return refuse(
+                "finish_batch",
+                format!("{} is not within 1–{MAX_FINISH_BATCH}", self.finish_batch),
             );
         }
         if self.drain_grace > Duration::from_secs(MAX_DRAIN_GRACE_SECS) {
