@@ -18,6 +18,12 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use creel_functions::agents;
+use creel_functions::agents;
+use creel_functions::data_api::DataApi;
+use creel_functions::data_api::DataApi;
+use creel_functions::origins::Origins;
+use creel_functions::origins::Origins;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -95,6 +101,7 @@ impl Drop for Gateway {
 
 /// All routes.
 fn router(config: GatewayConfig) -> Router {
+    let functions = functions(&config);
     Router::new()
         .route("/", get(about))
         .route("/rest/v1", any(rest::proxy))
@@ -105,8 +112,15 @@ fn router(config: GatewayConfig) -> Router {
         .route("/auth/v1/user", get(auth::routes::user))
         .route("/auth/v1/logout", post(auth::routes::logout))
         .fallback(not_found)
-        .layer(middleware::from_fn(cors::layer))
         .with_state(Arc::new(config))
+        .nest("/functions/v1", functions)
+        .layer(middleware::from_fn(cors::layer))
+}
+
+/// What AWS Lambda runs elsewhere. It asks PostgREST itself, as a function does that has a project's URL.
+fn functions(config: &GatewayConfig) -> Router {
+    let api = DataApi::new(&config.rest_url, config.keys.publishable.clone(), None);
+    creel_functions::server::router(agents::routes(api), &Origins::Loopback)
 }
 
 async fn about(State(_): State<Arc<GatewayConfig>>) -> Response {
@@ -114,6 +128,7 @@ async fn about(State(_): State<Arc<GatewayConfig>>) -> Response {
         "name": "a local Supabase, run by creel up",
         "rest": "/rest/v1",
         "auth": "/auth/v1",
+        "functions": "/functions/v1",
         "keys": "creel up prints them and writes them to .creel/env",
     });
     axum::Json(about).into_response()
@@ -123,6 +138,6 @@ async fn not_found() -> Response {
     answer::error(
         StatusCode::NOT_FOUND,
         "the local stack does not serve this path",
-        "it has /rest/v1 and the password sign-in of /auth/v1",
+        "it has /rest/v1, /functions/v1/agents and the password sign-in of /auth/v1",
     )
 }
