@@ -284,6 +284,10 @@ impl OpenClaw for CliDriver {
             None => false,
         }
     }
+
+    fn driver(&self) -> &'static str {
+        "cli"
+    }
 }
 
 /// An option and its value as one argument: a value that begins with a dash is still a value.

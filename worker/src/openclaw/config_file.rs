@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Entry, OpenClawError};
 
 /// The gateway's port if the configuration names none.
-const DEFAULT_GATEWAY_PORT: u16 = 18_789;
+pub(crate) const DEFAULT_GATEWAY_PORT: u16 = 18_789;
 
 /// A thousand agents fit into half a megabyte; what is larger than this is no configuration.
 const CONFIG_MAX_BYTES: u64 = 8 << 20;
@@ -52,7 +52,7 @@ pub(super) async fn gateway_port(path: &Path) -> Option<u16> {
 }
 
 /// The whole configuration; nothing if there is none yet.
-async fn read(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
+pub(super) async fn read(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
     let ours = path.to_owned();
     let reading = tokio::task::spawn_blocking(move || read_blocking(&ours));
     match tokio::time::timeout(READ_LIMIT, reading).await {
@@ -111,20 +111,28 @@ fn find_in(config: &Value, id: &str) -> Answer<Option<Entry>> {
     let Some(entry) = entries.and_then(|entries| entries.get(id)) else {
         return Answer::Known(None);
     };
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
-    let workspace = text(entry.get("workspace"));
-    let needs_resolving = |path: &String| path.starts_with('~') || path.contains("${");
-    if included(Some(entry)) || workspace.as_ref().is_some_and(needs_resolving) {
+    let known = entry_of(id, entry);
+    let needs_resolving = |path: &PathBuf| {
+        let path = path.to_string_lossy();
+        path.starts_with('~') || path.contains("${")
+    };
+    if included(Some(entry)) || known.workspace.as_ref().is_some_and(needs_resolving) {
         return Answer::AskOpenClaw;
     }
+    Answer::Known(Some(known))
+}
+
+/// An entry as it is written.
+pub(super) fn entry_of(id: &str, entry: &Value) -> Entry {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(ToOwned::to_owned);
     let identity = entry.get("identity");
-    Answer::Known(Some(Entry {
+    Entry {
         id: id.to_owned(),
         name: text(entry.get("name")),
-        workspace: workspace.map(PathBuf::from),
+        workspace: text(entry.get("workspace")).map(PathBuf::from),
         identity_name: text(identity.and_then(|identity| identity.get("name"))),
         identity_emoji: text(identity.and_then(|identity| identity.get("emoji"))),
-    }))
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod config_file;
 mod error;
 mod gateway;
 mod output;
+mod overview;
 mod version;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use creel_core::id::AgentId;
 pub use broker::Broker;
 pub use cli::{CliDriver, CliLimits, CliSettings};
 pub use error::OpenClawError;
+pub use overview::Overview;
 pub use version::{MIN_VERSION, Version};
 
 /// What Creel does with OpenClaw. One instance serves all jobs of a host.
@@ -34,6 +36,8 @@ pub trait OpenClaw: Send + Sync {
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError>;
     /// Whether the gateway of this configuration is up, and with it all registered agents.
     async fn is_served(&self) -> bool;
+    /// Which driver does it now, for people to read.
+    fn driver(&self) -> &'static str;
 }
 
 /// An agent that is to be.
