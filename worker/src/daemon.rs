@@ -19,6 +19,7 @@ use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
 use crate::process::{Mark, reap_marked};
 use crate::run::Kit;
+use crate::runtime::{RuntimeSources, RuntimeWatch};
 use crate::shutdown::Shutdown;
 use crate::stop::StopLimits;
 use crate::tick::Ticker;
@@ -104,7 +105,8 @@ impl Daemon {
         }
         tracing::info!(session = %self.kit.session_id, "creel worker {} is at work", env!("CARGO_PKG_VERSION"));
         let versions = self.kit.openclaw.clone().map(VersionWatch::start);
-        parts.spawn(self.ticker(versions.as_ref()).run());
+        let runtime = self.runtime(versions.as_ref());
+        parts.spawn(self.ticker(versions.as_ref(), runtime.as_ref()).run());
         let mut claiming = tokio::spawn(self.claimer().run());
 
         let fatal = tokio::select! {
@@ -140,7 +142,16 @@ impl Daemon {
         });
     }
 
-    fn ticker(&self, versions: Option<&VersionWatch>) -> Ticker {
+    fn runtime(&self, versions: Option<&VersionWatch>) -> Option<RuntimeWatch> {
+        Some(RuntimeWatch::start(RuntimeSources {
+            openclaw: self.kit.openclaw.clone()?,
+            config_path: self.kit.config_path.clone()?,
+            version: versions?.latest(),
+            gateway: None,
+        }))
+    }
+
+    fn ticker(&self, versions: Option<&VersionWatch>, runtime: Option<&RuntimeWatch>) -> Ticker {
         Ticker {
             connector: self.connector.clone(),
             session_id: self.kit.session_id,
@@ -148,6 +159,7 @@ impl Daemon {
             wake: self.wake.clone(),
             health: self.health.clone(),
             openclaw_version: versions.map(VersionWatch::latest),
+            runtime: runtime.map(RuntimeWatch::news),
             events: self.kit.events.clone(),
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::openclaw::{OpenClaw, OpenClawError};
+use crate::runtime::RuntimeNews;
 
 /// An update shows on the page within the hour; each look costs a start of node.
 const VERSION_EVERY: Duration = Duration::from_secs(3_600);
@@ -62,18 +63,20 @@ impl VersionWatch {
 pub(crate) struct HostMeter {
     /// None on a system that cannot be measured: then the host says nothing of its use.
     system: Option<System>,
+    /// What of OpenClaw is there, when somebody looks for that.
+    runtime: Option<RuntimeNews>,
 }
 
 impl HostMeter {
     /// The first sample's CPU use is since now.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(runtime: Option<RuntimeNews>) -> Self {
         let mut system = System::new()
             .inspect_err(|error| tracing::warn!(%error, "failed to measure this machine: {error}"))
             .ok();
         if let Some(system) = &mut system {
             system.refresh_cpu_usage();
         }
-        Self { system }
+        Self { system, runtime }
     }
 
     /// What is told with a tick.
@@ -81,6 +84,7 @@ impl HostMeter {
         let mut report = HostReport {
             platform: Some(std::env::consts::OS.to_owned()),
             worker_version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            runtime: self.runtime.as_ref().and_then(RuntimeNews::next),
             ..HostReport::default()
         };
         if let Some(system) = &mut self.system {
@@ -91,6 +95,13 @@ impl HostMeter {
         }
         report
     }
+
+    /// The database has heard this report.
+    pub(crate) fn was_told(&mut self, report: HostReport) {
+        if let Some(runtime) = &mut self.runtime {
+            runtime.was_told(report.runtime);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_report_has_what_the_page_shows() {
-        let report = HostMeter::new().report();
+        let report = HostMeter::new(None).report();
         assert!(report.ram_mb.is_some_and(|mb| mb > 0), "{report:?}");
         assert!(
             report

@@ -18,8 +18,10 @@ impl HostEvents {
     /// Tells an event with the next tick. `payload` is an object without secrets; one that is too long is left
     /// away.
     pub fn push(&self, kind: HostEventKind, payload: Value) {
-        let too_long = payload.to_string().len() > HOST_EVENT_MAX_BYTES;
-        let payload = if too_long { json!({}) } else { payload };
+        let text = payload.to_string();
+        // Postgres knows no NUL, and the tick would be lost with it.
+        let cannot_be_told = text.len() > HOST_EVENT_MAX_BYTES || text.contains("\\u0000");
+        let payload = if cannot_be_told { json!({}) } else { payload };
         let mut waiting = self.waiting();
         waiting.push_back(HostEvent { kind, payload });
         if waiting.len() > WAITING_MAX {
@@ -78,6 +80,7 @@ mod tests {
             HostEventKind::ConfigRestored,
             json!({ "text": "x".repeat(HOST_EVENT_MAX_BYTES) }),
         );
-        assert_eq!(events.next()[0].payload, json!({}));
+        events.push(HostEventKind::ConfigRestored, json!({ "text": "\0" }));
+        assert!(events.next().iter().all(|event| event.payload == json!({})));
     }
 }

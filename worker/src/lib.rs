@@ -20,6 +20,7 @@ pub mod openclaw;
 pub mod process;
 mod rows;
 mod run;
+mod runtime;
 pub mod shutdown;
 mod stop;
 mod tick;

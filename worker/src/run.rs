@@ -28,6 +28,8 @@ pub(crate) struct Kit {
     pub(crate) runner: Option<Runner>,
     /// Whose version the host tells.
     pub(crate) openclaw: Option<Arc<dyn OpenClaw>>,
+    /// OpenClaw's configuration; none where there is no OpenClaw.
+    pub(crate) config_path: Option<PathBuf>,
     /// What happened on the host, for the tick to tell.
     pub(crate) events: Arc<HostEvents>,
     /// The worker's own folder, by which its children are told from others'.
@@ -43,6 +45,7 @@ impl Kit {
         if let Some(limit) = config.openclaw_timeout {
             settings.limits = CliLimits::all(limit);
         }
+        let config_path = settings.config_path.clone();
         let openclaw: Arc<dyn OpenClaw> =
             Arc::new(CliDriver::new(settings, runner.clone(), Broker::default()));
         Self {
@@ -53,6 +56,7 @@ impl Kit {
             ))],
             runner: Some(runner),
             openclaw: Some(openclaw),
+            config_path: Some(config_path),
             events: Arc::default(),
             data_dir: config.data_dir.clone(),
         }
@@ -84,6 +88,7 @@ pub async fn run_with(
         jobs,
         runner: None,
         openclaw: None,
+        config_path: None,
         events: Arc::default(),
         data_dir,
     };

@@ -19,6 +19,7 @@ use crate::host::HostMeter;
 use crate::host_events::HostEvents;
 use crate::http;
 use crate::jitter::jittered;
+use crate::runtime::RuntimeNews;
 use crate::wake::Wake;
 
 /// Something that becomes claimable is looked for no more often than this, whatever the database
@@ -41,14 +42,16 @@ pub(crate) struct Ticker {
     pub(crate) health: Arc<Health>,
     /// Which OpenClaw the host has, when somebody looks for that.
     pub(crate) openclaw_version: Option<watch::Receiver<Option<String>>>,
+    /// What of OpenClaw is there, when somebody looks for that.
+    pub(crate) runtime: Option<RuntimeNews>,
     /// What happened on the host.
     pub(crate) events: Arc<HostEvents>,
 }
 
 impl Ticker {
     /// Ticks until the worker ends it. Ends by itself only by what no repetition can mend.
-    pub(crate) async fn run(self) -> Fatal {
-        let mut meter = HostMeter::new();
+    pub(crate) async fn run(mut self) -> Fatal {
+        let mut meter = HostMeter::new(self.runtime.take());
         let mut delays = retry_delays().build();
         let mut connection: Option<Session> = None;
         let mut connected_before = false;
@@ -128,6 +131,7 @@ impl Ticker {
         let reply: TickReply = session.call("tick", &request, TICK_LIMIT).await?;
         metrics::histogram!(TICK_SECONDS).record(started.elapsed());
         self.events.forget(&request.host.events);
+        meter.was_told(request.host);
         self.apply(&request.tokens, asked, &reply);
         Ok(plan_pause(&reply))
     }
