@@ -1,5 +1,6 @@
 //! `creel agent`.
 
+mod adopt;
 mod ask;
 mod show;
 
@@ -20,6 +21,8 @@ use crate::output::{Output, printable};
 pub(crate) enum AgentCommand {
     /// Ask for an agent, as a page does.
     Create(CreateArgs),
+    /// Make rows of agents that OpenClaw has already, with their files as they are; without ids list them.
+    Adopt(adopt::AdoptArgs),
     /// List the agents of a project.
     List {
         #[command(flatten)]
@@ -90,6 +93,7 @@ fn parse_agent(typed: &str) -> Result<(String, String), CliError> {
 pub(super) async fn run(command: AgentCommand, out: Output) -> anyhow::Result<()> {
     match command {
         AgentCommand::Create(args) => create(args, out).await,
+        AgentCommand::Adopt(args) => adopt::run(args, out).await,
         AgentCommand::List { project, connection } => {
             let api = DataApi::open(&connection).await?;
             let project = project.resolve(&api).await?;
