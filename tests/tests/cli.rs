@@ -14,6 +14,7 @@ use creel_tests::cluster;
 use creel_tests::db::TestDb;
 use creel_tests::postgrest::Rest;
 use creel_tests::wait::eventually;
+use creel_tests::worker::{WorkerHome, WorkerSetup};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -157,6 +158,89 @@ async fn a_person_signs_in_makes_a_project_and_asks_for_an_agent() -> Result<()>
     let written = "select display_name, agent_id_short from public.agent_provision_requests";
     let row = db.postgres().await?.query_one(written, &[]).await?;
     ensure!(row.get::<_, &str>(0) == "Scout" && row.get::<_, &str>(1) == "scout");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_owner_of_a_host_lists_and_adopts_what_openclaw_has_already() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let (code, value) = ann.asks(&["agent", "adopt"])?;
+    ensure!(code == 4, "a project without a host: {code} {value}");
+    let host = db.host(&["acme"]).await?;
+    let (code, value) = ann.asks(&["agent", "adopt", "ada"])?;
+    ensure!(code == 3, "somebody else's host: {code} {value}");
+    let own = format!(
+        "update hosts set owner_id = (select id from auth.users where email = '{EMAIL}') where id = '{}'",
+        host.id
+    );
+    db.postgres().await?.batch_execute(&own).await?;
+    let (code, value) = ann.asks(&["agent", "adopt"])?;
+    ensure!(
+        code == 1 && value["error"]["code"] == "no_report",
+        "{code} {value}"
+    );
+
+    let home = WorkerHome::new()?;
+    let mut entries = json!({});
+    for id in ["ada", "bob", "eve"] {
+        let folder = home.path().join("by-hand").join(id);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("SOUL.md"), id)?;
+        entries[id] = json!({ "workspace": folder, "identity": { "name": "By hand", "emoji": "🦉" } });
+    }
+    std::fs::create_dir_all(home.openclaw_state())?;
+    let config = json!({ "agents": { "entries": entries } });
+    std::fs::write(home.openclaw_state().join("openclaw.json"), config.to_string())?;
+    let setup = WorkerSetup::new(&host.url, cluster::built_program("openclaw-stand-in")?)
+        .allow("there is nothing to adopt");
+    let _worker = home.start(&setup)?;
+    let mut listed = Value::Null;
+    eventually("the host tells of its agents", START, async || {
+        listed = ann.gets(&["agent", "adopt"]).unwrap_or_default();
+        listed["agents"].is_array()
+    })
+    .await;
+    ensure!(
+        listed["agents"].as_array().map(Vec::len) == Some(3) && listed["agents"][0]["name"] == "By hand",
+        "{listed}"
+    );
+
+    let adopted = ann.gets(&["agent", "adopt", "ada", "--project", "acme"])?;
+    ensure!(
+        adopted["agents"][0]["outcome"] == "adopted"
+            && adopted["agents"][0]["workspace"]
+                .as_str()
+                .is_some_and(|path| path.ends_with("by-hand/ada")),
+        "{adopted}"
+    );
+    let all = ann.gets(&["agent", "adopt", "--all"])?;
+    ensure!(all["agents"].as_array().map(Vec::len) == Some(2), "{all}");
+    let agents = ann.gets(&["agent", "list"])?;
+    ensure!(
+        agents["agents"].as_array().map(Vec::len) == Some(3)
+            && agents["agents"][0]["provisioned"] == json!(true)
+            && agents["agents"][0]["name"] == "By hand",
+        "{agents}"
+    );
+    let none = ann.gets(&["agent", "adopt"])?;
+    ensure!(none["agents"] == json!([]), "{none}");
+
+    let (code, value) = ann.asks(&["agent", "adopt", "main"])?;
+    ensure!(
+        code == 2 && value["error"]["code"] == "agent_id",
+        "{code} {value}"
+    );
+    let (code, value) = ann.asks(&["agent", "adopt", "nobody", "ada"])?;
+    ensure!(
+        code == 6
+            && value["agents"][0]["outcome"] == "failed"
+            && value["agents"][0]["reason"]["code"] == "nothing_to_adopt"
+            && value["agents"][1]["outcome"] == "exists",
+        "{code} {value}"
+    );
     Ok(())
 }
 

@@ -6,6 +6,7 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod adoption;
 mod bad_input;
 mod bad_name;
 mod bad_workspace;
