@@ -1,5 +1,6 @@
 //! A program under measure: what it prints, and what it costs.
 
+use std::collections::HashMap;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -62,41 +63,62 @@ impl Program {
 }
 
 /// What a process has used.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Usage {
-    /// Processor time since its start.
-    pub cpu_ms: f64,
     /// Memory that it occupies now.
     pub memory_mib: f64,
+    /// Nanoseconds that each of its threads ran.
+    threads: HashMap<u32, u64>,
+    /// Milliseconds that all of it ran, coarsely.
+    cpu_ms: u64,
 }
 
-/// Looks at a process.
-pub fn usage_of(pid: u32) -> Result<Usage> {
-    let mut system = System::new().context("look at the processes")?;
-    let wanted = Pid::from_u32(pid);
-    let kind = ProcessRefreshKind::nothing()
-        .with_cpu()
-        .with_memory()
-        .without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, kind);
-    let process = system
-        .process(wanted)
-        .context("look at a program under measure")?;
-    Ok(Usage {
-        cpu_ms: exact_cpu_ms(pid).unwrap_or_else(|| as_float(process.accumulated_cpu_time())),
-        memory_mib: as_float(process.memory()) / (1024.0 * 1024.0),
-    })
+impl Usage {
+    /// Looks at a process.
+    pub fn of(pid: u32) -> Result<Self> {
+        let mut system = System::new().context("look at the processes")?;
+        let wanted = Pid::from_u32(pid);
+        let kind = ProcessRefreshKind::nothing()
+            .with_cpu()
+            .with_memory()
+            .without_tasks();
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[wanted]), true, kind);
+        let process = system
+            .process(wanted)
+            .context("look at a program under measure")?;
+        Ok(Self {
+            memory_mib: as_float(process.memory()) / (1024.0 * 1024.0),
+            threads: thread_nanos(pid).unwrap_or_default(),
+            cpu_ms: process.accumulated_cpu_time(),
+        })
+    }
+
+    /// Processor time since an earlier look. The usual clock ticks a hundred times a second, which is too coarse
+    /// for what does nothing; where the system counts each thread's nanoseconds, they are taken.
+    pub fn cpu_ms_since(&self, earlier: &Self) -> f64 {
+        if self.threads.is_empty() {
+            return as_float(self.cpu_ms.saturating_sub(earlier.cpu_ms));
+        }
+        let nanos = self.threads.iter().map(|(thread, after)| {
+            let before = earlier.threads.get(thread).copied().unwrap_or_default();
+            after.saturating_sub(before)
+        });
+        as_float(nanos.sum()) / 1e6
+    }
 }
 
-/// Linux counts in nanoseconds what each thread ran; the usual clock ticks a hundred times a second, which is too
-/// coarse for what does nothing.
-fn exact_cpu_ms(pid: u32) -> Option<f64> {
+/// What Linux says of each thread that lives.
+fn thread_nanos(pid: u32) -> Option<HashMap<u32, u64>> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let nanos: u64 = tasks
-        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok())
-        .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
-        .sum();
-    Some(as_float(nanos) / 1e6)
+    let nanos = tasks.filter_map(|task| {
+        let task = task.ok()?;
+        let ran = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        Some((
+            task.file_name().to_str()?.parse().ok()?,
+            ran.split(' ').next()?.parse().ok()?,
+        ))
+    });
+    Some(nanos.collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nobody measures for centuries")]

@@ -18,9 +18,12 @@ pub const IS_EMPTY: &str = "select not exists (select from creel.items where que
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A drain that takes longer has stopped.
-const DRAIN_LIMIT: Duration = Duration::from_secs(300);
+const DRAIN_LIMIT: Duration = Duration::from_secs(120);
 
+/// As the role that the functions of the queue run as.
 const CREATE: &str = "
+grant create on database postgres to postgres;
+set role postgres;
 create schema if not exists bench;
 create table if not exists bench.items (
   id uuid primary key default gen_random_uuid(), project_id text not null, agent_key text not null,
@@ -30,7 +33,8 @@ create table if not exists bench.floor (id bigint generated always as identity p
 insert into creel.queues
   (queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at)
 values ('bench', 'bench.items', 'work', 0, 'queued', 'running', 'done', 'failed', 'taken_at', 'done_at');
-select creel.join_queue('bench.items');";
+select creel.join_queue('bench.items');
+reset role;";
 
 /// Makes the table, and this many agents on a host.
 pub async fn create(stage: &Stage, host_id: Uuid, agent_count: i32) -> Result<()> {

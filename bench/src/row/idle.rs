@@ -11,14 +11,14 @@ use super::{Effort, ROUNDS};
 use crate::clock::now_ms;
 use crate::figure::{Against, Figure, Goal};
 use crate::graphile::{self, Graphile, GraphileSetup};
-use crate::program::{Program, usage_of};
+use crate::program::{Program, Usage};
 use crate::queue;
 use crate::stage::{Host, Stage, Whose};
 use crate::statistics::median;
 use crate::worker::{self, WorkerSetup, next_start_ms};
 
-/// What a start is followed by is not idleness.
-const WARM_UP: Duration = Duration::from_secs(5);
+/// What a start is followed by is not idleness; its threads end within ten seconds.
+const WARM_UP: Duration = Duration::from_secs(12);
 
 /// What one of them used while it did nothing.
 #[derive(Debug)]
@@ -117,14 +117,14 @@ fn product(stage: &Stage, host: &Host, openclaw: Option<PathBuf>) -> Result<toki
 
 async fn watch(stage: &Stage, program: &Program, whose: Whose<'_>, period: Duration) -> Result<Idle> {
     let pid = program.pid()?;
-    let (statements, usage) = (stage.statements(whose).await?, usage_of(pid)?);
+    let (statements, usage) = (stage.statements(whose).await?, Usage::of(pid)?);
     tokio::time::sleep(period).await;
-    let (statements_after, usage_after) = (stage.statements(whose).await?, usage_of(pid)?);
+    let (statements_after, usage_after) = (stage.statements(whose).await?, Usage::of(pid)?);
     let secs = period.as_secs_f64();
     let statements = u32::try_from(statements_after - statements).context("count statements")?;
     Ok(Idle {
         statements_per_sec: f64::from(statements) / secs,
-        cpu_ms_per_sec: (usage_after.cpu_ms - usage.cpu_ms) / secs,
+        cpu_ms_per_sec: usage_after.cpu_ms_since(&usage) / secs,
         memory_mib: usage_after.memory_mib,
     })
 }
