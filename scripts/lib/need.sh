@@ -63,3 +63,17 @@ need_postgrest() {
     install_packages "PostgREST" "" "postgrest"
   fi
 }
+
+# cargo-lambda from PyPI, with the zig that it crosses by, in a folder of this repository. Sets cargo_lambda.
+need_cargo_lambda() {
+  local version=1.9.2 folder=.creel/cargo-lambda
+  cargo_lambda="$PWD/$folder/bin/cargo-lambda"
+  [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ] && [ -x "$cargo_lambda" ] && return
+  if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    install_packages "Python with venv" "python3 python3-venv" "python3"
+  fi
+  say "installing cargo-lambda $version from PyPI"
+  python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "cargo-lambda==$version" ||
+    die "cargo-lambda cannot be installed" "see that python3 has venv and pip, and that PyPI can be reached"
+  printf '%s\n' "$version" >"$folder/version"
+}
