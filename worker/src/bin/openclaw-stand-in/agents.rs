@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use crate::Answer;
 use crate::config::State;
@@ -33,24 +33,41 @@ pub(crate) fn add(state: &State, name: &str, workspace: &str) -> io::Result<Answ
         return Ok(Answer::Refused(format!("Agent \"{id}\" already exists.")));
     }
     let workspace = std::path::absolute(workspace)?;
-    seed(&workspace, &id)?;
-    let agent_dir = state.dir.join("agents").join(&id).join("agent");
-    let entry = json!({
-        "name": name, "workspace": workspace, "agentDir": agent_dir, "identity": { "name": name },
-    });
-    // Somebody may have been faster.
-    let added = state.change(|entries| {
-        let free = !entries.contains_key(&id);
-        entries.entry(&id).or_insert(entry);
-        free
-    })?;
-    if !added {
+    let Some(entry) = make(state, &id, name, None, &workspace)? else {
         return Ok(Answer::Refused(format!("Agent \"{id}\" already exists.")));
-    }
+    };
     Ok(Answer::Json(json!({
-        "agentId": id, "name": name, "workspace": workspace, "agentDir": agent_dir,
+        "agentId": id, "name": name, "workspace": workspace, "agentDir": entry["agentDir"],
         "bindings": { "added": [], "updated": [], "skipped": [], "conflicts": [] },
     })))
+}
+
+/// Writes its files and its entry; none if there is one already.
+pub(crate) fn make(
+    state: &State,
+    id: &str,
+    name: &str,
+    emoji: Option<&str>,
+    workspace: &PathBuf,
+) -> io::Result<Option<Value>> {
+    if state.read()?["agents"]["defaults"]["skipBootstrap"] == true {
+        std::fs::create_dir_all(workspace)?;
+    } else {
+        seed(workspace, id)?;
+    }
+    let agent_dir = state.dir.join("agents").join(id).join("agent");
+    let mut entry = json!({
+        "name": name, "workspace": workspace, "agentDir": agent_dir, "identity": { "name": name },
+    });
+    if let Some(emoji) = emoji {
+        entry["identity"]["emoji"] = emoji.into();
+    }
+    // Somebody may have been faster.
+    state.change(|entries| {
+        let free = !entries.contains_key(id);
+        entries.entry(id).or_insert_with(|| entry.clone());
+        free.then_some(entry)
+    })
 }
 
 pub(crate) fn list(state: &State) -> io::Result<Answer> {
@@ -145,12 +162,10 @@ fn create(path: &Path, content: &str) -> io::Result<()> {
 }
 
 /// `My Agent` becomes `my-agent`, and `../x` becomes `x`; nothing if no letter or digit is left.
-fn normalised(name: &str) -> Option<String> {
+pub(crate) fn normalised(name: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let id: String = name
-        .chars()
-        .map(|c| if allowed(c) { c.to_ascii_lowercase() } else { '-' })
-        .collect();
+    let words = name.split(|c| !allowed(c)).filter(|word| !word.is_empty());
+    let id = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
     let id: String = id.trim_matches('-').chars().take(ID_MAX_LEN).collect();
     id.chars().any(|c| c.is_ascii_alphanumeric()).then_some(id)
 }

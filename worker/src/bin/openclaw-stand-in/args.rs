@@ -16,6 +16,9 @@ pub(crate) enum Call {
     Delete {
         agent: String,
     },
+    Gateway {
+        port: Option<u16>,
+    },
 }
 
 impl Call {
@@ -27,6 +30,7 @@ impl Call {
             Self::List => "list",
             Self::SetIdentity { .. } => "set-identity",
             Self::Delete { .. } => "delete",
+            Self::Gateway { .. } => "gateway",
         }
     }
 
@@ -63,6 +67,13 @@ impl Call {
                     Err("Non-interactive session. Re-run with --force.".to_owned())
                 }
             }
+            ["gateway", "run", rest @ ..] => {
+                let port = Options::parse(rest)?.port;
+                let port = port.map(|port| port.parse().map_err(|_| format!("Invalid port {port:?}.")));
+                Ok(Self::Gateway {
+                    port: port.transpose()?,
+                })
+            }
             _ => Err(format!("The stand-in does not know {words:?}.")),
         }
     }
@@ -75,6 +86,7 @@ struct Options {
     agent: Option<String>,
     name: Option<String>,
     emoji: Option<String>,
+    port: Option<String>,
     force: bool,
 }
 
@@ -96,6 +108,7 @@ impl Options {
                 "--agent" => &mut options.agent,
                 "--name" => &mut options.name,
                 "--emoji" => &mut options.emoji,
+                "--port" => &mut options.port,
                 _ if arg.starts_with('-') => {
                     return Err(format!("OpenClaw does not recognize option {arg:?}."));
                 }

@@ -4,14 +4,17 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
-use crate::fault::{self, Fault};
+use crate::fault;
 
 /// OPENCLAW_STATE_DIR and OPENCLAW_CONFIG_PATH.
+#[derive(Clone)]
 pub(crate) struct State {
     pub(crate) dir: PathBuf,
-    config_path: PathBuf,
+    pub(crate) config_path: PathBuf,
 }
 
 impl State {
@@ -29,9 +32,18 @@ impl State {
         })
     }
 
-    /// Takes the fault that this call is to have, and writes a line about it: who sees the line knows that
-    /// the fault is counted.
-    pub(crate) fn log_and_take_fault(&self, call: &str, args: &[String]) -> io::Result<Option<Fault>> {
+    /// Takes the fault that this call is to have.
+    pub(crate) fn take_fault<T: DeserializeOwned>(&self, call: &str) -> io::Result<Option<T>> {
+        let _locked = self.lock()?;
+        fault::take(&self.dir.join("stand-in.json"), call)
+    }
+
+    /// The same, and writes a line about the call: who sees the line knows that the fault is counted.
+    pub(crate) fn log_and_take_fault<T: DeserializeOwned>(
+        &self,
+        call: &str,
+        args: impl Serialize,
+    ) -> io::Result<Option<T>> {
         let _locked = self.lock()?;
         let fault = fault::take(&self.dir.join("stand-in.json"), call)?;
         let line = json!({ "command": call, "args": args, "pid": std::process::id() });
@@ -57,16 +69,30 @@ impl State {
         }
     }
 
-    /// Changes the configuration, one process at a time.
+    /// Changes the agents in the configuration, one process at a time.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Map<String, Value>) -> T) -> io::Result<T> {
+        self.change_all(|config| {
+            let entries = &mut config["agents"]["entries"];
+            if !entries.is_object() {
+                *entries = json!({});
+            }
+            let changed = change(entries.as_object_mut().expect("it was made an object above"));
+            Ok::<_, io::Error>(changed)
+        })
+    }
+
+    /// Changes the configuration, one process at a time; not at all when the change fails.
+    pub(crate) fn change_all<T, E: From<io::Error>>(
+        &self,
+        change: impl FnOnce(&mut Value) -> Result<T, E>,
+    ) -> Result<T, E> {
         let _locked = self.lock()?;
-        let mut config = self.read()?;
-        let entries = &mut config["agents"]["entries"];
-        if !entries.is_object() {
-            *entries = json!({});
+        let before = self.read()?;
+        let mut config = before.clone();
+        let changed = change(&mut config)?;
+        if config != before || !self.config_path.exists() {
+            replace(&self.config_path, &config)?;
         }
-        let changed = change(entries.as_object_mut().expect("it was made an object above"));
-        replace(&self.config_path, &config)?;
         Ok(changed)
     }
 

@@ -1,5 +1,6 @@
-//! How the stand-in fails: `{"<command>": {"mode": "<mode>", "times": 1}}` in `stand-in.json`. Without
-//! `times` it fails each time. Commands are version, add, list, set-identity, delete.
+//! How the stand-in fails: `{"<command>": {"mode": "<mode>", "skip": 2, "times": 1}}` in `stand-in.json`.
+//! With `skip` it first works so often; without `times` it fails each time. Commands are version, add, list,
+//! set-identity, delete; the gateway has further ones (see `gateway::fault`).
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::config::replace;
@@ -71,7 +73,7 @@ impl Fault {
 }
 
 /// Takes the fault of a command, and counts it down.
-pub(crate) fn take(path: &Path, call: &str) -> io::Result<Option<Fault>> {
+pub(crate) fn take<T: DeserializeOwned>(path: &Path, call: &str) -> io::Result<Option<T>> {
     let Ok(text) = std::fs::read_to_string(path) else {
         return Ok(None);
     };
@@ -79,7 +81,12 @@ pub(crate) fn take(path: &Path, call: &str) -> io::Result<Option<Fault>> {
     let Some(fault) = faults.get_mut(call) else {
         return Ok(None);
     };
-    let taken = Fault::deserialize(&*fault)?;
+    if let Some(skip) = fault.get("skip").and_then(Value::as_u64).filter(|&skip| skip > 0) {
+        fault["skip"] = (skip - 1).into();
+        replace(path, &faults)?;
+        return Ok(None);
+    }
+    let taken = T::deserialize(&*fault)?;
     if let Some(times) = fault.get("times").and_then(Value::as_u64) {
         if times == 0 {
             return Ok(None);
@@ -116,7 +123,7 @@ fn hang_with(child: &mut Command) -> io::Result<()> {
 
 /// A child that holds none of our streams, for the six hours that people of tests like.
 #[expect(clippy::disallowed_methods, reason = "it leaves children behind on purpose")]
-fn sleeping() -> Command {
+pub(crate) fn sleeping() -> Command {
     let mut command = Command::new("sleep");
     command
         .arg("21600")
@@ -126,7 +133,7 @@ fn sleeping() -> Command {
     command
 }
 
-fn kill_self() {
+pub(crate) fn kill_self() {
     // It cannot fail for ourselves, and if it does, the hang shows it.
     let _killed = kill_process(getpid(), Signal::KILL);
     hang();

@@ -2,12 +2,14 @@
 //! request.
 //!
 //! Its files are in OPENCLAW_STATE_DIR: `openclaw.json` as the real one writes it, `stand-in.log` with one
-//! line of JSON a call, and `stand-in.json`, which tells it how to fail (see `fault`).
+//! line of JSON a call, and `stand-in.json`, which tells it how to fail (see `fault`). `gateway run` serves
+//! the same configuration on loopback.
 
 mod agents;
 mod args;
 mod config;
 mod fault;
+mod gateway;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Answer::Text(text)) => printed(&text, ExitCode::SUCCESS),
         Ok(Answer::Json(value)) => printed(&format!("{value:#}"), ExitCode::SUCCESS),
         Ok(Answer::Refused(message)) => refused(&message),
+        Ok(Answer::Ended(exit)) => ExitCode::from(exit),
         Err(error) => refused(&error.to_string()),
     }
 }
@@ -36,6 +39,8 @@ enum Answer {
     Text(String),
     Json(Value),
     Refused(String),
+    /// It has told all by itself, and ends with this exit code.
+    Ended(u8),
 }
 
 fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
@@ -43,7 +48,10 @@ fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
         Ok(call) => call,
         Err(message) => return Ok(Answer::Refused(message)),
     };
-    let fault = state.log_and_take_fault(call.name(), args)?;
+    if let Call::Gateway { port } = call {
+        return gateway::run(state, args, port).map(Answer::Ended);
+    }
+    let fault = state.log_and_take_fault::<Fault>(call.name(), args)?;
     match &fault {
         Some(Fault::TooOld) => return Ok(Answer::Text(OLD_VERSION.to_owned())),
         Some(Fault::Garbage) => return Ok(Answer::Text("all is {well} [today]".to_owned())),
@@ -62,6 +70,7 @@ fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
             agents::set_identity(state, &agent, name.as_deref(), emoji.as_deref())
         }
         Call::Delete { agent } => agents::delete(state, &agent),
+        Call::Gateway { .. } => unreachable!("it is answered above"),
     };
     if let Some(fault) = fault {
         fault.after_work();

@@ -1,0 +1,243 @@
+//! `config.get` and `config.patch`.
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::refusal::Refusal;
+use super::server::Gateway;
+
+/// What a configuration may have. The real one knows more, and refuses the rest, too.
+const KEYS: &[&str] = &[
+    "agents",
+    "auth",
+    "bindings",
+    "browser",
+    "channels",
+    "commands",
+    "cron",
+    "diagnostics",
+    "discovery",
+    "env",
+    "gateway",
+    "hooks",
+    "logging",
+    "media",
+    "memory",
+    "messages",
+    "meta",
+    "models",
+    "plugins",
+    "session",
+    "skills",
+    "talk",
+    "tools",
+    "ui",
+    "update",
+    "wizard",
+];
+
+/// The same for `gateway`.
+const GATEWAY_KEYS: &[&str] = &[
+    "auth",
+    "bind",
+    "controlUi",
+    "customBindHost",
+    "http",
+    "mode",
+    "port",
+    "reload",
+    "remote",
+    "tailscale",
+    "tls",
+    "tools",
+    "trustedProxies",
+];
+
+/// What is shown in place of a secret; when it comes back, it stands for what is there.
+const REDACTED: &str = "__OPENCLAW_REDACTED__";
+
+/// Answers `config.get`.
+pub(super) fn get(gateway: &Gateway) -> Value {
+    let path = &gateway.state.config_path;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let hash = hash(&text);
+    let mut whole = json!({
+        "path": path, "exists": path.exists(), "hash": hash, "configRevisionHash": hash,
+        "appliedConfigHash": hash, "legacyIssues": [], "warnings": [],
+    });
+    let rest = match serde_json::from_str::<Value>(&text) {
+        Ok(mut config) => {
+            redact(&mut config);
+            json!({ "raw": format!("{config:#}\n"), "config": config, "valid": true, "issues": [] })
+        }
+        Err(error) => {
+            let issue = json!({ "path": "", "message": format!("JSON5 parse failed: SyntaxError: {error}") });
+            json!({ "raw": null, "config": {}, "valid": false, "issues": [issue] })
+        }
+    };
+    let fields = whole.as_object_mut().expect("it is written as an object above");
+    fields.extend(rest.as_object().cloned().unwrap_or_default());
+    whole
+}
+
+/// Answers `config.patch`.
+pub(super) fn patch(gateway: &Gateway, params: &Value) -> Result<Value, Refusal> {
+    let raw = params["raw"].as_str().unwrap_or_default();
+    let patch: Value =
+        json5::from_str(raw).map_err(|error| Refusal::invalid(format!("SyntaxError: JSON5: {error}")))?;
+    if !patch.is_object() {
+        return Err(Refusal::invalid("config.patch raw must be an object"));
+    }
+    let path = &gateway.state.config_path;
+    let (changed, config) = gateway.state.change_all(|config| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let new = merged(config, &patch);
+        let changed = changed_paths(config, &new);
+        if changed.is_empty() {
+            return Ok::<_, Refusal>((changed, new));
+        }
+        match params["baseHash"].as_str() {
+            None => {
+                return Err(Refusal::invalid(format!(
+                    "config base hash required for {}; re-run config.get and retry with baseHash",
+                    changed.join(", ")
+                )));
+            }
+            Some(base) if base != hash(&text) => {
+                return Err(Refusal::invalid(
+                    "config changed since last load; re-run config.get and retry",
+                ));
+            }
+            Some(_) => {}
+        }
+        let is_kept = |id: &&String| {
+            new.pointer("/agents/entries")
+                .and_then(|new| new.get(*id))
+                .is_none()
+        };
+        let dropped: Vec<String> = entries(config).keys().filter(is_kept).cloned().collect();
+        if !dropped.is_empty() {
+            return Err(Refusal::new(
+                "UNAVAILABLE",
+                format!(
+                    "Error: Config write would drop agent roster entries without an explicit deletion: {}.",
+                    dropped.join(", ")
+                ),
+            ));
+        }
+        if let Some(issue) = invalid(&new) {
+            return Err(Refusal::invalid(format!("invalid config: {issue}")));
+        }
+        *config = new.clone();
+        Ok((changed, new))
+    })?;
+    gateway.roster.load_once();
+    let mut shown = config;
+    redact(&mut shown);
+    if changed.is_empty() {
+        return Ok(json!({ "ok": true, "noop": true, "changedPaths": [], "path": path, "config": shown }));
+    }
+    let stats = json!({ "mode": "config.patch", "root": path, "requiresRestart": false });
+    Ok(json!({
+        "ok": true, "path": path, "hash": hash(&std::fs::read_to_string(path)?), "config": shown,
+        "changedPaths": changed,
+        "sentinel": { "persisted": true, "payload": { "kind": "config-patch", "status": "ok", "stats": stats } },
+    }))
+}
+
+/// What the real one would not start with.
+pub(super) fn invalid(config: &Value) -> Option<String> {
+    let unknown = |object: &Value, known: &[&str]| {
+        let names = object.as_object().into_iter().flat_map(Map::keys);
+        names
+            .into_iter()
+            .find(|name| !known.contains(&name.as_str()))
+            .cloned()
+    };
+    if let Some(name) = unknown(config, KEYS) {
+        return Some(format!("<root>: Unrecognized key: \"{name}\""));
+    }
+    if let Some(name) = unknown(&config["gateway"], GATEWAY_KEYS) {
+        return Some(format!("gateway: Unrecognized key: \"{name}\""));
+    }
+    entries(config).iter().find_map(|(id, entry)| {
+        if crate::agents::normalised(id).as_ref() != Some(id) {
+            return Some(format!("agents.entries[\"{id}\"]: Invalid key in record"));
+        }
+        let texts = [("name", &entry["name"]), ("workspace", &entry["workspace"])];
+        let wrong = texts
+            .into_iter()
+            .find(|(_, value)| !value.is_null() && !value.is_string());
+        wrong.map(|(name, _)| {
+            format!("agents.entries.{id}.{name}: Invalid input: expected string, received another type")
+        })
+    })
+}
+
+fn entries(config: &Value) -> Map<String, Value> {
+    let entries = config.pointer("/agents/entries").and_then(Value::as_object);
+    entries.cloned().unwrap_or_default()
+}
+
+fn hash(text: &str) -> String {
+    format!("hmac-sha256:v1:{}", hex::encode(Sha256::digest(text)))
+}
+
+fn redact(config: &mut Value) {
+    if let Some(token) = config.pointer_mut("/gateway/auth/token") {
+        *token = REDACTED.into();
+    }
+    let providers = config
+        .pointer_mut("/models/providers")
+        .and_then(Value::as_object_mut);
+    for provider in providers.into_iter().flatten() {
+        if let Some(key) = provider.1.get_mut("apiKey") {
+            *key = REDACTED.into();
+        }
+    }
+}
+
+/// A merge patch (RFC 7396).
+fn merged(old: &Value, patch: &Value) -> Value {
+    let Some(patch) = patch.as_object() else {
+        return if patch == REDACTED {
+            old.clone()
+        } else {
+            patch.clone()
+        };
+    };
+    let mut new = old.as_object().cloned().unwrap_or_default();
+    for (name, value) in patch {
+        if value.is_null() {
+            new.remove(name);
+        } else {
+            let merged = merged(new.get(name).unwrap_or(&Value::Null), value);
+            new.insert(name.clone(), merged);
+        }
+    }
+    Value::Object(new)
+}
+
+/// Where two configurations differ.
+fn changed_paths(old: &Value, new: &Value) -> Vec<String> {
+    let (Some(old), Some(new)) = (old.as_object(), new.as_object()) else {
+        return if old == new {
+            Vec::new()
+        } else {
+            vec![String::new()]
+        };
+    };
+    let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let mut paths = Vec::new();
+    for name in names {
+        let of = |object: &Map<String, Value>| object.get(name).cloned().unwrap_or_default();
+        for path in changed_paths(&of(old), &of(new)) {
+            paths.push(if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{name}.{path}")
+            });
+        }
+    }
+    paths
+}

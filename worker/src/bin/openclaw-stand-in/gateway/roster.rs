@@ -1,0 +1,83 @@
+//! What the gateway itself knows: the configuration as it was last loaded.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value};
+
+use super::say;
+use crate::config::State;
+
+/// How often the file is looked at. The real one needs about a second from a changed file to a known agent;
+/// this is long enough that whoever does not wait for it is found out.
+const LOOK_EVERY: Duration = Duration::from_millis(60);
+
+/// The loaded configuration.
+pub(super) struct Roster {
+    path: PathBuf,
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    text: String,
+    config: Value,
+    /// Nothing is loaded before this.
+    not_before: Option<Instant>,
+}
+
+impl Roster {
+    pub(super) fn new(state: &State) -> Self {
+        let roster = Self {
+            path: state.config_path.clone(),
+            loaded: Mutex::default(),
+        };
+        roster.load_once();
+        roster
+    }
+
+    /// Loads what changes, for ever.
+    pub(super) async fn watch(&self) {
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            self.load_once();
+        }
+    }
+
+    /// Loads what is on the disk, unless it is broken or the time has not come.
+    pub(super) fn load_once(&self) {
+        let mut loaded = self.loaded.lock().expect("no holder of this lock panics");
+        if loaded.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        let Ok(text) = std::fs::read_to_string(&self.path) else {
+            return;
+        };
+        if text == loaded.text {
+            return;
+        }
+        match serde_json::from_str(&text) {
+            Ok(config) => loaded.config = config,
+            Err(error) => say(&format!("config reload skipped (invalid config): {error}")),
+        }
+        loaded.text = text;
+    }
+
+    /// Loads nothing for so long.
+    pub(super) fn lag(&self, time: Duration) {
+        let mut loaded = self.loaded.lock().expect("no holder of this lock panics");
+        let until = Instant::now() + time;
+        loaded.not_before = Some(loaded.not_before.map_or(until, |at| at.max(until)));
+    }
+
+    /// The agents that it knows.
+    pub(super) fn agents(&self) -> Map<String, Value> {
+        let loaded = self.loaded.lock().expect("no holder of this lock panics");
+        loaded.config["agents"]["entries"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default()
+    }
+}
