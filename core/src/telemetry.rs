@@ -21,6 +21,11 @@ pub const TICK_FAILED: &str = "creel_ticks_failed_total";
 /// Connections to the database that had to be made again.
 pub const RECONNECTED: &str = "creel_reconnects_total";
 
+/// 1 while the gateway that the worker keeps is ready, else 0.
+pub const GATEWAY_READY: &str = "creel_gateway_ready";
+/// How often the worker started the gateway.
+pub const GATEWAY_STARTS: &str = "creel_gateway_starts_total";
+
 /// Logs to standard error: text on a terminal, JSON lines otherwise. `filter` is in the syntax of
 /// `RUST_LOG`. A second call does nothing.
 pub fn init(filter: &str) {

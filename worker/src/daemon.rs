@@ -133,6 +133,7 @@ impl Daemon {
         let state = PageState {
             health: self.health.clone(),
             held: self.held.clone(),
+            gateway: self.kit.gateway.clone(),
         };
         parts.spawn(async move { died("page server", pages.serve(state).await) });
         parts.spawn(keeper.keep());
@@ -147,7 +148,7 @@ impl Daemon {
             openclaw: self.kit.openclaw.clone()?,
             config_path: self.kit.config_path.clone()?,
             version: versions?.latest(),
-            gateway: None,
+            gateway: self.kit.gateway.clone(),
         }))
     }
 

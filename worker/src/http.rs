@@ -11,13 +11,16 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use creel_core::telemetry::{
-    CLAIMED, FINISHED, JOB_SECONDS, LEASE_LOST, RECONNECTED, RUNNING, TICK_FAILED, TICK_SECONDS,
+    CLAIMED, FINISHED, GATEWAY_READY, GATEWAY_STARTS, JOB_SECONDS, LEASE_LOST, RECONNECTED, RUNNING,
+    TICK_FAILED, TICK_SECONDS,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::exit::Fatal;
+use crate::gateway_service::GatewayView;
 use crate::health::Health;
 use crate::held::Held;
 
@@ -44,6 +47,8 @@ pub(crate) struct PageState {
     pub(crate) health: Arc<Health>,
     /// What is at work.
     pub(crate) held: Arc<Held>,
+    /// The gateway, where the worker keeps it.
+    pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
 }
 
 impl Pages {
@@ -125,6 +130,11 @@ fn describe() {
     metrics::describe_histogram!(JOB_SECONDS, "Seconds from claim to finish, by queue");
     metrics::describe_histogram!(TICK_SECONDS, "Seconds of a tick's round trip");
     metrics::describe_counter!(TICK_FAILED, "Ticks that failed");
+    metrics::describe_gauge!(
+        GATEWAY_READY,
+        "1 while the gateway that the worker keeps is ready"
+    );
+    metrics::describe_counter!(GATEWAY_STARTS, "Starts of the gateway by the worker");
     metrics::describe_counter!(RECONNECTED, "Connections to the database that were made again");
 }
 
@@ -135,10 +145,18 @@ async fn ready(State(state): State<PageState>) -> (StatusCode, Json<Value>) {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let gateway = state.gateway.map(|view| {
+        let view = view.borrow().clone();
+        json!({
+            "state": view.state.as_str(), "ready": view.ready, "port": view.port, "pid": view.pid,
+            "reason": view.reason,
+        })
+    });
     let body = json!({
         "ready": reasons.is_empty(),
         "reasons": reasons,
         "running": state.held.count(),
+        "gateway": gateway,
         "host_id": state.health.host_id(),
         "version": env!("CARGO_PKG_VERSION"),
     });

@@ -7,6 +7,7 @@ mod daemon;
 mod db;
 pub mod exit;
 mod finish;
+mod gateway_service;
 mod health;
 mod held;
 mod host;
@@ -27,7 +28,8 @@ mod tick;
 mod wake;
 pub mod workspace;
 
-pub use config::{WorkerArgs, WorkerConfig};
+pub use config::{KeepGateway, WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
+pub use gateway_service::GatewayState;
 pub use run::{run, run_with};
 pub use shutdown::Shutdown;

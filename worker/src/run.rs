@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::config::WorkerConfig;
+use crate::config::{KeepGateway, WorkerConfig};
 use crate::daemon::Daemon;
 use crate::db::Connector;
 use crate::exit::{Fatal, Stopped};
+use crate::gateway_service::{GatewayService, GatewaySettings, GatewayView};
 use crate::host_events::HostEvents;
 use crate::http::{self, Pages};
 use crate::job::Job;
@@ -30,6 +32,10 @@ pub(crate) struct Kit {
     pub(crate) openclaw: Option<Arc<dyn OpenClaw>>,
     /// OpenClaw's configuration; none where there is no OpenClaw.
     pub(crate) config_path: Option<PathBuf>,
+    /// Who changes that configuration takes turns.
+    pub(crate) broker: Broker,
+    /// The gateway, where this worker keeps it running.
+    pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
     /// What happened on the host, for the tick to tell.
     pub(crate) events: Arc<HostEvents>,
     /// The worker's own folder, by which its children are told from others'.
@@ -46,8 +52,8 @@ impl Kit {
             settings.limits = CliLimits::all(limit);
         }
         let config_path = settings.config_path.clone();
-        let openclaw: Arc<dyn OpenClaw> =
-            Arc::new(CliDriver::new(settings, runner.clone(), Broker::default()));
+        let broker = Broker::default();
+        let openclaw: Arc<dyn OpenClaw> = Arc::new(CliDriver::new(settings, runner.clone(), broker.clone()));
         Self {
             session_id,
             jobs: vec![Arc::new(ProvisionJob::new(
@@ -57,9 +63,33 @@ impl Kit {
             runner: Some(runner),
             openclaw: Some(openclaw),
             config_path: Some(config_path),
+            broker,
+            gateway: None,
             events: Arc::default(),
             data_dir: config.data_dir.clone(),
         }
+    }
+}
+
+impl Kit {
+    /// Begins to keep the gateway running, where that is wished for.
+    fn keep_gateway(&mut self, config: &WorkerConfig) -> Option<GatewayService> {
+        let config_path = self.config_path.clone()?;
+        if config.keep_gateway == KeepGateway::Never {
+            return None;
+        }
+        let service = GatewayService::start(GatewaySettings {
+            program: config.openclaw.clone(),
+            state_dir: config.openclaw_state_dir.clone(),
+            config_path,
+            data_dir: self.data_dir.clone(),
+            mark: Mark::new(&self.data_dir, self.session_id),
+            broker: self.broker.clone(),
+            events: self.events.clone(),
+            ends_with_worker: config.keep_gateway == KeepGateway::UntilEnd,
+        });
+        self.gateway = Some(service.view());
+        Some(service)
     }
 }
 
@@ -89,6 +119,8 @@ pub async fn run_with(
         runner: None,
         openclaw: None,
         config_path: None,
+        broker: Broker::default(),
+        gateway: None,
         events: Arc::default(),
         data_dir,
     };
@@ -99,7 +131,7 @@ async fn run_locked(
     lock: HostLock,
     config: WorkerConfig,
     shutdown: Shutdown,
-    kit: Kit,
+    mut kit: Kit,
 ) -> anyhow::Result<Stopped> {
     config.check().map_err(Fatal::from)?;
     for warning in &config.warnings {
@@ -108,8 +140,12 @@ async fn run_locked(
     let connector = Connector::new(&config.database).map_err(Fatal::from)?;
     http::record_metrics();
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
-    let (daemon, background) = Daemon::assemble(&config, connector, shutdown, kit, pages);
+    let gateway = kit.keep_gateway(&config);
+    let (daemon, background) = Daemon::assemble(&config, connector, shutdown.clone(), kit, pages);
     let stopped = daemon.run(background).await;
+    if let Some(gateway) = gateway {
+        gateway.end(&shutdown).await;
+    }
     drop(lock);
     stopped
 }

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::gateway_service::GatewayView;
 use crate::openclaw::{Entry, OpenClaw, Overview};
 use crate::workspace;
 
@@ -29,14 +30,14 @@ const MODELS_MAX_BYTES: usize = 32 << 10;
 
 /// Where the host's gateway stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct GatewayReport {
+struct GatewayReport {
     /// The word for its state, where the worker keeps it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) state: Option<&'static str>,
+    state: Option<&'static str>,
     /// Whether it says that it is ready.
-    pub(crate) ready: bool,
+    ready: bool,
     /// Its port.
-    pub(crate) port: u16,
+    port: u16,
 }
 
 /// What the report is made from.
@@ -48,7 +49,7 @@ pub(crate) struct RuntimeSources {
     /// What `openclaw --version` said last.
     pub(crate) version: watch::Receiver<Option<String>>,
     /// The gateway, where the worker keeps it.
-    pub(crate) gateway: Option<watch::Receiver<Option<GatewayReport>>>,
+    pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
 }
 
 /// Looks now and then what of OpenClaw is on this host. It ends when this is dropped.
@@ -137,17 +138,27 @@ async fn fingerprint(sources: &RuntimeSources) -> Fingerprint {
         let found = std::fs::metadata(path).ok()?;
         Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
     });
-    let kept = sources.gateway.as_ref().and_then(|kept| kept.borrow().clone());
+    let kept = sources.kept();
     let version = sources.version.borrow().clone();
     (stat.await.ok().flatten(), version, kept)
 }
 
 impl RuntimeSources {
+    /// The gateway, where the worker keeps it.
+    fn kept(&self) -> Option<GatewayReport> {
+        let view = self.gateway.as_ref()?.borrow();
+        Some(GatewayReport {
+            state: Some(view.state.as_str()),
+            ready: view.ready,
+            port: view.port?,
+        })
+    }
+
     /// Everything but the time; nothing where the configuration cannot be read now.
     async fn look(&self) -> Option<Value> {
         let overview = Overview::read(&self.config_path).await.ok().flatten()?;
-        let gateway = match (&self.gateway, overview.gateway_port) {
-            (Some(kept), _) if kept.borrow().is_some() => kept.borrow().clone(),
+        let gateway = match (self.kept(), overview.gateway_port) {
+            (Some(kept), _) => Some(kept),
             (_, Some(port)) => Some(GatewayReport {
                 state: None,
                 ready: self.openclaw.is_served().await,

@@ -65,6 +65,12 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "DIR", env = "CREEL_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
 
+    /// Keep OpenClaw's gateway running on this host, where nobody else does [default: no; launchd, systemd or a
+    /// person keeps it]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+          env = "CREEL_KEEP_GATEWAY")]
+    pub keep_gateway: Option<bool>,
+
     /// Loopback address of /healthz, /readyz and /metrics; port 0 takes a free one and writes it to
     /// http.addr in the data directory [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR:PORT", env = "CREEL_HTTP_LISTEN")]

@@ -54,6 +54,8 @@ pub struct WorkerConfig {
     pub workspace_root: PathBuf,
     /// The worker's own folder: `worker.lock`, `http.addr`.
     pub data_dir: PathBuf,
+    /// Whether the worker keeps OpenClaw's gateway running.
+    pub keep_gateway: KeepGateway,
     /// Where `/healthz`, `/readyz` and `/metrics` are; always loopback.
     pub http_listen: SocketAddr,
     /// How long jobs may go on after the first signal.
@@ -62,6 +64,17 @@ pub struct WorkerConfig {
     pub log: String,
     /// What is odd about the configuration; logged at the start.
     pub warnings: Vec<String>,
+}
+
+/// Whether a worker keeps the host's gateway running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeepGateway {
+    /// Somebody else does, or nobody.
+    Never,
+    /// It does, and leaves it running when it ends: its agents go on, and the next worker finds it.
+    BeyondEnd,
+    /// It does, and stops it when it ends.
+    UntilEnd,
 }
 
 /// What is wrong with the configuration.

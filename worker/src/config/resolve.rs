@@ -9,8 +9,8 @@ use creel_core::secret::Secret;
 use super::source::{Chosen, UrlSource, plan_url};
 use super::{
     ConfigError, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG, DEFAULT_OPENCLAW, DEFAULT_PERMITS,
-    DatabaseConfig, MAX_FINISH_BATCH, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute, default_data_dir,
-    default_openclaw_state_dir,
+    DatabaseConfig, KeepGateway, MAX_FINISH_BATCH, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute,
+    default_data_dir, default_openclaw_state_dir,
 };
 
 /// A drain beyond an hour is a worker that somebody forgot.
@@ -75,6 +75,10 @@ impl WorkerArgs {
             openclaw_state_dir,
             workspace_root,
             data_dir: path_or("data_dir", self.data_dir.or(below.data_dir), default_data_dir)?,
+            keep_gateway: match self.keep_gateway.or(below.keep_gateway) {
+                Some(true) => KeepGateway::BeyondEnd,
+                Some(false) | None => KeepGateway::Never,
+            },
             http_listen: self
                 .http_listen
                 .or(below.http_listen)

@@ -30,7 +30,7 @@ pub(super) async fn is_ready(port: u16) -> bool {
 }
 
 /// A client that goes nowhere but to this machine: no proxy, no redirect, and no trusted certificate.
-fn client() -> reqwest::Result<reqwest::Client> {
+pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -16,7 +16,9 @@ use creel_core::id::AgentId;
 
 pub use broker::Broker;
 pub use cli::{CliDriver, CliLimits, CliSettings};
+pub(crate) use config_file::DEFAULT_GATEWAY_PORT;
 pub use error::OpenClawError;
+pub(crate) use gateway::client as local_client;
 pub use overview::Overview;
 pub use version::{MIN_VERSION, Version};
 

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use sha2::{Digest, Sha256};
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
+use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 use tracing::warn;
 use uuid::Uuid;
 
@@ -49,8 +49,28 @@ impl Mark {
     }
 
     fn is_of_earlier_session(&self, value: &[u8]) -> bool {
-        let same_host = value.starts_with(format!("{}.", self.host).as_bytes());
-        same_host && !value.starts_with(self.to_string().as_bytes())
+        let begins = |beginning: String| value.starts_with(beginning.as_bytes());
+        begins(format!("{}.", self.host))
+            && !begins(self.to_string())
+            // A service outlives every session.
+            && !begins(format!("{}.{SERVICE}.", self.host))
+    }
+}
+
+/// Stands in a mark where the session stands else.
+const SERVICE: &str = "service";
+
+/// What a service is found by: `<hash of the data directory>.service.<name>`. What it starts inherits it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServiceMark(String);
+
+impl ServiceMark {
+    pub(super) fn new(mark: &Mark, name: &str) -> Self {
+        Self(format!("{}.{SERVICE}.{name}", mark.host))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
@@ -67,6 +87,39 @@ impl fmt::Display for Mark {
 pub async fn reap_marked(mark: &Mark) -> usize {
     let mark = mark.clone();
     reap(move |value| mark.is_of_earlier_session(value)).await
+}
+
+/// Kills what a service left behind.
+pub(super) async fn reap_service(mark: &ServiceMark) -> usize {
+    let mark = mark.clone();
+    reap(move |value| value == mark.0.as_bytes()).await
+}
+
+/// The process that was started as this service: the oldest that leads its own group.
+pub(super) fn find_leader(mark: &ServiceMark) -> Option<u32> {
+    let system = processes_with_environ(ProcessesToUpdate::All)?;
+    let leads = |pid: u32| {
+        let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        Some(getpgid(Some(pid)).ok()? == pid)
+    };
+    system
+        .processes()
+        .values()
+        .filter(|process| carries(process, |value| value == mark.0.as_bytes()))
+        .map(|process| (process.start_time(), process.pid().as_u32()))
+        .filter(|&(_, pid)| leads(pid) == Some(true))
+        .min()
+        .map(|(_, pid)| pid)
+}
+
+/// Whether there is such a process, and it is the service's.
+pub(super) fn is_marked(pid: u32, mark: &ServiceMark) -> bool {
+    let pid = sysinfo::Pid::from_u32(pid);
+    let system = processes_with_environ(ProcessesToUpdate::Some(&[pid]));
+    system.is_some_and(|system| {
+        let process = system.process(pid);
+        process.is_some_and(|process| carries(process, |value| value == mark.0.as_bytes()))
+    })
 }
 
 /// Kills what a run left outside its process group.
@@ -98,25 +151,13 @@ async fn reap(matches: impl Fn(&[u8]) -> bool + Clone + Send + 'static) -> usize
 
 /// Kills what matches now, and says what that was.
 fn kill_once(matches: impl Fn(&[u8]) -> bool) -> Vec<u32> {
-    let mut system = match System::new() {
-        Ok(system) => system,
-        Err(error) => {
-            warn!(%error, "failed to list the processes of this machine: {error}");
-            return Vec::new();
-        }
+    let Some(system) = processes_with_environ(ProcessesToUpdate::All) else {
+        return Vec::new();
     };
-    let environ = ProcessRefreshKind::nothing()
-        .with_environ(UpdateKind::Always)
-        .without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, environ);
-    let marked = system.processes().values().filter(|process| {
-        // A zombie has no environment any more, and is somebody else's to wait for.
-        process
-            .environ()
-            .iter()
-            .filter_map(|entry| value_of_mark(entry))
-            .any(&matches)
-    });
+    let marked = system
+        .processes()
+        .values()
+        .filter(|process| carries(process, &matches));
     let own = std::process::id();
     let pids: Vec<u32> = marked
         .map(|process| process.pid().as_u32())
@@ -130,6 +171,24 @@ fn kill_once(matches: impl Fn(&[u8]) -> bool) -> Vec<u32> {
         let _gone = kill_process(pid, Signal::KILL);
     }
     pids
+}
+
+fn processes_with_environ(which: ProcessesToUpdate<'_>) -> Option<System> {
+    let mut system = System::new()
+        .inspect_err(|error| warn!(%error, "failed to list the processes of this machine: {error}"))
+        .ok()?;
+    let environ = ProcessRefreshKind::nothing()
+        .with_environ(UpdateKind::Always)
+        .without_tasks();
+    system.refresh_processes_specifics(which, true, environ);
+    Some(system)
+}
+
+/// Whether a process has a mark that matches. A zombie has no environment any more, and is somebody else's to
+/// wait for.
+fn carries(process: &Process, matches: impl Fn(&[u8]) -> bool) -> bool {
+    let environ = process.environ().iter();
+    environ.filter_map(|entry| value_of_mark(entry)).any(matches)
 }
 
 fn value_of_mark(entry: &OsStr) -> Option<&[u8]> {
@@ -151,5 +210,8 @@ mod tests {
         assert!(now.is_of_earlier_session(&value(Mark::new(here, Uuid::from_u128(2)))));
         assert!(!now.is_of_earlier_session(&value(now.clone())));
         assert!(!now.is_of_earlier_session(&value(Mark::new(there, Uuid::from_u128(2)))));
+        let service = now.of_service("gateway");
+        assert_eq!(service, Mark::new(here, Uuid::from_u128(2)).of_service("gateway"));
+        assert!(!now.is_of_earlier_session(service.as_str().as_bytes()));
     }
 }

@@ -1,7 +1,8 @@
 //! Programs that the worker runs: each with a time limit, and none outlives it.
 //!
 //! A child gets a process group and an environment mark of its own. The group is what signals go to; the
-//! mark finds what left the group, and what a killed worker left behind.
+//! mark finds what left the group, and what a killed worker left behind. A [`service::Service`] alone outlives
+//! its worker.
 
 mod capture;
 mod error;
@@ -9,8 +10,11 @@ mod group;
 mod mark;
 mod run;
 mod runner;
+mod service;
 
 pub use error::ProcessError;
+pub(crate) use mark::ServiceMark;
 pub use mark::{MARK_VARIABLE, Mark, reap_marked};
 pub use run::{Finished, Run};
 pub use runner::Runner;
+pub(crate) use service::{Ended, RunningService, Service};

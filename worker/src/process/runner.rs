@@ -170,7 +170,7 @@ fn spawn(run: &Run, mark: &str) -> std::io::Result<Box<dyn ChildWrapper>> {
     .spawn()
 }
 
-fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
+pub(super) fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
     INHERITED
         .iter()
         .filter_map(|name| Some((*name, std::env::var_os(name)?)))

@@ -34,6 +34,10 @@ pub(crate) struct UpArgs {
     #[arg(long, default_value = "shared", value_parser = ["shared"])]
     backend: String,
 
+    /// Do not run OpenClaw's gateway: agents are made, and nobody serves them (with --once it is never run).
+    #[arg(long)]
+    no_gateway: bool,
+
     /// What to log to standard error, in the syntax of RUST_LOG.
     #[arg(long, env = "CREEL_LOG", default_value = "warn", value_name = "FILTER")]
     log: String,

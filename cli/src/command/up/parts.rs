@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use creel_local::{Stack, StackConfig};
-use creel_worker::{Shutdown, Stopped, WorkerConfig};
+use creel_worker::{KeepGateway, Shutdown, Stopped, WorkerConfig};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -83,6 +83,9 @@ async fn start_on(
         worker.workspace_root = openclaw_state_dir.join("workspaces");
         worker.data_dir = state_dir.join("worker");
         worker.http_listen.set_port(0);
+        if !(args.once || args.no_gateway) {
+            worker.keep_gateway = KeepGateway::UntilEnd;
+        }
         anyhow::Ok((openclaw, state_dir, openclaw_state_dir, project, worker))
     };
     match prepared.await {

@@ -1,0 +1,356 @@
+//! The loop that keeps the gateway running.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use creel_core::status::HostEventKind;
+use creel_core::telemetry::{GATEWAY_READY, GATEWAY_STARTS};
+use serde_json::json;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::command::gateway_command;
+use super::plan::{Act, Answer, Failed, GatewayState, Life, Limits, News, Ours, Plan, Seen, plan_pass};
+use super::probe::probe;
+use super::section::{Section, ensure};
+use super::{GatewaySettings, GatewayView, log};
+use crate::host_events::HostEvents;
+use crate::openclaw::{Broker, Overview, local_client};
+use crate::process::{Ended, RunningService, Service};
+
+/// While it starts: jobs that wait for it lose no more than this.
+const LOOK_WHILE_STARTING: Duration = Duration::from_millis(250);
+/// Whether ours still runs costs next to nothing to see.
+const LOOK_WHILE_READY: Duration = Duration::from_secs(1);
+/// Whether a ready one says so still, and whether its configuration has another port.
+const PROBE_WHILE_READY: Duration = Duration::from_secs(10);
+/// Somebody else's, or a configuration that a person is to change.
+const LOOK_ELSE: Duration = Duration::from_secs(2);
+
+/// What the loop remembers.
+pub(super) struct Keeper {
+    command: Service,
+    config_path: PathBuf,
+    broker: Broker,
+    events: Arc<HostEvents>,
+    view: watch::Sender<GatewayView>,
+    limits: Limits,
+    client: Option<reqwest::Client>,
+    life: Life,
+    ours: Option<RunningService>,
+    failed: Option<Failed>,
+    config: Config,
+    probed: Option<(Instant, Answer)>,
+    reason: Option<String>,
+}
+
+/// What is known of the configuration.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Config {
+    /// Another number for another file.
+    fingerprint: u64,
+    port: Option<u16>,
+    /// What a person has to do before a gateway can be started.
+    missing: Option<String>,
+}
+
+impl Keeper {
+    pub(super) fn new(settings: GatewaySettings, view: watch::Sender<GatewayView>) -> Self {
+        let command = gateway_command(
+            &settings.program,
+            &settings.state_dir,
+            &settings.config_path,
+            log::path(&settings.data_dir),
+            &settings.mark,
+        );
+        let client = local_client()
+            .inspect_err(|error| tracing::error!(%error, "failed to make an HTTP client: {error}"))
+            .ok();
+        Self {
+            command,
+            config_path: settings.config_path,
+            broker: settings.broker,
+            events: settings.events,
+            view,
+            limits: Limits::USUAL,
+            client,
+            life: Life::new(),
+            ours: None,
+            failed: None,
+            config: Config::default(),
+            probed: None,
+            reason: None,
+        }
+    }
+
+    /// Keeps it running until it is told to stop; answers with ours, if it runs.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Option<RunningService> {
+        let began = Instant::now();
+        self.ours = RunningService::find(&self.command.mark).await;
+        if let Some(ours) = &self.ours {
+            tracing::info!(
+                pid = ours.pid(),
+                "found the gateway that an earlier worker started"
+            );
+        }
+        loop {
+            self.pass_once(began.elapsed()).await;
+            tokio::select! {
+                () = stop.cancelled() => return self.ours,
+                () = tokio::time::sleep(self.pause()) => {}
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        match self.life.state {
+            GatewayState::Starting | GatewayState::BackingOff => LOOK_WHILE_STARTING,
+            GatewayState::Ready => LOOK_WHILE_READY,
+            GatewayState::Absent | GatewayState::SomebodyElses | GatewayState::GivenUp => LOOK_ELSE,
+        }
+    }
+
+    async fn pass_once(&mut self, now: Duration) {
+        let ours = self.look_at_ours();
+        let is_calm = ours == Ours::Running && self.life.state == GatewayState::Ready;
+        let probed = self
+            .probed
+            .filter(|(at, _)| is_calm && at.elapsed() < PROBE_WHILE_READY);
+        let answer = match probed {
+            Some((_, answer)) => answer,
+            None => {
+                self.look_at_config(ours == Ours::None).await;
+                self.rotate_log().await;
+                let answer = self.ask().await;
+                self.probed = Some((Instant::now(), answer));
+                answer
+            }
+        };
+        let seen = Seen {
+            now,
+            answer,
+            ours,
+            config: self.config.fingerprint,
+            is_startable: self.config.port.is_some() && self.config.missing.is_none(),
+        };
+        let Plan { life, act, news } = plan_pass(&self.life, &seen, &self.limits);
+        self.life = life;
+        if let Some(news) = news {
+            self.tell(news);
+        }
+        self.apply(act).await;
+        self.show(answer);
+    }
+
+    /// How ours is; what ended is forgotten with this.
+    fn look_at_ours(&mut self) -> Ours {
+        if let Some(failed) = self.failed.take() {
+            return Ours::Failed(failed);
+        }
+        let Some(ours) = &mut self.ours else {
+            return Ours::None;
+        };
+        let Some(ended) = ours.ended() else {
+            return Ours::Running;
+        };
+        self.ours = None;
+        Ours::Failed(match ended {
+            Ended::Told(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => Failed::Exit(code),
+                (None, Some(signal)) => Failed::Signal(signal),
+                (None, None) => Failed::Vanished,
+            },
+            Ended::Unknown => Failed::Vanished,
+        })
+    }
+
+    async fn look_at_config(&mut self, may_write: bool) {
+        let fingerprint = self.fingerprint().await;
+        if fingerprint == self.config.fingerprint && self.config != Config::default() {
+            return;
+        }
+        let missing = if may_write {
+            self.ensure_section().await
+        } else {
+            None
+        };
+        let port = match Overview::read(&self.config_path).await {
+            Ok(Some(overview)) => overview.gateway_port,
+            _ => None,
+        };
+        if missing.is_some() && missing != self.config.missing {
+            let hint = missing.as_deref().unwrap_or_default();
+            tracing::warn!("failed to start the gateway: {hint}");
+            self.events
+                .push(HostEventKind::ConfigUnusable, json!({ "hint": hint }));
+        }
+        self.config = Config {
+            // What was written just now is known.
+            fingerprint: self.fingerprint().await,
+            port,
+            missing,
+        };
+    }
+
+    /// Makes sure that the configuration has a gateway; answers what a person has to do about it.
+    async fn ensure_section(&self) -> Option<String> {
+        let path = self.config_path.clone();
+        let turn = self.broker.turn().await;
+        let ensured = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            ensure(&path)
+        });
+        match ensured.await {
+            Ok(Ok(Section::Present)) => None,
+            Ok(Ok(Section::Written)) => {
+                tracing::info!("gave {} a gateway", self.config_path.display());
+                None
+            }
+            Ok(Ok(Section::Missing(what))) => Some(what),
+            Ok(Err(error)) => Some(format!("{} cannot be used: {error}", self.config_path.display())),
+            Err(error) => Some(format!("{} cannot be used: {error}", self.config_path.display())),
+        }
+    }
+
+    async fn fingerprint(&self) -> u64 {
+        let path = self.config_path.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let found = std::fs::metadata(path).ok()?;
+            Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
+        });
+        let mut hasher = DefaultHasher::new();
+        looked.await.ok().flatten().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    async fn rotate_log(&self) {
+        let path = self.command.log.clone();
+        let rotated = tokio::task::spawn_blocking(move || log::rotate_once(&path)).await;
+        if let Ok(Err(error)) = rotated {
+            tracing::warn!(%error, "failed to rotate the gateway's log: {error}");
+        }
+    }
+
+    async fn ask(&self) -> Answer {
+        match (&self.client, self.config.port) {
+            (Some(client), Some(port)) => probe(client, port).await,
+            _ => Answer::Silent,
+        }
+    }
+
+    async fn apply(&mut self, act: Act) {
+        match act {
+            Act::Wait => {}
+            Act::Start => match self.command.start().await {
+                Ok(ours) => {
+                    metrics::counter!(GATEWAY_STARTS).increment(1);
+                    tracing::info!(pid = ours.pid(), "started the gateway");
+                    self.ours = Some(ours);
+                }
+                Err(error) => {
+                    let program = self.command.program.display();
+                    tracing::warn!(%error, "failed to start {program}: {error}");
+                    self.failed = Some(Failed::NotStarted);
+                }
+            },
+            Act::Kill => {
+                if let Some(ours) = self.ours.take() {
+                    ours.kill().await;
+                }
+                self.failed = Some(Failed::NotReady);
+            }
+            Act::MendConfig => self.mend_config().await,
+        }
+    }
+
+    /// A damaged configuration has another fingerprint once it is mended, and then it is tried again.
+    async fn mend_config(&mut self) {
+        if let Some(missing) = self.ensure_section().await {
+            self.reason = Some(missing);
+        }
+    }
+
+    fn tell(&mut self, news: News) {
+        let log = self.command.log.display();
+        let (kind, payload) = match news {
+            News::Started => {
+                self.reason = None;
+                tracing::info!("the gateway is ready");
+                (HostEventKind::GatewayStarted, json!({ "port": self.config.port }))
+            }
+            News::Failed(how, pause) => {
+                let why = said(how, self.config.port);
+                tracing::warn!(
+                    "the gateway failed: {why}; it is started again in {} s; its log is {log}",
+                    pause.as_secs()
+                );
+                self.reason = Some(format!("{why}; its log on the host is {log}"));
+                (
+                    HostEventKind::GatewayFailed,
+                    json!({ "reason": why, "log": log.to_string() }),
+                )
+            }
+            News::GivenUp(how, count) => {
+                let why = said(how, self.config.port);
+                tracing::error!(
+                    "the gateway failed too often and is given up: {why}; its log is {log}. It is started again \
+                     when {} changes, or by a restart of the worker",
+                    self.config_path.display()
+                );
+                self.reason = Some(format!(
+                    "{why}; given up after {count} failures. See {log} on the host, then change openclaw.json or \
+                     restart the worker"
+                ));
+                let payload = json!({ "reason": why, "log": log.to_string(), "failures": count });
+                (HostEventKind::GatewayGivenUp, payload)
+            }
+        };
+        self.events.push(kind, payload);
+    }
+
+    fn show(&self, answer: Answer) {
+        let is_well = matches!(self.life.state, GatewayState::Ready | GatewayState::SomebodyElses);
+        let reason = match self.life.state {
+            GatewayState::Absent => self.config.missing.clone(),
+            _ if is_well => None,
+            _ => self.reason.clone(),
+        };
+        let view = GatewayView {
+            state: self.life.state,
+            ready: answer == Answer::Ready && is_well,
+            port: self.config.port,
+            pid: self.ours.as_ref().map(RunningService::pid),
+            reason,
+        };
+        metrics::gauge!(GATEWAY_READY).set(if view.ready { 1.0 } else { 0.0 });
+        self.view.send_if_modified(|shown| {
+            let changed = *shown != view;
+            *shown = view;
+            changed
+        });
+    }
+}
+
+/// What is wrong with it, for people.
+fn said(how: Failed, port: Option<u16>) -> String {
+    match how {
+        Failed::Exit(78) => {
+            "OpenClaw does not start with this configuration (exit code 78): run openclaw config validate"
+                .to_owned()
+        }
+        Failed::Exit(code) => format!("it ended with exit code {code}"),
+        Failed::Signal(signal) => format!("it was ended by signal {signal}"),
+        Failed::Vanished => "it is gone".to_owned(),
+        Failed::NotStarted => "its program cannot be started: is OpenClaw installed?".to_owned(),
+        Failed::NotReady => "it did not get ready in time and was killed".to_owned(),
+        Failed::PortTaken => format!(
+            "port {} is another program's: end that, or give gateway.port in openclaw.json another one",
+            port.unwrap_or_default()
+        ),
+    }
+}
