@@ -1784,6 +1784,19 @@ $_$;
 
 
 --
+-- Name: take_back_removal(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_back_removal(project text, wished_key text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  update public.agents a set desired_state = 'running'
+  where a.project_id = project and a.agent_key = wished_key and a.desired_state = 'removed'
+$$;
+
+
+--
 -- Name: touch(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2524,7 +2537,8 @@ begin
 
   -- Of an agent that is there only what was wished is changed.
   select * into agent from public.agents a where a.project_id = project and a.agent_key = wished_key;
-  wish.agent_id_short := coalesce(nullif($1 ->> 'agent_id_short', ''), creel.short_of_key(wished_key));
+  wish.agent_id_short := coalesce(
+    nullif($1 ->> 'agent_id_short', ''), agent.agent_id_short, creel.short_of_key(wished_key));
   wish.display_name := coalesce(nullif($1 ->> 'display_name', ''), agent.name, wish.agent_id_short);
   wish.emoji := coalesce(nullif($1 ->> 'emoji', ''), agent.emoji, '🦞');
   wish.role_short := coalesce(nullif($1 ->> 'role_short', ''), agent.role, 'assistant');
@@ -2543,6 +2557,9 @@ begin
             detail = case when earlier.idempotency_key = once then 'idempotency_key' else 'open_request' end,
             hint = 'Wait until that one has ended, and use a new key for a new request.';
       end if;
+      if earlier.idempotency_key is distinct from once then
+        perform creel.take_back_removal(project, wished_key);
+      end if;
       return jsonb_build_object(
         'id', earlier.id, 'agent_key', earlier.agent_key, 'status', earlier.status, 'repeated', true);
     end if;
@@ -2558,13 +2575,10 @@ begin
     raise exception 'other requests for this agent come and go' using errcode = '40001';
   end if;
 
-  -- Whoever wishes for an agent takes back the wish to remove it.
-  update public.agents a set
-    name = wish.display_name, role = wish.role_short, emoji = wish.emoji,
-    desired_state = case a.desired_state when 'removed' then 'running' else a.desired_state end
+  update public.agents a set name = wish.display_name, role = wish.role_short, emoji = wish.emoji
   where a.project_id = project and a.agent_key = wished_key
-    and ((a.name, a.role, a.emoji) is distinct from (wish.display_name, wish.role_short, wish.emoji)
-      or a.desired_state = 'removed');
+    and (a.name, a.role, a.emoji) is distinct from (wish.display_name, wish.role_short, wish.emoji);
+  perform creel.take_back_removal(project, wished_key);
   insert into public.agent_status (project_id, agent_key, state, note, last_activity_at)
   values (project, wished_key, 'idle', 'Provisioning…', now())
   on conflict (project_id, agent_key) do update set
@@ -4922,6 +4936,14 @@ REVOKE ALL ON FUNCTION creel.sweep_placements() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_back_removal(project text, wished_key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_back_removal(project text, wished_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.take_back_removal(project text, wished_key text) TO authenticated;
 
 
 --

@@ -3,6 +3,13 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
+-- Whoever wishes for an agent takes back the wish to remove it: the last word counts.
+create function creel.take_back_removal(project text, wished_key text) returns void
+language sql set search_path = '' as $$
+  update public.agents a set desired_state = 'running'
+  where a.project_id = project and a.agent_key = wished_key and a.desired_state = 'removed'
+$$;
+
 -- Runs as the person who asks, so that row security decides. The request comes before its agent: locks are taken in the
 -- order of the queue.
 create function public.request_provision(jsonb) returns jsonb
@@ -25,7 +32,8 @@ begin
 
   -- Of an agent that is there only what was wished is changed.
   select * into agent from public.agents a where a.project_id = project and a.agent_key = wished_key;
-  wish.agent_id_short := coalesce(nullif($1 ->> 'agent_id_short', ''), creel.short_of_key(wished_key));
+  wish.agent_id_short := coalesce(
+    nullif($1 ->> 'agent_id_short', ''), agent.agent_id_short, creel.short_of_key(wished_key));
   wish.display_name := coalesce(nullif($1 ->> 'display_name', ''), agent.name, wish.agent_id_short);
   wish.emoji := coalesce(nullif($1 ->> 'emoji', ''), agent.emoji, '🦞');
   wish.role_short := coalesce(nullif($1 ->> 'role_short', ''), agent.role, 'assistant');
@@ -44,6 +52,9 @@ begin
             detail = case when earlier.idempotency_key = once then 'idempotency_key' else 'open_request' end,
             hint = 'Wait until that one has ended, and use a new key for a new request.';
       end if;
+      if earlier.idempotency_key is distinct from once then
+        perform creel.take_back_removal(project, wished_key);
+      end if;
       return jsonb_build_object(
         'id', earlier.id, 'agent_key', earlier.agent_key, 'status', earlier.status, 'repeated', true);
     end if;
@@ -59,13 +70,10 @@ begin
     raise exception 'other requests for this agent come and go' using errcode = '40001';
   end if;
 
-  -- Whoever wishes for an agent takes back the wish to remove it.
-  update public.agents a set
-    name = wish.display_name, role = wish.role_short, emoji = wish.emoji,
-    desired_state = case a.desired_state when 'removed' then 'running' else a.desired_state end
+  update public.agents a set name = wish.display_name, role = wish.role_short, emoji = wish.emoji
   where a.project_id = project and a.agent_key = wished_key
-    and ((a.name, a.role, a.emoji) is distinct from (wish.display_name, wish.role_short, wish.emoji)
-      or a.desired_state = 'removed');
+    and (a.name, a.role, a.emoji) is distinct from (wish.display_name, wish.role_short, wish.emoji);
+  perform creel.take_back_removal(project, wished_key);
   insert into public.agent_status (project_id, agent_key, state, note, last_activity_at)
   values (project, wished_key, 'idle', 'Provisioning…', now())
   on conflict (project_id, agent_key) do update set
@@ -80,5 +88,6 @@ comment on function public.request_provision(jsonb) is
   '{id, agent_key, status, repeated}. Makes the agent''s row, its status and a request, as a page does. The same wish '
   'again answers the request that is open; another one is a conflict (409) until that has ended.';
 
-revoke all on function public.request_provision(jsonb) from public, anon, authenticated, service_role;
-grant execute on function public.request_provision(jsonb) to authenticated;
+revoke all on function creel.take_back_removal(text, text), public.request_provision(jsonb)
+  from public, anon, authenticated, service_role;
+grant execute on function creel.take_back_removal(text, text), public.request_provision(jsonb) to authenticated;
