@@ -122,7 +122,7 @@ pub(crate) fn timed_out() -> Failure {
         StatusCode::GATEWAY_TIMEOUT,
         "project_timed_out",
         "the Supabase project took too long to answer",
-        "try again; the same request twice makes one agent",
+        "try again; asking twice for an agent makes one",
     )
 }
 

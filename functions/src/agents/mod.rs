@@ -7,15 +7,35 @@ mod wait;
 mod wish;
 
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 
+use crate::caller::Caller;
 use crate::data_api::DataApi;
+use crate::failure::Failure;
+
+type ProjectQueryResult = Result<Query<removal::ProjectQuery>, QueryRejection>;
+type Answered = Result<Response, Failure>;
 
 /// The routes; [`crate::server::router`] puts the rest around them.
 pub fn routes(api: DataApi) -> Router {
     Router::new()
-        .route("/agents/provision", post(provision::provision))
-        .route("/agents/runtime", get(runtime::runtime))
+        .route(
+            "/agents/provision",
+            post(provision::provision).delete(remove_provision),
+        )
+        .route("/agents/runtime", get(runtime::runtime).delete(remove_runtime))
         .route("/agents/{agent_key}", delete(removal::remove))
         .with_state(api)
+}
+
+/// An agent may be named like a path.
+async fn remove_provision(api: State<DataApi>, caller: Caller, query: ProjectQueryResult) -> Answered {
+    removal::remove_key(api, caller, query, "provision").await
+}
+
+async fn remove_runtime(api: State<DataApi>, caller: Caller, query: ProjectQueryResult) -> Answered {
+    removal::remove_key(api, caller, query, "runtime").await
 }

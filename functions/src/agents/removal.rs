@@ -29,9 +29,9 @@ impl ProjectQuery {
     }
 }
 
-/// Wishes an agent away: 200 when it is gone, 202 when its host removes it first.
+/// Removes the agent that the path names.
 pub(super) async fn remove(
-    State(api): State<DataApi>,
+    api: State<DataApi>,
     caller: Caller,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<ProjectQuery>, QueryRejection>,
@@ -42,6 +42,16 @@ pub(super) async fn remove(
             "send it percent-encoded, in UTF-8",
         ));
     };
+    remove_key(api, caller, query, &agent_key).await
+}
+
+/// Wishes an agent away: 200 when it is gone, 202 when its host removes it first.
+pub(super) async fn remove_key(
+    State(api): State<DataApi>,
+    caller: Caller,
+    query: Result<Query<ProjectQuery>, QueryRejection>,
+    agent_key: &str,
+) -> Result<Response, Failure> {
     if agent_key.contains('\0') {
         return Err(Failure::invalid(
             "the agent key has the character U+0000",

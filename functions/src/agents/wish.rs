@@ -14,15 +14,19 @@ const IDEMPOTENCY_HEADER: &str = "idempotency-key";
 /// As long as the column takes.
 const IDEMPOTENCY_MAX_BYTES: usize = 200;
 
-/// As long as the columns take: names and roles, and an emoji.
+/// As long as the columns of names and roles take.
 const TEXT_MAX_BYTES: usize = 16_384;
-const EMOJI_MAX_BYTES: usize = 1_024;
+
+/// As long as the columns of ids and emojis take.
+const SHORT_MAX_BYTES: usize = 1_024;
 
 /// The body of `POST /agents/provision`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Wish {
     agent_key: Option<String>,
+    /// The id in OpenClaw, where it does not follow from the key.
+    agent_id_short: Option<String>,
     display_name: Option<String>,
     emoji: Option<String>,
     role_short: Option<String>,
@@ -44,7 +48,7 @@ impl Wish {
         let wish: Self = serde_json::from_value(value).map_err(|_| {
             Failure::bad_request(
                 "a member of the body has the wrong type",
-                "agentKey, displayName, emoji, roleShort and projectId are texts",
+                "agentKey, agentIdShort, displayName, emoji, roleShort and projectId are texts",
             )
         })?;
         wish.check()?;
@@ -59,18 +63,20 @@ impl Wish {
                 "send agentKey, such as agent:scout:main",
             ));
         }
-        AgentId::parse(short_of_key(key)).map_err(|error| {
+        let given = self.agent_id_short.as_deref().filter(|short| !short.is_empty());
+        AgentId::parse(given.unwrap_or_else(|| short_of_key(key))).map_err(|error| {
             Failure::invalid(
                 error.to_string(),
                 "an agentKey is agent:<id>:main, with an id of a-z, 0-9, _ and -, such as agent:scout:main",
             )
         })?;
         for (name, text, most) in [
-            ("agentKey", &self.agent_key, EMOJI_MAX_BYTES),
+            ("agentKey", &self.agent_key, SHORT_MAX_BYTES),
+            ("agentIdShort", &self.agent_id_short, SHORT_MAX_BYTES),
             ("displayName", &self.display_name, TEXT_MAX_BYTES),
-            ("emoji", &self.emoji, EMOJI_MAX_BYTES),
+            ("emoji", &self.emoji, SHORT_MAX_BYTES),
             ("roleShort", &self.role_short, TEXT_MAX_BYTES),
-            ("projectId", &self.project_id, EMOJI_MAX_BYTES),
+            ("projectId", &self.project_id, SHORT_MAX_BYTES),
         ] {
             let text = text.as_deref().unwrap_or_default();
             if text.len() > most {
@@ -94,6 +100,7 @@ impl Wish {
         json!({
             "project_id": project,
             "agent_key": self.agent_key,
+            "agent_id_short": self.agent_id_short,
             "display_name": self.display_name,
             "emoji": self.emoji,
             "role_short": self.role_short,
@@ -162,6 +169,7 @@ mod tests {
             r#"{"agentKey":"agent::main"}"#,
             r#"{"agentKey":"agent:Scout:main"}"#,
             r#"{"agentKey":"agent:scout:main","displayName":"a\u0000b"}"#,
+            r#"{"agentKey":"agent:scout:main","agentIdShort":"../x"}"#,
         ] {
             assert_eq!(refused(body), 422, "{body}");
         }
@@ -175,5 +183,12 @@ mod tests {
     fn members_that_nobody_knows_are_ignored() {
         let wish = Wish::read(br#"{"agentKey":"agent:scout:main","color":"red","emoji":null}"#);
         assert!(wish.is_ok(), "{wish:?}");
+    }
+
+    #[test]
+    fn a_key_of_any_form_may_come_with_an_id() {
+        let wish = Wish::read(br#"{"agentKey":"The Scout","agentIdShort":"scout"}"#);
+        assert!(wish.is_ok(), "{wish:?}");
+        assert_eq!(refused(r#"{"agentKey":"The Scout"}"#), 422);
     }
 }

@@ -95,3 +95,21 @@ async fn row_security_decides_there_too() {
         assert!(!log.contains(secret), "no token and no key is logged");
     }
 }
+
+#[tokio::test]
+async fn pages_are_let_in_and_only_those() {
+    let stage = Stage::new().await;
+    let emulator = Emulator::start(&stage).await;
+    for (origin, expected) in [(ORIGIN, json!(ORIGIN)), ("https://evil.example", json!(null))] {
+        let asked = json!({ "origin": origin, "access-control-request-method": "POST" });
+        let (status, text) = emulator
+            .invoke(event("OPTIONS", "/agents/provision", &asked, None, false).to_string())
+            .await;
+        assert_eq!(status, 200, "{text}");
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(
+            answer["headers"]["access-control-allow-origin"], expected,
+            "{answer}"
+        );
+    }
+}

@@ -166,6 +166,12 @@ async fn asking_again_takes_back_the_wish_to_remove() {
         row.expect("read").get(0)
     };
     assert_eq!(wished().await, "removed");
-    assert_eq!(stage.provision(SCOUT).await.status, 202);
+    let first = stage.provision(SCOUT).await;
+    assert_eq!(first.status, 202);
+    assert_eq!(wished().await, "running");
+    // Also while the request is open.
+    assert_eq!(stage.remove(&stage.owner.jwt, SCOUT).await.status, 202);
+    assert_eq!(wished().await, "removed");
+    assert_eq!(stage.provision(SCOUT).await.body, first.body);
     assert_eq!(wished().await, "running");
 }

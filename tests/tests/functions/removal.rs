@@ -60,3 +60,14 @@ async fn the_project_may_be_in_the_query() {
     let nowhere = send(nowhere.bearer_auth(&stage.owner.jwt)).await;
     assert_eq!(nowhere.refused(), (400, "bad_request"));
 }
+
+#[tokio::test]
+async fn an_agent_may_be_named_like_a_path() {
+    let stage = Stage::new().await;
+    for key in ["provision", "runtime"] {
+        assert_eq!(stage.provision(key).await.status, 202);
+        let removed = stage.remove(&stage.owner.jwt, key).await;
+        assert_eq!(removed.body["agentKey"], json!(key), "{removed:?}");
+    }
+    assert_eq!(stage.count("agents").await, 0);
+}
