@@ -17,6 +17,7 @@ mod drain;
 mod fixture;
 mod frozen;
 mod gate;
+mod gateway;
 mod http;
 mod kills;
 mod station;
