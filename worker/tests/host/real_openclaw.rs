@@ -9,6 +9,8 @@ use creel_worker::openclaw::CliLimits;
 use serde_json::json;
 
 use crate::conformance::keeps_all_promises;
+use crate::facts;
+use crate::gateway::Gateway;
 use crate::support::{Host, eventually, read, row, skipped};
 
 /// Right in the middle of its work: it takes several seconds, and writes at the end.
@@ -62,4 +64,12 @@ async fn it_is_stopped_with_all_its_processes_and_the_next_attempt_succeeds() {
         .await
         .expect("it works");
     eventually("nothing is left", || host.processes().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_gateway_is_what_the_stand_in_is() {
+    let Some(host) = host() else { return };
+    facts::a_gateway_starts_only_with_a_configuration_that_is_one(&host).await;
+    let mut gateway = Gateway::ready(&host).await;
+    facts::all_are_true(&host, &mut gateway).await;
 }

@@ -62,6 +62,22 @@ impl Host {
         self.path().join("state")
     }
 
+    pub(crate) fn config_path(&self) -> PathBuf {
+        self.state_dir().join("openclaw.json")
+    }
+
+    /// OpenClaw's configuration.
+    pub(crate) fn config(&self) -> Value {
+        serde_json::from_str(&read(self.config_path())).expect("the configuration is whole")
+    }
+
+    /// Puts another configuration in its place, whole or not at all.
+    pub(crate) fn replace_config(&self, text: &str) {
+        let new = self.config_path().with_extension("new");
+        std::fs::write(&new, text).expect("write the configuration");
+        std::fs::rename(new, self.config_path()).expect("put it in place");
+    }
+
     pub(crate) fn workspaces(&self) -> PathBuf {
         self.path().join("workspaces")
     }

@@ -9,9 +9,12 @@ use serde_json::{Map, Value};
 use super::say;
 use crate::config::State;
 
-/// How often the file is looked at. The real one needs about a second from a changed file to a known agent;
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How long a changed file is left to settle. The real one needs about a second from there to a known agent;
 /// this is long enough that whoever does not wait for it is found out.
-const LOOK_EVERY: Duration = Duration::from_millis(60);
+const SETTLE: Duration = Duration::from_millis(60);
 
 /// The loaded configuration.
 pub(super) struct Roster {
@@ -23,6 +26,8 @@ pub(super) struct Roster {
 struct Loaded {
     text: String,
     config: Value,
+    /// What is to be loaded next, and since when it is there.
+    seen: Option<(String, Instant)>,
     /// Nothing is loaded before this.
     not_before: Option<Instant>,
 }
@@ -42,12 +47,16 @@ impl Roster {
         let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             look.tick().await;
-            self.load_once();
+            self.load(SETTLE);
         }
     }
 
-    /// Loads what is on the disk, unless it is broken or the time has not come.
+    /// Loads what is on the disk, unless it is broken or is to be learnt late.
     pub(super) fn load_once(&self) {
+        self.load(Duration::ZERO);
+    }
+
+    fn load(&self, settle: Duration) {
         let mut loaded = self.loaded.lock().expect("no holder of this lock panics");
         if loaded.not_before.is_some_and(|at| Instant::now() < at) {
             return;
@@ -56,6 +65,18 @@ impl Roster {
             return;
         };
         if text == loaded.text {
+            loaded.seen = None;
+            return;
+        }
+        let since = match &loaded.seen {
+            Some((seen, since)) if *seen == text => *since,
+            _ => {
+                let now = Instant::now();
+                loaded.seen = Some((text.clone(), now));
+                now
+            }
+        };
+        if since.elapsed() < settle {
             return;
         }
         match serde_json::from_str(&text) {
