@@ -78,7 +78,7 @@ impl DataApi {
 
     /// The API that the settings name.
     pub fn of(settings: &Settings) -> Self {
-        let url = format!("{}/rest/v1", settings.supabase_url.trim().trim_end_matches('/'));
+        let url = format!("{}/rest/v1", settings.supabase_url);
         let key = settings.supabase_publishable_key.clone();
         Self::new(&url, key, settings.ssl_cert_file.clone())
     }
