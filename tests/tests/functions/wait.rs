@@ -7,6 +7,7 @@ use axum::Extension;
 use creel_functions::deadline::Deadline;
 use creel_tests::cluster::built_program;
 use creel_tests::worker::{WorkerHome, WorkerProcess, WorkerSetup};
+use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::proxy::Rule;
@@ -119,4 +120,29 @@ async fn a_request_that_is_withdrawn_is_not_waited_for() {
     };
     let (answer, ()) = tokio::join!(asked, withdrawn);
     assert_eq!(answer.refused(), (409, "withdrawn"));
+}
+
+#[tokio::test]
+async fn wishes_that_meet_the_ends_of_earlier_ones_are_all_fulfilled() {
+    let stage = Stage::new().await;
+    let (_home, _worker) = worker(&stage, &json!({})).await;
+    let wishes = (0..40).map(|number| {
+        let key = format!("agent:a{}:main", number % 3);
+        let stage = &stage;
+        async move {
+            let body = json!({ "agentKey": key });
+            stage
+                .ask(&stage.owner.jwt, "/agents/provision?wait=25", &body)
+                .await
+        }
+    });
+    // A few at a time, so that new ones come while others end.
+    let answers: Vec<_> = futures_util::stream::iter(wishes)
+        .buffer_unordered(6)
+        .collect()
+        .await;
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!(stage.count("agents where provisioned").await, 3);
 }
