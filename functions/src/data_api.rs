@@ -196,26 +196,10 @@ impl Inner {
 }
 
 async fn attempt_once(request: &RequestBuilder, limit: Duration) -> Result<Value, Missed> {
-    let missed = |error: reqwest::Error| {
-        tracing::warn!(error = %told(error.without_url()), "failed to ask the Data API");
-    };
-    let kind = |error: &reqwest::Error| match () {
-        () if error.is_connect() => Missed::Unreached,
-        () if error.is_timeout() => Missed::TimedOut,
-        () => Missed::Lost,
-    };
     let request = request.try_clone().expect("the body is bytes").timeout(limit);
-    let answer = request.send().await.map_err(|error| {
-        let kind = kind(&error);
-        missed(error);
-        kind
-    })?;
+    let answer = request.send().await.map_err(unanswered)?;
     let status = answer.status().as_u16();
-    let body = answer.bytes().await.map_err(|error| {
-        let kind = kind(&error);
-        missed(error);
-        kind
-    })?;
+    let body = answer.bytes().await.map_err(unanswered)?;
     let value = serde_json::from_slice(&body);
     if (200..300).contains(&status) {
         // A success that is no JSON comes from something else than PostgREST.
@@ -233,7 +217,13 @@ async fn attempt_once(request: &RequestBuilder, limit: Duration) -> Result<Value
     Err(Missed::Refused(Refusal::of(status, &value)))
 }
 
-/// An error with its causes: reqwest's own text alone says little.
-fn told(error: reqwest::Error) -> String {
-    format!("{:#}", anyhow::Error::new(error))
+fn unanswered(error: reqwest::Error) -> Missed {
+    let missed = match () {
+        () if error.is_connect() => Missed::Unreached,
+        () if error.is_timeout() => Missed::TimedOut,
+        () => Missed::Lost,
+    };
+    let error = anyhow::Error::new(error.without_url());
+    tracing::warn!(error = %format_args!("{error:#}"), "failed to ask the Data API");
+    missed
 }
