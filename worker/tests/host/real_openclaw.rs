@@ -8,13 +8,16 @@ use creel_worker::job::MemoryRows;
 use creel_worker::openclaw::CliLimits;
 use serde_json::json;
 
-use crate::conformance::keeps_all_promises;
+use crate::conformance::{Subject, keeps_all_promises, with_another_agent};
 use crate::facts;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, free_port};
 use crate::support::{Host, eventually, read, row, skipped};
 
 /// Right in the middle of its work: it takes several seconds, and writes at the end.
 const CUT_AFTER: Duration = Duration::from_secs(2);
+
+/// As many as the command line makes within a minute or two.
+const FEW: usize = 3;
 
 fn host() -> Option<Host> {
     let Some(program) = std::env::var_os("CREEL_TEST_OPENCLAW") else {
@@ -31,7 +34,13 @@ fn host() -> Option<Host> {
 async fn the_cli_driver_keeps_all_promises() {
     let Some(host) = host() else { return };
     let names = ["--emoji=boo", "Ada \"the 'quoted'\" L. \\ $HOME סייר 👩‍👩‍👧‍👦"];
-    keeps_all_promises(host.openclaw().as_ref(), &host.workspaces(), &names).await;
+    with_another_agent(&host, free_port());
+    let subject = Subject {
+        names: &names,
+        burst: FEW,
+        ..Subject::new(&host, host.openclaw())
+    };
+    keeps_all_promises(&subject).await;
 }
 
 #[tokio::test]

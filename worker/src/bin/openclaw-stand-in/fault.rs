@@ -42,6 +42,16 @@ pub(crate) enum Fault {
     KillSelf,
     /// Says that it is an old version.
     TooOld,
+    /// Does its work, and answers about another agent.
+    LieAboutId {
+        /// Which one.
+        id: String,
+    },
+    /// Does its work under another id, and says so.
+    Rename {
+        /// The id.
+        id: String,
+    },
     /// Takes its time.
     DelayMs {
         /// How long, in milliseconds.

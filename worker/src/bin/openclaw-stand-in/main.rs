@@ -10,6 +10,7 @@ mod args;
 mod config;
 mod fault;
 mod gateway;
+mod stranger;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -25,6 +26,15 @@ const OLD_VERSION: &str = "OpenClaw 2025.12.31 (01d0000)";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [command, port] = args.as_slice()
+        && command == "stranger"
+    {
+        let ended = port
+            .parse()
+            .map_err(std::io::Error::other)
+            .and_then(stranger::run);
+        return ended.map_or_else(|error| refused(&error.to_string()), |()| ExitCode::SUCCESS);
+    }
     match State::open().and_then(|state| answer(&state, &args)) {
         Ok(Answer::Text(text)) => printed(&text, ExitCode::SUCCESS),
         Ok(Answer::Json(value)) => printed(&format!("{value:#}"), ExitCode::SUCCESS),
@@ -44,7 +54,7 @@ enum Answer {
 }
 
 fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
-    let call = match Call::parse(args) {
+    let mut call = match Call::parse(args) {
         Ok(call) => call,
         Err(message) => return Ok(Answer::Refused(message)),
     };
@@ -59,10 +69,15 @@ fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
         Some(Fault::Noise) => {
             print("Workspace OK: {not json}\n[state-migrations] { unfinished: [\n")?;
         }
+        Some(Fault::Rename { id }) => {
+            if let Call::Add { name, .. } | Call::SetIdentity { agent: name, .. } = &mut call {
+                name.clone_from(id);
+            }
+        }
         Some(fault) => fault.before_work()?,
         None => {}
     }
-    let done = match call {
+    let mut done = match call {
         Call::Version => Ok(Answer::Text(VERSION.to_owned())),
         Call::Add { name, workspace } => agents::add(state, &name, &workspace),
         Call::List => agents::list(state),
@@ -72,6 +87,9 @@ fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
         Call::Delete { agent } => agents::delete(state, &agent),
         Call::Gateway { .. } => unreachable!("it is answered above"),
     };
+    if let (Some(Fault::LieAboutId { id }), Ok(Answer::Json(answer))) = (&fault, &mut done) {
+        answer["agentId"] = id.as_str().into();
+    }
     if let Some(fault) = fault {
         fault.after_work();
     }
