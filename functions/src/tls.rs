@@ -32,3 +32,26 @@ pub(crate) fn client_config(certificates: Option<&Path>) -> anyhow::Result<Clien
         .with_root_certificates(roots)
         .with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_certificates_must_have_one() {
+        assert!(client_config(None).is_ok());
+        let folder = tempfile::tempdir().expect("make a folder");
+        let file = folder.path().join("ca.pem");
+        assert!(client_config(Some(&file)).is_err(), "there is no file");
+        let begin = "-----BEGIN CERTIFICATE-----";
+        for text in [
+            "",
+            "no certificate",
+            &format!("{begin}\nAAAA"),
+            &format!("{begin}\nAAAA\n-----END CERTIFICATE-----\n"),
+        ] {
+            std::fs::write(&file, text).expect("write");
+            assert!(client_config(Some(&file)).is_err(), "{text}");
+        }
+    }
+}
