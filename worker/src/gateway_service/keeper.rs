@@ -15,12 +15,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::command::gateway_command;
-use super::plan::{Act, Answer, Failed, GatewayState, Life, Limits, News, Ours, Plan, Seen, plan_pass};
+use super::plan::{
+    Act, Answer, EXIT_CONFIG, Failed, GatewayState, Life, Limits, News, Ours, Plan, Seen, plan_pass,
+};
 use super::probe::probe;
 use super::section::{Section, ensure};
 use super::{GatewaySettings, GatewayView, log};
 use crate::host_events::HostEvents;
-use crate::openclaw::{Broker, Overview, local_client};
+use crate::openclaw::{Broker, Overview, Turn, local_client};
 use crate::process::{Ended, RunningService, Service};
 
 /// While it starts: jobs that wait for it lose no more than this.
@@ -31,6 +33,9 @@ const LOOK_WHILE_READY: Duration = Duration::from_secs(1);
 const PROBE_WHILE_READY: Duration = Duration::from_secs(10);
 /// Somebody else's, or a configuration that a person is to change.
 const LOOK_ELSE: Duration = Duration::from_secs(2);
+
+/// How long changes of the configuration wait for a gateway that starts: a start takes 8 to 26 s.
+const CHANGES_WAIT: Duration = Duration::from_secs(60);
 
 /// What the loop remembers.
 pub(super) struct Keeper {
@@ -46,6 +51,10 @@ pub(super) struct Keeper {
     failed: Option<Failed>,
     config: Config,
     probed: Option<(Instant, Answer)>,
+    /// While it starts, OpenClaw has no patience with another of its commands: both of them end.
+    alone: Option<(Instant, Turn)>,
+    /// Where in its log what it says since its start begins.
+    log_begin: u64,
     reason: Option<String>,
 }
 
@@ -84,6 +93,8 @@ impl Keeper {
             failed: None,
             config: Config::default(),
             probed: None,
+            alone: None,
+            log_begin: 0,
             reason: None,
         }
     }
@@ -99,7 +110,7 @@ impl Keeper {
             );
         }
         loop {
-            self.pass_once(began.elapsed()).await;
+            self.pass_once(began.elapsed(), &stop).await;
             tokio::select! {
                 () = stop.cancelled() => return self.ours,
                 () = tokio::time::sleep(self.pause()) => {}
@@ -115,8 +126,8 @@ impl Keeper {
         }
     }
 
-    async fn pass_once(&mut self, now: Duration) {
-        let ours = self.look_at_ours();
+    async fn pass_once(&mut self, now: Duration, stop: &CancellationToken) {
+        let ours = self.look_at_ours().await;
         let is_calm = ours == Ours::Running && self.life.state == GatewayState::Ready;
         let probed = self
             .probed
@@ -143,12 +154,15 @@ impl Keeper {
         if let Some(news) = news {
             self.tell(news);
         }
-        self.apply(act).await;
+        let starts = self.life.state == GatewayState::Starting;
+        self.alone
+            .take_if(|(since, _)| !starts || since.elapsed() >= CHANGES_WAIT);
+        self.apply(act, stop).await;
         self.show(answer);
     }
 
     /// How ours is; what ended is forgotten with this.
-    fn look_at_ours(&mut self) -> Ours {
+    async fn look_at_ours(&mut self) -> Ours {
         if let Some(failed) = self.failed.take() {
             return Ours::Failed(failed);
         }
@@ -161,12 +175,20 @@ impl Keeper {
         self.ours = None;
         Ours::Failed(match ended {
             Ended::Told(status) => match (status.code(), status.signal()) {
+                (Some(EXIT_CONFIG), _) if self.ended_busy().await => Failed::Busy,
                 (Some(code), _) => Failed::Exit(code),
                 (None, Some(signal)) => Failed::Signal(signal),
                 (None, None) => Failed::Vanished,
             },
             Ended::Unknown => Failed::Vanished,
         })
+    }
+
+    async fn ended_busy(&self) -> bool {
+        let path = self.command.log.clone();
+        let from = self.log_begin;
+        let looked = tokio::task::spawn_blocking(move || log::says_busy(&path, from)).await;
+        matches!(looked, Ok(Ok(true)))
     }
 
     async fn look_at_config(&mut self, may_write: bool) {
@@ -243,21 +265,17 @@ impl Keeper {
         }
     }
 
-    async fn apply(&mut self, act: Act) {
+    async fn apply(&mut self, act: Act, stop: &CancellationToken) {
         match act {
             Act::Wait => {}
-            Act::Start => match self.command.start().await {
-                Ok(ours) => {
-                    metrics::counter!(GATEWAY_STARTS).increment(1);
-                    tracing::info!(pid = ours.pid(), "started the gateway");
-                    self.ours = Some(ours);
-                }
-                Err(error) => {
-                    let program = self.command.program.display();
-                    tracing::warn!(%error, "failed to start {program}: {error}");
-                    self.failed = Some(Failed::NotStarted);
-                }
-            },
+            Act::Start => {
+                let turn = tokio::select! {
+                    turn = self.broker.turn() => turn,
+                    () = stop.cancelled() => return,
+                };
+                self.alone = Some((Instant::now(), turn));
+                self.start().await;
+            }
             Act::Kill => {
                 if let Some(ours) = self.ours.take() {
                     ours.kill().await;
@@ -265,6 +283,24 @@ impl Keeper {
                 self.failed = Some(Failed::NotReady);
             }
             Act::MendConfig => self.mend_config().await,
+        }
+    }
+
+    async fn start(&mut self) {
+        let path = self.command.log.clone();
+        let length = tokio::task::spawn_blocking(move || log::length(&path)).await;
+        self.log_begin = length.unwrap_or_default();
+        match self.command.start().await {
+            Ok(ours) => {
+                metrics::counter!(GATEWAY_STARTS).increment(1);
+                tracing::info!(pid = ours.pid(), "started the gateway");
+                self.ours = Some(ours);
+            }
+            Err(error) => {
+                let program = self.command.program.display();
+                tracing::warn!(%error, "failed to start {program}: {error}");
+                self.failed = Some(Failed::NotStarted);
+            }
         }
     }
 
@@ -339,7 +375,7 @@ impl Keeper {
 /// What is wrong with it, for people.
 fn said(how: Failed, port: Option<u16>) -> String {
     match how {
-        Failed::Exit(78) => {
+        Failed::Exit(EXIT_CONFIG) => {
             "OpenClaw does not start with this configuration (exit code 78): run openclaw config validate"
                 .to_owned()
         }
@@ -348,6 +384,7 @@ fn said(how: Failed, port: Option<u16>) -> String {
         Failed::Vanished => "it is gone".to_owned(),
         Failed::NotStarted => "its program cannot be started: is OpenClaw installed?".to_owned(),
         Failed::NotReady => "it did not get ready in time and was killed".to_owned(),
+        Failed::Busy => "another OpenClaw process had its state; it waits for that to end".to_owned(),
         Failed::PortTaken => format!(
             "port {} is another program's: end that, or give gateway.port in openclaw.json another one",
             port.unwrap_or_default()

@@ -1,7 +1,7 @@
 //! What the gateway prints: kept, and bounded.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Days of a busy gateway.
@@ -15,16 +15,49 @@ pub(super) fn path(data_dir: &Path) -> PathBuf {
 /// Moves what is there into `gateway.log.1` once it is too much. The gateway has the file open to add to it, so
 /// that it is emptied and not replaced.
 pub(super) fn rotate_once(path: &Path) -> io::Result<()> {
-    if fs::metadata(path).map_or(0, |found| found.len()) <= LOG_MAX_BYTES {
+    if length(path) <= LOG_MAX_BYTES {
         return Ok(());
     }
     fs::copy(path, path.with_extension("log.1"))?;
     fs::OpenOptions::new().write(true).open(path)?.set_len(0)
 }
 
+/// What OpenClaw says of a state directory that another of its processes has just now. It ends with the same exit
+/// code as for a configuration that is wrong.
+const BUSY: &str = "another OpenClaw process owns";
+
+/// What is read of the log to find that: a start that fails prints some lines.
+const READ_MAX_BYTES: u64 = 64 << 10;
+
+/// How long the log is.
+pub(super) fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |found| found.len())
+}
+
+/// Whether what was printed from there on says that another OpenClaw has the state.
+pub(super) fn says_busy(path: &Path, from: u64) -> io::Result<bool> {
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut printed = Vec::new();
+    file.take(READ_MAX_BYTES).read_to_end(&mut printed)?;
+    Ok(String::from_utf8_lossy(&printed).contains(BUSY))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_the_last_start_said_tells_of_another_openclaw() {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let log = path(folder.path());
+        let busy = "Doctor: another OpenClaw process owns gateway-lifecycle.\n";
+        fs::write(&log, busy).expect("write");
+        assert!(says_busy(&log, 0).expect("read"));
+        let from = length(&log);
+        fs::write(&log, format!("{busy}Invalid config\n")).expect("write");
+        assert!(!says_busy(&log, from).expect("read"));
+    }
 
     #[test]
     fn a_log_that_is_written_to_is_kept_once_and_bounded() {

@@ -154,10 +154,12 @@ pub(super) enum Failed {
     NotReady,
     /// Another program has its port.
     PortTaken,
+    /// Another OpenClaw, such as a person's command, has its state for a while.
+    Busy,
 }
 
 /// OpenClaw's exit code for a configuration that it does not start with.
-const EXIT_CONFIG: i32 = 78;
+pub(super) const EXIT_CONFIG: i32 = 78;
 
 impl Failed {
     fn is_by_configuration(self) -> bool {

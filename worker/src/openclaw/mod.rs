@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use creel_core::id::AgentId;
 
-pub use broker::Broker;
+pub use broker::{Broker, Turn};
 pub use cli::{CliDriver, CliLimits, CliSettings};
 pub(crate) use config_file::DEFAULT_GATEWAY_PORT;
 pub use error::OpenClawError;
