@@ -16,6 +16,8 @@ use tokio::process::Child;
 const ONE_AGENT: Duration = Duration::from_secs(180);
 /// Two installed programs start and a database is made.
 const START: Duration = Duration::from_secs(60);
+/// The real gateway on a busy machine.
+const GATEWAY: Duration = Duration::from_secs(120);
 /// The worker drains, PostgREST and Postgres end.
 const STOP: Duration = Duration::from_secs(60);
 
@@ -53,14 +55,15 @@ fn assert_files_are_there(workspace: &str) {
     assert!(Path::new(workspace).join("memory").is_dir());
 }
 
-/// What still runs with something of this folder on its command line or in its working directory.
+/// What still runs with something of this folder on its command line, in its environment or its working directory.
 fn left_over(folder: &Path) -> Vec<String> {
     let folder = folder.to_string_lossy();
     let mut system = sysinfo::System::new().expect("read the process table");
     let everything = sysinfo::ProcessRefreshKind::everything();
     system.refresh_processes_specifics(sysinfo::ProcessesToUpdate::All, true, everything);
     let runs = system.processes().values().filter(|p| {
-        p.cmd().iter().any(|arg| arg.to_string_lossy().contains(&*folder))
+        let mut words = p.cmd().iter().chain(p.environ());
+        words.any(|word| word.to_string_lossy().contains(&*folder))
             || p.cwd()
                 .is_some_and(|cwd| cwd.to_string_lossy().contains(&*folder))
     });
@@ -178,6 +181,24 @@ impl Up {
     }
 }
 
+/// Waits until the gateway that the worker keeps is ready, and is not this process; answers its process id.
+async fn ready_gateway(state: &Path, not: Option<i32>) -> i32 {
+    let http = creel_local::gateway::http::client().expect("make a client");
+    eventually_some("the gateway is ready", GATEWAY, async || {
+        let address = std::fs::read_to_string(state.join("worker/http.addr")).ok()?;
+        let page = http
+            .get(format!("http://{}/readyz", address.trim()))
+            .send()
+            .await
+            .ok()?;
+        let said: Value = page.json().await.ok()?;
+        let gateway = &said["gateway"];
+        let pid = i32::try_from(gateway["pid"].as_i64()?).ok()?;
+        (gateway["ready"] == json!(true) && Some(pid) != not).then_some(pid)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c() {
     let state = state_folder().await;
@@ -256,6 +277,8 @@ async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c
     }
     assert_files_are_there(agents[0]["workspace_path"].as_str().expect("a workspace"));
 
+    // While it starts, OpenClaw's own commands are refused.
+    let first = ready_gateway(state.path(), None).await;
     let openclaw = tools().own_openclaw().await.expect("find OpenClaw");
     let listed = agents_in(
         &openclaw.to_string_lossy(),
@@ -272,6 +295,10 @@ async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c
         (&ada["identityName"], &ada["identityEmoji"]),
         (&json!(name), &json!("🦉"))
     );
+
+    let pid = rustix::process::Pid::from_raw(first).expect("a process");
+    rustix::process::kill_process(pid, Signal::KILL).expect("kill the gateway");
+    ready_gateway(state.path(), Some(first)).await;
 
     up.press_ctrl_c();
     let status = tokio::time::timeout(STOP, up.child.wait())

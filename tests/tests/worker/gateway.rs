@@ -13,6 +13,9 @@ use crate::station::Station;
 /// Three starts that fail by their configuration, and the pauses between them.
 const GIVING_UP: Duration = Duration::from_secs(60);
 
+/// The real gateway starts within half a minute on a busy machine.
+const REAL: Duration = Duration::from_secs(150);
+
 /// Gives the host's configuration a gateway on a port of its own, as tests run side by side.
 fn give_gateway(station: &Station, gateway: &Value) -> u16 {
     let port = creel_local::ports::free_port().expect("a port is free");
@@ -167,4 +170,31 @@ async fn a_gateway_that_cannot_start_is_given_up_visibly_until_its_configuration
     give_gateway(&station, &whole());
     until(&station, "ready", SOON).await;
     assert_eq!(station.calls_of("gateway"), starts + 1);
+}
+
+#[tokio::test]
+async fn real_openclaw_gateway_outlives_its_worker_and_is_restarted_when_it_dies() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    let mut setup = station
+        .setup()
+        .env("CREEL_KEEP_GATEWAY", "true")
+        .allow("the gateway failed: it");
+    setup.openclaw = creel_tests::cluster::tools()
+        .own_openclaw()
+        .await
+        .expect("find OpenClaw");
+    // There is no configuration yet: the worker makes one with a gateway.
+    let mut worker = station.started_with(&setup).await;
+    let first = until(&station, "ready", REAL).await;
+    worker.kill9().expect("kill the worker");
+    let worker = station.started_with(&setup).await;
+    assert_eq!(until(&station, "ready", REAL).await["pid"], first["pid"]);
+    kill_process(pid(&first), Signal::KILL).expect("kill the gateway");
+    let second = eventually_some("another gateway is ready", REAL, async || {
+        Some(gateway(&station).await).filter(|view| view["state"] == "ready" && view["pid"] != first["pid"])
+    })
+    .await;
+    assert_eq!(second["port"], first["port"]);
+    drop(worker);
 }
