@@ -1,5 +1,6 @@
 //! `creel doctor`: what Creel needs on this machine, what is there, and what to do about the rest.
 
+mod gateway;
 mod machine;
 mod remote;
 
@@ -144,6 +145,7 @@ pub(super) async fn run(mut args: DoctorArgs, out: Output) -> anyhow::Result<()>
         machine::check_openclaw(openclaw.as_deref()).await,
         machine::check_state_dir(state_dir.as_deref()),
         machine::check_disk(state_dir.as_deref()),
+        gateway::check_gateway(state_dir.as_deref(), args.data_dir(worker.as_ref()).as_deref()).await,
     ]);
     checks.extend(match &worker {
         Some(config) => remote::check_database(database::connect_to(&config.database).await).await,
@@ -172,6 +174,15 @@ impl DoctorArgs {
             ..WorkerArgs::default()
         };
         Some((path, args.resolve()))
+    }
+
+    /// The worker's own folder, in which it says where its pages are.
+    fn data_dir(&self, worker: Option<&WorkerConfig>) -> Option<PathBuf> {
+        let local = Path::new(".creel/worker");
+        match worker {
+            Some(config) => Some(config.data_dir.clone()),
+            None => local.is_dir().then(|| local.to_owned()),
+        }
     }
 
     /// OpenClaw's state directory, where no configuration names it.
