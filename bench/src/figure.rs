@@ -10,6 +10,8 @@ pub enum Goal {
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
+    /// This and nothing else.
+    Exactly(f64),
     /// Nothing: it is printed so that people can judge the others.
     None,
 }
@@ -50,6 +52,7 @@ impl Goal {
         match self {
             Self::AtLeast(least) => Some(number >= least),
             Self::AtMost(most) => Some(number <= most),
+            Self::Exactly(wished) => Some((number - wished).abs() < f64::EPSILON),
             Self::None => None,
         }
     }
@@ -58,6 +61,7 @@ impl Goal {
         match self {
             Self::AtLeast(least) => format!("≥ {}", number_text(least)),
             Self::AtMost(most) => format!("≤ {}", number_text(most)),
+            Self::Exactly(wished) => format!("= {}", number_text(wished)),
             Self::None => "–".to_owned(),
         }
     }
@@ -84,6 +88,7 @@ impl Figure {
         let (goal, bound) = match self.goal {
             Goal::AtLeast(bound) => (Some("at_least"), Some(bound)),
             Goal::AtMost(bound) => (Some("at_most"), Some(bound)),
+            Goal::Exactly(bound) => (Some("exactly"), Some(bound)),
             Goal::None => (None, None),
         };
         json!({

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use creel_bench::figure::{Figure, table};
-use creel_bench::queue;
-use creel_bench::row::{Effort, drain, idle, latency};
+use creel_bench::row::{Effort, drain, function, idle, latency, provision};
 use creel_bench::stage::Stage;
+use creel_bench::{queue, say};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Agents of the bench's own queue.
 const AGENT_COUNT: i32 = 1_000;
@@ -35,6 +36,8 @@ struct Args {
 /// Groups of rows that are measured together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Row {
+    /// Row written → agent ready, alone and fifty at once
+    Ready,
     /// Items a second, and transactions an item
     Drain,
     /// Row written → handler starts
@@ -43,6 +46,8 @@ enum Row {
     Idle,
     /// Spawn → first handler
     Start,
+    /// The function on AWS Lambda: its calls, its size, its start
+    Function,
 }
 
 fn main() -> ExitCode {
@@ -65,12 +70,23 @@ async fn measure(args: &Args) -> Result<()> {
     let stage = Stage::set_up(here.parent().unwrap_or(here)).await?;
     let measured = tokio::select! {
         measured = measure_rows(args, &stage) => measured,
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("listen to Ctrl-C").and_then(|()| anyhow::bail!("interrupted")),
+        told = told_to_stop() => told.and_then(|()| anyhow::bail!("interrupted")),
     };
     stage.tear_down().await?;
     let figures = measured?;
     if !args.json {
         print(&table(&figures).to_string())?;
+    }
+    Ok(())
+}
+
+/// Waits for Ctrl-C or SIGTERM: what runs is stopped first.
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen to SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen to SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
     Ok(())
 }
@@ -86,9 +102,11 @@ async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
         }
         say(&format!("measuring: {row:?}"));
         let measured = match row {
+            Row::Ready => provision::measure(stage, &host, effort).await?,
             Row::Drain => drain::measure(stage, &host, effort).await?,
             Row::Wake => latency::measure(stage, &host, effort).await?,
             Row::Idle => idle::measure_idle(stage, &host, None, effort).await?,
+            Row::Function => function::measure(stage, effort).await?,
             Row::Start => idle::measure_start(stage, &host, effort).await?,
         };
         if args.json {
@@ -104,9 +122,4 @@ async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
 fn print(line: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").context("print")
-}
-
-fn say(line: &str) {
-    // Nobody may be reading, and then it matters to nobody.
-    let _gone = writeln!(std::io::stderr().lock(), "{line}");
 }

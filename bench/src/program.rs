@@ -1,6 +1,7 @@
 //! A program under measure: what it prints, and what it costs.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 pub struct Program {
     name: String,
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Program {
@@ -34,13 +35,28 @@ impl Program {
         Ok(Self {
             name,
             child,
-            lines: BufReader::new(stdout).lines(),
+            lines: Some(BufReader::new(stdout).lines()),
+        })
+    }
+
+    /// Starts it with its standard output in a file.
+    pub fn start_logged(command: &mut Command, log: File) -> Result<Self> {
+        let name = command.as_std().get_program().to_string_lossy().into_owned();
+        let child = command
+            .stdout(log)
+            .spawn()
+            .with_context(|| format!("start {name}"))?;
+        Ok(Self {
+            name,
+            child,
+            lines: None,
         })
     }
 
     /// The next line.
     pub async fn line(&mut self, limit: Duration) -> Result<String> {
-        match tokio::time::timeout(limit, self.lines.next_line()).await {
+        let lines = self.lines.as_mut().context("read from a file instead")?;
+        match tokio::time::timeout(limit, lines.next_line()).await {
             Ok(line) => line
                 .with_context(|| format!("read from {}", self.name))?
                 .with_context(|| format!("{} ended too soon", self.name)),

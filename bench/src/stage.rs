@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
+use creel_local::install::Tools;
 use creel_local::keys::{self, Passwords};
 use creel_local::{Stack, StackConfig};
 use serde_json::{Value, json};
@@ -18,12 +19,15 @@ pub const PROJECT: &str = "bench";
 /// A running stack and where the programs are.
 #[derive(Debug)]
 pub struct Stage {
+    /// The project's folder.
+    pub repo: PathBuf,
     /// Node, from npm as for OpenClaw.
     pub node: PathBuf,
     /// The folder of the programs of Node.
     pub js: PathBuf,
     /// A session of the superuser in the stack's database.
     pub admin: Arc<Client>,
+    tools: Tools,
     stack: Stack,
     passwords: Passwords,
     port: u16,
@@ -79,9 +83,11 @@ impl Stage {
             .await
             .context("make a project")?;
         Ok(Self {
+            repo: repo.to_owned(),
             node,
             js: repo.join("bench/js"),
             admin: Arc::new(admin),
+            tools: config.tools(),
             stack,
             passwords,
             port,
@@ -97,6 +103,11 @@ impl Stage {
             .join(format!("{name}-{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).context("make a folder")?;
         Ok(folder)
+    }
+
+    /// Programs from npm.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// The stack itself.

@@ -77,3 +77,24 @@ need_cargo_lambda() {
     die "cargo-lambda cannot be installed" "see that python3 has venv and pip, and that PyPI can be reached"
   printf '%s\n' "$version" >"$folder/version"
 }
+
+# Postgres from npm comes without its load generator; that of another major version will do. Debian's command of that
+# name is there before the program is.
+need_pgbench() {
+  has_pgbench && return
+  install_packages "pgbench" "postgresql" "postgresql@17"
+  has_pgbench || die "pgbench is missing" "install Postgres' server programs by your system's package manager"
+}
+
+has_pgbench() {
+  pgbench --version >/dev/null 2>&1 && return
+  # Homebrew keeps a Postgres of one version out of PATH.
+  local folder
+  for folder in /opt/homebrew/opt/postgresql@17/bin /usr/local/opt/postgresql@17/bin; do
+    [ -x "$folder/pgbench" ] || continue
+    PATH="$PATH:$folder"
+    export PATH
+    return 0
+  done
+  return 1
+}

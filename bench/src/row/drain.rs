@@ -9,6 +9,7 @@ use crate::figure::{Against, Figure, Goal};
 use crate::graphile::{self, Graphile, GraphileSetup};
 use crate::pgbench::{self, BARE, BATCH, CLIENT_COUNT, PAIR};
 use crate::queue;
+use crate::say;
 use crate::stage::{Host, Stage, Whose};
 use crate::statistics::median;
 use crate::worker::{self, WorkerSetup};
@@ -53,29 +54,37 @@ pub async fn measure(stage: &Stage, host: &Host, effort: Effort) -> Result<Vec<F
     let mut rates = Rates::default();
     for _ in 0..ROUNDS {
         let (rate, statements) = drain(stage, host, SINGLE, item_count).await?;
-        rates.single.push(rate);
+        rates.single.push(told("one finish each", rate));
         rates.single_statements.push(statements);
-        rates.pair.push(generate(stage, host, PAIR, 1, item_count).await?);
+        let rate = generate(stage, host, PAIR, 1, item_count).await?;
+        rates.pair.push(told("pair", rate));
         // One at a time it is slow, and its rate does not depend on how many there are.
-        rates
-            .graphile
-            .push(drain_graphile(stage, &graphile, GraphileSetup::DEFAULT, item_count / 4).await?);
+        let rate = drain_graphile(stage, &graphile, GraphileSetup::DEFAULT, item_count / 4).await?;
+        rates.graphile.push(told("graphile-worker", rate));
+        let rate = drain_graphile(stage, &graphile, GraphileSetup::TEN, item_count).await?;
         rates
             .graphile_ten
-            .push(drain_graphile(stage, &graphile, GraphileSetup::TEN, item_count).await?);
+            .push(told("graphile-worker, ten at a time", rate));
 
         let (rate, statements) = drain(stage, host, BATCHED, item_count).await?;
-        rates.batched.push(rate);
+        rates.batched.push(told("batched", rate));
         rates.batched_statements.push(statements);
-        rates
-            .batch
-            .push(generate(stage, host, BATCH, BATCH_SIZE, item_count).await?);
+        let rate = generate(stage, host, BATCH, BATCH_SIZE, item_count).await?;
+        rates.batch.push(told("batch", rate));
+        let rate = drain_graphile(stage, &graphile, GraphileSetup::BATCHED, item_count).await?;
         rates
             .graphile_batched
-            .push(drain_graphile(stage, &graphile, GraphileSetup::BATCHED, item_count).await?);
-        rates.bare.push(generate_bare(stage, item_count).await?);
+            .push(told("graphile-worker, batched", rate));
+        let rate = generate_bare(stage, item_count).await?;
+        rates.bare.push(told("bare", rate));
     }
     Ok(figures(&rates))
+}
+
+/// Whoever waits for the table sees that it goes on.
+fn told(who: &str, rate: f64) -> f64 {
+    say(&format!("  {who}: {rate:.0} items/s"));
+    rate
 }
 
 fn figures(rates: &Rates) -> Vec<Figure> {

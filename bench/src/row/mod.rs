@@ -1,8 +1,10 @@
 //! The rows of the table, by what they need.
 
 pub mod drain;
+pub mod function;
 pub mod idle;
 pub mod latency;
+pub mod provision;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
