@@ -793,8 +793,12 @@ begin
     if pg_column_size(report -> 'runtime') > 262144 then
       raise warning 'host % told too much of its runtime: % bytes', host, pg_column_size(report -> 'runtime');
     else
-      update public.hosts h set runtime = report -> 'runtime'
-      where h.id = host and h.runtime is distinct from report -> 'runtime';
+      update public.hosts h set runtime = (report -> 'runtime') - 'agents'
+      where h.id = host and h.runtime is distinct from (report -> 'runtime') - 'agents';
+      if jsonb_typeof(report #> '{runtime,agents}') = 'array' then
+        insert into public.host_rosters as r (host_id, agents) values (host, report #> '{runtime,agents}')
+        on conflict (host_id) do update set agents = excluded.agents where r.agents <> excluded.agents;
+      end if;
     end if;
   end if;
   if jsonb_typeof(told) = 'array' then
@@ -1363,6 +1367,26 @@ CREATE FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text,
   select jsonb_build_object(
     'openclaw_id', openclaw_id, 'outcome', 'refused',
     'reason', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+
+--
+-- Name: reported_agents(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.reported_agents(of_project text) RETURNS TABLE(host_id uuid, place bigint, agent jsonb, agent_key text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select r.host_id, l.place, l.agent, a.agent_key
+  from public.project_hosts p
+  join public.hosts h on h.id = p.host_id
+  join public.host_rosters r on r.host_id = h.id
+  cross join lateral jsonb_array_elements(r.agents) with ordinality as l (agent, place)
+  left join public.agents a
+    on a.project_id = of_project and a.host_id = h.id and a.openclaw_id = l.agent ->> 'id'
+  where p.project_id = of_project and of_project = any (creel.readable_projects())
+    and jsonb_typeof(l.agent) = 'object' and (h.owner_id = auth.uid() or a.id is not null)
 $$;
 
 
@@ -2316,33 +2340,22 @@ begin
   return (
     with serving as (
       select h.id, h.name, s.shown_status, s.last_seen_at, h.platform, h.worker_version, h.openclaw_version,
-        coalesce(h.owner_id = auth.uid(), false) as is_own,
         case when jsonb_typeof(h.runtime) = 'object' then h.runtime else '{}' end as runtime
       from public.project_hosts p join public.hosts h on h.id = p.host_id join public.host_status s on s.id = h.id
       where p.project_id = project
-    ),
-    listed as (
-      select s.id as host_id, s.name as host_name, a.agent_key, l.agent, l.place
-      from serving s
-      cross join lateral jsonb_array_elements(
-        case when jsonb_typeof(s.runtime -> 'agents') = 'array' then s.runtime -> 'agents' else '[]' end)
-        with ordinality as l (agent, place)
-      left join public.agents a
-        on a.project_id = project and a.host_id = s.id and a.openclaw_id = l.agent ->> 'id'
-      where jsonb_typeof(l.agent) = 'object' and (s.is_own or a.id is not null)
     )
     select jsonb_build_object(
       'agents', coalesce((
         select jsonb_agg(
           l.agent || jsonb_build_object('agentKey', l.agent_key, 'hostId', l.host_id)
-          order by l.host_name, l.host_id, l.place)
-        from listed l), '[]'),
+          order by s.name, s.id, l.place)
+        from creel.reported_agents(project) l join serving s on s.id = l.host_id), '[]'),
       'hosts', coalesce((
         select jsonb_agg(
           jsonb_build_object(
             'id', s.id, 'name', s.name, 'status', s.shown_status, 'lastSeenAt', s.last_seen_at,
             'platform', s.platform, 'workerVersion', s.worker_version, 'openclawVersion', s.openclaw_version,
-            'runtime', s.runtime - 'agents')
+            'runtime', s.runtime)
           order by s.name, s.id)
         from serving s), '[]'))
   );
@@ -3236,6 +3249,24 @@ COMMENT ON TABLE public.host_heartbeats IS 'One row a host, renewed by each tick
 
 
 --
+-- Name: host_rosters; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.host_rosters (
+    host_id uuid NOT NULL,
+    agents jsonb NOT NULL,
+    CONSTRAINT host_rosters_agents CHECK (((jsonb_typeof(agents) = 'array'::text) AND (pg_column_size(agents) <= 262144)))
+);
+
+
+--
+-- Name: TABLE host_rosters; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.host_rosters IS 'What a host reported last of the agents in its OpenClaw: [{id, name, emoji, workspace, creel}]. creel says whether the workspace carries a marker of ours. For the host''s owner only.';
+
+
+--
 -- Name: hosts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -3271,7 +3302,7 @@ COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its
 -- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agents: [{id, name, emoji, workspace, creel}], agent_count, models: [provider/model]}. creel says whether the workspace carries a marker of ours. agent_count is larger than the list where the list was cut.';
+COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger than that list where it was cut.';
 
 
 --
@@ -3566,6 +3597,14 @@ ALTER TABLE ONLY public.events
 
 ALTER TABLE ONLY public.host_heartbeats
     ADD CONSTRAINT host_heartbeats_pkey PRIMARY KEY (host_id);
+
+
+--
+-- Name: host_rosters host_rosters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_rosters
+    ADD CONSTRAINT host_rosters_pkey PRIMARY KEY (host_id);
 
 
 --
@@ -4106,6 +4145,14 @@ ALTER TABLE ONLY public.host_heartbeats
 
 
 --
+-- Name: host_rosters host_rosters_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_rosters
+    ADD CONSTRAINT host_rosters_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
 -- Name: hosts hosts_owner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4346,6 +4393,19 @@ ALTER TABLE public.host_heartbeats ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY host_heartbeats_select ON public.host_heartbeats FOR SELECT TO authenticated USING ((host_id = ANY (( SELECT creel.visible_hosts() AS visible_hosts)::uuid[])));
+
+
+--
+-- Name: host_rosters; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.host_rosters ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: host_rosters host_rosters_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY host_rosters_select ON public.host_rosters FOR SELECT TO authenticated USING ((host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[])));
 
 
 --
@@ -4853,6 +4913,14 @@ REVOKE ALL ON FUNCTION creel.refuse_adoption(openclaw_id text, code text, messag
 
 
 --
+-- Name: FUNCTION reported_agents(of_project text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.reported_agents(of_project text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.reported_agents(of_project text) TO authenticated;
+
+
+--
 -- Name: FUNCTION require_api(args jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5205,6 +5273,14 @@ GRANT SELECT ON TABLE public.events TO service_role;
 
 GRANT SELECT ON TABLE public.host_heartbeats TO authenticated;
 GRANT SELECT ON TABLE public.host_heartbeats TO service_role;
+
+
+--
+-- Name: TABLE host_rosters; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_rosters TO authenticated;
+GRANT SELECT ON TABLE public.host_rosters TO service_role;
 
 
 --

@@ -3,6 +3,26 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
+-- Which agents are on a host: apart from the host's row, which all see whose project it serves. On somebody else's
+-- machine nobody is told whose agents live beside his own.
+create table public.host_rosters (
+  host_id uuid primary key references public.hosts (id) on delete cascade,
+  agents jsonb not null,
+  constraint host_rosters_agents check (jsonb_typeof(agents) = 'array' and pg_column_size(agents) <= 262144)
+);
+
+comment on table public.host_rosters is
+  'What a host reported last of the agents in its OpenClaw: [{id, name, emoji, workspace, creel}]. creel says whether '
+  'the workspace carries a marker of ours. For the host''s owner only.';
+
+alter table public.host_rosters enable row level security;
+
+create policy host_rosters_select on public.host_rosters for select to authenticated
+  using (host_id = any ((select creel.owned_hosts())::uuid[]));
+
+revoke all on public.host_rosters from public, anon, authenticated, service_role;
+grant select on public.host_rosters to authenticated, service_role;
+
 -- How many events of a host are kept within an hour is counted by these.
 create index events_of_hosts on public.events (host_id, at) where project_id is null;
 
@@ -26,8 +46,12 @@ begin
     if pg_column_size(report -> 'runtime') > 262144 then
       raise warning 'host % told too much of its runtime: % bytes', host, pg_column_size(report -> 'runtime');
     else
-      update public.hosts h set runtime = report -> 'runtime'
-      where h.id = host and h.runtime is distinct from report -> 'runtime';
+      update public.hosts h set runtime = (report -> 'runtime') - 'agents'
+      where h.id = host and h.runtime is distinct from (report -> 'runtime') - 'agents';
+      if jsonb_typeof(report #> '{runtime,agents}') = 'array' then
+        insert into public.host_rosters as r (host_id, agents) values (host, report #> '{runtime,agents}')
+        on conflict (host_id) do update set agents = excluded.agents where r.agents <> excluded.agents;
+      end if;
     end if;
   end if;
   if jsonb_typeof(told) = 'array' then
@@ -44,8 +68,8 @@ $$;
 
 comment on column public.hosts.runtime is
   'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} '
-  'or null}, agents: [{id, name, emoji, workspace, creel}], agent_count, models: [provider/model]}. creel says '
-  'whether the workspace carries a marker of ours. agent_count is larger than the list where the list was cut.';
+  'or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger '
+  'than that list where it was cut.';
 
 revoke all on function creel.is_host_event(text), creel.keep_host_report(uuid, jsonb)
   from public, anon, authenticated, service_role;

@@ -3,7 +3,25 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
--- Runs as the person who asks. On somebody else's machine a member sees the agents of the project and no others.
+-- Of a project's hosts the agents that the asking person may know of: all on an own host, elsewhere the project's.
+create function creel.reported_agents(of_project text)
+returns table (host_id uuid, place bigint, agent jsonb, agent_key text)
+language sql stable security definer set search_path = '' as $$
+  select r.host_id, l.place, l.agent, a.agent_key
+  from public.project_hosts p
+  join public.hosts h on h.id = p.host_id
+  join public.host_rosters r on r.host_id = h.id
+  cross join lateral jsonb_array_elements(r.agents) with ordinality as l (agent, place)
+  left join public.agents a
+    on a.project_id = of_project and a.host_id = h.id and a.openclaw_id = l.agent ->> 'id'
+  where p.project_id = of_project and of_project = any (creel.readable_projects())
+    and jsonb_typeof(l.agent) = 'object' and (h.owner_id = auth.uid() or a.id is not null)
+$$;
+
+revoke all on function creel.reported_agents(text) from public, anon, authenticated, service_role;
+grant execute on function creel.reported_agents(text) to authenticated;
+
+-- Runs as the person who asks.
 create function public.read_runtime(jsonb) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -16,33 +34,22 @@ begin
   return (
     with serving as (
       select h.id, h.name, s.shown_status, s.last_seen_at, h.platform, h.worker_version, h.openclaw_version,
-        coalesce(h.owner_id = auth.uid(), false) as is_own,
         case when jsonb_typeof(h.runtime) = 'object' then h.runtime else '{}' end as runtime
       from public.project_hosts p join public.hosts h on h.id = p.host_id join public.host_status s on s.id = h.id
       where p.project_id = project
-    ),
-    listed as (
-      select s.id as host_id, s.name as host_name, a.agent_key, l.agent, l.place
-      from serving s
-      cross join lateral jsonb_array_elements(
-        case when jsonb_typeof(s.runtime -> 'agents') = 'array' then s.runtime -> 'agents' else '[]' end)
-        with ordinality as l (agent, place)
-      left join public.agents a
-        on a.project_id = project and a.host_id = s.id and a.openclaw_id = l.agent ->> 'id'
-      where jsonb_typeof(l.agent) = 'object' and (s.is_own or a.id is not null)
     )
     select jsonb_build_object(
       'agents', coalesce((
         select jsonb_agg(
           l.agent || jsonb_build_object('agentKey', l.agent_key, 'hostId', l.host_id)
-          order by l.host_name, l.host_id, l.place)
-        from listed l), '[]'),
+          order by s.name, s.id, l.place)
+        from creel.reported_agents(project) l join serving s on s.id = l.host_id), '[]'),
       'hosts', coalesce((
         select jsonb_agg(
           jsonb_build_object(
             'id', s.id, 'name', s.name, 'status', s.shown_status, 'lastSeenAt', s.last_seen_at,
             'platform', s.platform, 'workerVersion', s.worker_version, 'openclawVersion', s.openclaw_version,
-            'runtime', s.runtime - 'agents')
+            'runtime', s.runtime)
           order by s.name, s.id)
         from serving s), '[]'))
   );

@@ -15,7 +15,11 @@ async fn tell(host: &Session, report: Value) -> Value {
 
 async fn runtime(f: &Fixture, host: Uuid) -> Value {
     f.admin
-        .query_one("select runtime from hosts where id = $1", &[&host])
+        .query_one(
+            "select h.runtime || coalesce(jsonb_build_object('agents', r.agents), '{}')
+             from hosts h left join host_rosters r on r.host_id = h.id where h.id = $1",
+            &[&host],
+        )
         .await
         .expect("read the host")
         .get::<_, Option<Value>>(0)
@@ -44,6 +48,29 @@ async fn the_runtime_stays_until_another_is_told() {
     tell(&host, json!({ "runtime": { "agents": huge } })).await;
     tell(&host, json!({ "runtime": "nonsense", "events": "nonsense" })).await;
     assert_eq!(runtime(&f, host.host).await, told);
+}
+
+#[tokio::test]
+async fn whose_agents_live_on_a_host_is_told_to_its_owner_only() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let told = json!({ "models": ["fake/fake-1"], "agents": [{ "id": "of-another-project" }] });
+    tell(&host, json!({ "runtime": told })).await;
+    let by_anybody = "select id from hosts where runtime::text like '%of-another-project%'";
+    let models = "select id from hosts where runtime::text like '%fake-1%'";
+    let roster = "select host_id from host_rosters";
+    assert_eq!(f.as_person(f.owner, models).await.expect("look"), 1);
+    assert_eq!(
+        f.as_person(f.owner, roster).await.expect("look"),
+        0,
+        "not his host"
+    );
+    f.admin
+        .execute("update hosts set owner_id = $1", &[&f.owner])
+        .await
+        .expect("give it to him");
+    assert_eq!(f.as_person(f.owner, roster).await.expect("look"), 1);
+    assert_eq!(f.as_person(f.owner, by_anybody).await.expect("look"), 0);
 }
 
 #[tokio::test]

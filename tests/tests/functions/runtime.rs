@@ -1,8 +1,18 @@
 //! What the hosts of a project last reported.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::stage::{SCOUT, Stage};
+
+async fn report(stage: &Stage, host: Uuid, runtime: &Value) {
+    let told = json!({ "runtime": runtime });
+    stage
+        .admin
+        .execute("select creel.keep_host_report($1, $2)", &[&host, &told])
+        .await
+        .expect("report");
+}
 
 #[tokio::test]
 async fn agents_and_hosts_are_listed_as_they_were_reported() {
@@ -25,11 +35,12 @@ async fn agents_and_hosts_are_listed_as_they_were_reported() {
     stage
         .admin
         .execute(
-            "update hosts set name = 'mini', platform = 'macos', openclaw_version = '2026.9.6', runtime = $1",
-            &[&reported],
+            "update hosts set name = 'mini', platform = 'macos', openclaw_version = '2026.9.6'",
+            &[],
         )
         .await
-        .expect("report");
+        .expect("name the host");
+    report(&stage, host.id, &reported).await;
     stage
         .run(&format!(
             "update agents set host_id = '{}', openclaw_id = 'scout'",
@@ -71,17 +82,15 @@ async fn agents_and_hosts_are_listed_as_they_were_reported() {
         [(&scout, &json!(SCOUT)), (&other, &json!(null))],
         "on the own host all are seen"
     );
-    for odd in [json!([]), json!({ "agents": {} }), json!("x")] {
-        stage
-            .admin
-            .execute("update hosts set runtime = $1", &[&odd])
-            .await
-            .expect("report");
+    for odd in [
+        json!([]),
+        json!({ "agents": {} }),
+        json!("x"),
+        json!({ "agents": [] }),
+    ] {
+        report(&stage, host.id, &odd).await;
         let answer = stage.runtime(&stage.owner.jwt).await;
-        assert_eq!(
-            (answer.status, &answer.body["agents"]),
-            (200, &json!([])),
-            "{odd}"
-        );
+        assert_eq!(answer.status, 200, "{odd}");
     }
+    assert_eq!(stage.runtime(&stage.owner.jwt).await.body["agents"], json!([]));
 }

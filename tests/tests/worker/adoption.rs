@@ -65,7 +65,11 @@ async fn runtime(stage: &Stage, station: &Station, holds: impl Fn(&Value) -> boo
     eventually_some("the host tells of its agents", SOON, async || {
         let row = stage
             .admin
-            .query_one("select runtime from hosts where id = $1", &[&station.host.id])
+            .query_one(
+                "select h.runtime || jsonb_build_object('agents', r.agents)
+                 from hosts h join host_rosters r on r.host_id = h.id where h.id = $1",
+                &[&station.host.id],
+            )
             .await
             .expect("read the host");
         row.get::<_, Option<Value>>(0).filter(&holds)

@@ -96,7 +96,7 @@ fn check_id(id: &str) -> Result<(), CliError> {
 async fn find_host(api: &DataApi, project: &str, wished: Option<&str>) -> Result<Value, CliError> {
     let request = api
         .from("project_hosts")
-        .select("host:hosts(id,name,owner_id,runtime)")
+        .select("host:hosts(id,name,owner_id,roster:host_rosters(agents))")
         .eq("project_id", project);
     let rows = api.rows(request).await?;
     let hosts = rows.into_iter().map(|mut row| row["host"].take()).collect();
@@ -143,7 +143,7 @@ fn plan_host(hosts: Vec<Value>, person: &str, wished: Option<&str>) -> Result<Va
 
 /// The agents that the host told of; none if it has told nothing yet.
 fn reported(host: &Value) -> Option<Vec<Candidate>> {
-    let agents = host["runtime"]["agents"].as_array()?;
+    let agents = host["roster"]["agents"].as_array()?;
     let part = |agent: &Value, name: &str| agent[name].as_str().map(str::to_owned);
     let candidates = agents.iter().filter_map(|agent| {
         Some(Candidate {
@@ -184,7 +184,7 @@ fn plan_candidates(host: &Value, with_row: &HashMap<String, bool>) -> Result<Vec
             "is its worker running, and of this version? An id can be given by hand: creel agent adopt <ID>",
         ));
     };
-    let marked: Vec<&str> = host["runtime"]["agents"]
+    let marked: Vec<&str> = host["roster"]["agents"]
         .as_array()
         .into_iter()
         .flatten()
@@ -351,7 +351,7 @@ mod tests {
     use super::*;
 
     fn host(id: &str, owner: &str, agents: Value) -> Value {
-        json!({ "id": id, "name": format!("host-{id}"), "owner_id": owner, "runtime": { "agents": agents } })
+        json!({ "id": id, "name": format!("host-{id}"), "owner_id": owner, "roster": { "agents": agents } })
     }
 
     #[test]
@@ -372,7 +372,7 @@ mod tests {
         .expect("it has told");
         let ids: Vec<_> = free.iter().map(|agent| agent.id.as_str()).collect();
         assert_eq!(ids, ["ada", "tim"]);
-        let silent = json!({ "id": "h", "name": "h", "runtime": null });
+        let silent = json!({ "id": "h", "name": "h", "roster": null });
         assert_eq!(
             plan_candidates(&silent, &HashMap::new())
                 .expect_err("silent")
