@@ -28,7 +28,7 @@ mod tick;
 mod wake;
 pub mod workspace;
 
-pub use config::{KeepGateway, WorkerArgs, WorkerConfig};
+pub use config::{KeepGateway, OpenClawDriver, WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
 pub use gateway_service::GatewayState;
 pub use run::{run, run_with};

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::config::{KeepGateway, WorkerConfig};
+use crate::config::{KeepGateway, OpenClawDriver, WorkerConfig};
 use crate::daemon::Daemon;
 use crate::db::Connector;
 use crate::exit::{Fatal, Stopped};
@@ -16,7 +17,7 @@ use crate::http::{self, Pages};
 use crate::job::Job;
 use crate::job::provision::ProvisionJob;
 use crate::lock::HostLock;
-use crate::openclaw::{Broker, CliDriver, CliLimits, CliSettings, OpenClaw};
+use crate::openclaw::{self, AutoDriver, Broker, CliDriver, CliLimits, CliSettings, GatewayDriver, OpenClaw};
 use crate::process::{Mark, Runner};
 use crate::shutdown::Shutdown;
 
@@ -52,8 +53,18 @@ impl Kit {
             settings.limits = CliLimits::all(limit);
         }
         let config_path = settings.config_path.clone();
-        let broker = Broker::default();
-        let openclaw: Arc<dyn OpenClaw> = Arc::new(CliDriver::new(settings, runner.clone(), broker.clone()));
+        let events = Arc::<HostEvents>::default();
+        let broker = Broker::keeping(config_path.clone(), config.data_dir.clone(), events.clone());
+        let cli = || CliDriver::new(settings, runner.clone(), broker.clone());
+        let gateway = || {
+            let settings = openclaw::GatewaySettings::new(&config.openclaw_state_dir);
+            GatewayDriver::new(settings, runner.clone(), broker.clone())
+        };
+        let openclaw: Arc<dyn OpenClaw> = match config.openclaw_driver {
+            OpenClawDriver::Auto => Arc::new(AutoDriver::new(gateway(), cli())),
+            OpenClawDriver::Cli => Arc::new(cli()),
+            OpenClawDriver::Gateway => Arc::new(gateway()),
+        };
         Self {
             session_id,
             jobs: vec![Arc::new(ProvisionJob::new(
@@ -65,7 +76,7 @@ impl Kit {
             config_path: Some(config_path),
             broker,
             gateway: None,
-            events: Arc::default(),
+            events,
             data_dir: config.data_dir.clone(),
         }
     }
@@ -140,6 +151,7 @@ async fn run_locked(
     let connector = Connector::new(&config.database).map_err(Fatal::from)?;
     http::record_metrics();
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
+    let _looked_after = AbortOnDropHandle::new(tokio::spawn(kit.broker.clone().watch()));
     let gateway = kit.keep_gateway(&config);
     let (daemon, background) = Daemon::assemble(&config, connector, shutdown.clone(), kit, pages);
     let stopped = daemon.run(background).await;

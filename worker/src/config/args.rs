@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use creel_core::secret::Secret;
 use serde::Deserialize;
 
-use super::Origins;
+use super::{OpenClawDriver, Origins};
 
 /// Settings of `creel worker`. A flag goes before the environment, that before the file; but the database
 /// that a file named by `--config` has goes before one that only the environment names.
@@ -39,10 +39,15 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "FILE", env = "CREEL_DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
 
-    /// How many jobs run at the same time [default: 4: a run of OpenClaw's command line takes a core
-    /// for 5–15 s]
+    /// How many jobs run at the same time [default: 64, as the gateway makes many agents at once; with
+    /// --openclaw-driver=cli 4: a run of OpenClaw's command line takes a core for 5–15 s]
     #[arg(long, value_name = "N", env = "CREEL_PERMITS")]
     pub permits: Option<usize>,
+
+    /// How OpenClaw is told what to do: by its gateway, by its command line, or by the gateway where one is
+    /// ready and belongs to this user, else by the command line [default: auto]
+    #[arg(long, value_name = "DRIVER", env = "CREEL_OPENCLAW_DRIVER")]
+    pub openclaw_driver: Option<OpenClawDriver>,
 
     /// OpenClaw's program, a path or a name in PATH [default: openclaw]
     #[arg(long, value_name = "PROGRAM", env = "CREEL_OPENCLAW")]

@@ -18,9 +18,12 @@ pub use args::WorkerArgs;
 pub use database::{DatabaseConfig, TlsMode};
 pub use origins::Origins;
 
-/// Small hosts are the rule, and a run of OpenClaw's command line takes a core for 5–15 s; four at a
-/// time keep two cores busy without starving the gateway.
-pub const DEFAULT_PERMITS: usize = 4;
+/// What waits at the same moment becomes one request to the gateway. Without a gateway, the broker lets one
+/// command change the configuration at a time, and the others wait for next to nothing.
+pub const DEFAULT_PERMITS: usize = 64;
+/// Small hosts are the rule, and a run of OpenClaw's command line takes a core for 5–15 s: more are not
+/// claimed than are soon worked on.
+pub const DEFAULT_CLI_PERMITS: usize = 4;
 /// More would be claimed than a host can work on within a lease.
 pub const MAX_PERMITS: usize = 1_000;
 /// The database takes no more results in one call. What ends within the same moment is written together.
@@ -44,6 +47,8 @@ pub struct WorkerConfig {
     pub permits: usize,
     /// How many results are written in one call at most; 1 writes each by itself.
     pub finish_batch: usize,
+    /// How OpenClaw is told what to do.
+    pub openclaw_driver: OpenClawDriver,
     /// OpenClaw's program: a path, or a name to be found in PATH.
     pub openclaw: PathBuf,
     /// OpenClaw's state directory.
@@ -64,6 +69,19 @@ pub struct WorkerConfig {
     pub log: String,
     /// What is odd about the configuration; logged at the start.
     pub warnings: Vec<String>,
+}
+
+/// How OpenClaw is told what to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OpenClawDriver {
+    /// By the gateway where one is ready and belongs to the worker's user, else by the command line.
+    #[default]
+    Auto,
+    /// By the command line.
+    Cli,
+    /// By the gateway, or not at all.
+    Gateway,
 }
 
 /// Whether a worker keeps the host's gateway running.

@@ -8,9 +8,9 @@ use creel_core::secret::Secret;
 
 use super::source::{Chosen, UrlSource, plan_url};
 use super::{
-    ConfigError, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG, DEFAULT_OPENCLAW, DEFAULT_PERMITS,
-    DatabaseConfig, KeepGateway, MAX_FINISH_BATCH, MAX_PERMITS, WorkerArgs, WorkerConfig, absolute,
-    default_data_dir, default_openclaw_state_dir,
+    ConfigError, DEFAULT_CLI_PERMITS, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG,
+    DEFAULT_OPENCLAW, DEFAULT_PERMITS, DatabaseConfig, KeepGateway, MAX_FINISH_BATCH, MAX_PERMITS,
+    OpenClawDriver, WorkerArgs, WorkerConfig, absolute, default_data_dir, default_openclaw_state_dir,
 };
 
 /// A drain beyond an hour is a worker that somebody forgot.
@@ -63,9 +63,15 @@ impl WorkerArgs {
             self.workspace_root.or(below.workspace_root),
             || Ok(openclaw_state_dir.join("workspaces")),
         )?;
+        let openclaw_driver = self.openclaw_driver.or(below.openclaw_driver).unwrap_or_default();
+        let default_permits = match openclaw_driver {
+            OpenClawDriver::Cli => DEFAULT_CLI_PERMITS,
+            OpenClawDriver::Auto | OpenClawDriver::Gateway => DEFAULT_PERMITS,
+        };
         let config = WorkerConfig {
             database,
-            permits: self.permits.or(below.permits).unwrap_or(DEFAULT_PERMITS),
+            permits: self.permits.or(below.permits).unwrap_or(default_permits),
+            openclaw_driver,
             finish_batch: MAX_FINISH_BATCH,
             openclaw: program(self.openclaw.or(below.openclaw))?,
             openclaw_timeout: self

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use creel_core::id::AgentId;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 use super::config_file::{self, Answer};
 use super::output::{error_message, first_json, shown};
@@ -21,6 +22,9 @@ const EXIT_NOT_FOUND: i32 = 127;
 /// How long a good version is believed: long enough that asking costs nothing, short enough that the page
 /// shows an update soon.
 const VERSION_BELIEVED: Duration = Duration::from_secs(300);
+
+/// A list takes a third of a gigabyte for 3 s, and many jobs may ask at the same moment.
+const READS_AT_ONCE: usize = 2;
 
 /// How long each command may take.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +96,8 @@ pub struct CliDriver {
     runner: Runner,
     broker: Broker,
     version: Mutex<Option<(Instant, Version)>>,
+    asking: tokio::sync::Mutex<()>,
+    reads: Semaphore,
 }
 
 impl CliDriver {
@@ -115,6 +121,8 @@ impl CliDriver {
             runner,
             broker,
             version: Mutex::new(None),
+            asking: tokio::sync::Mutex::default(),
+            reads: Semaphore::new(READS_AT_ONCE),
         }
     }
 
@@ -146,6 +154,12 @@ impl CliDriver {
         } else {
             Err(self.failure(command, &finished))
         }
+    }
+
+    fn believed_version(&self) -> Option<Version> {
+        let believed = *self.version.lock().expect("no holder of this lock panics");
+        let (_, version) = believed.filter(|(at, _)| at.elapsed() < VERSION_BELIEVED)?;
+        Some(version)
     }
 
     /// PATH with the program's own folder first: npm puts the node that it needs beside it.
@@ -197,8 +211,12 @@ impl CliDriver {
 #[async_trait]
 impl OpenClaw for CliDriver {
     async fn version(&self) -> Result<Version, OpenClawError> {
-        let believed = *self.version.lock().expect("no holder of this lock panics");
-        if let Some((_, version)) = believed.filter(|(at, _)| at.elapsed() < VERSION_BELIEVED) {
+        if let Some(version) = self.believed_version() {
+            return Ok(version);
+        }
+        // Many jobs begin at the same moment; one of them asks for all.
+        let _alone = self.asking.lock().await;
+        if let Some(version) = self.believed_version() {
             return Ok(version);
         }
         let command = "--version";
@@ -214,18 +232,22 @@ impl OpenClaw for CliDriver {
     }
 
     async fn find(&self, id: &AgentId) -> Result<Option<Entry>, OpenClawError> {
-        match config_file::find(&self.settings.config_path, id.as_str()).await? {
-            Answer::Known(entry) => Ok(entry),
-            Answer::AskOpenClaw => Ok(self
-                .list()
-                .await?
-                .into_iter()
-                .find(|entry| entry.id == id.as_str())),
+        let path = &self.settings.config_path;
+        if let Answer::Known(entry) = config_file::find(path, id.as_str()).await? {
+            return Ok(entry);
         }
+        if self.broker.mend().await
+            && let Answer::Known(entry) = config_file::find(path, id.as_str()).await?
+        {
+            return Ok(entry);
+        }
+        let listed = self.list().await?;
+        Ok(listed.into_iter().find(|entry| entry.id == id.as_str()))
     }
 
     async fn list(&self) -> Result<Vec<Entry>, OpenClawError> {
         let command = "agents list";
+        let _place = self.reads.acquire().await.expect("it is never closed");
         let args = ["agents", "list", "--json"].map(OsString::from).to_vec();
         let finished = self.call(command, self.settings.limits.list, args, ()).await?;
         let listed: Vec<Listed> =
@@ -252,7 +274,9 @@ impl OpenClaw for CliDriver {
             }
             finished => finished?,
         };
-        answers_for(&agent.id, command, &finished)
+        answers_for(&agent.id, command, &finished)?;
+        self.broker.keep_last_good().await;
+        Ok(())
     }
 
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError> {
@@ -275,12 +299,14 @@ impl OpenClaw for CliDriver {
             }
             finished => finished?,
         };
-        answers_for(id, command, &finished)
+        answers_for(id, command, &finished)?;
+        self.broker.keep_last_good().await;
+        Ok(())
     }
 
     async fn is_served(&self) -> bool {
         match config_file::gateway_port(&self.settings.config_path).await {
-            Some(port) => gateway::is_ready(port).await,
+            Some(port) => gateway::ready::is_ready(port).await,
             None => false,
         }
     }

@@ -14,7 +14,7 @@ use super::{Entry, OpenClawError};
 pub(crate) const DEFAULT_GATEWAY_PORT: u16 = 18_789;
 
 /// A thousand agents fit into half a megabyte; what is larger than this is no configuration.
-const CONFIG_MAX_BYTES: u64 = 8 << 20;
+pub(super) const CONFIG_MAX_BYTES: u64 = 8 << 20;
 
 /// A file of this size takes milliseconds; a network disk whose server is away takes for ever.
 const READ_LIMIT: Duration = Duration::from_secs(30);
@@ -43,12 +43,14 @@ pub(super) async fn gateway_port(path: &Path) -> Option<u16> {
     let Ok(Answer::Known(Some(config))) = read(path).await else {
         return None;
     };
-    let gateway = config.get("gateway")?;
-    let port = gateway
-        .get("port")
-        .and_then(Value::as_u64)
-        .and_then(|port| u16::try_from(port).ok());
-    Some(port.unwrap_or(DEFAULT_GATEWAY_PORT))
+    Some(port_of(config.get("gateway")?))
+}
+
+/// The port of a configuration's `gateway`.
+pub(super) fn port_of(gateway: &Value) -> u16 {
+    let port = gateway.get("port").and_then(Value::as_u64);
+    port.and_then(|port| u16::try_from(port).ok())
+        .unwrap_or(DEFAULT_GATEWAY_PORT)
 }
 
 /// The whole configuration; nothing if there is none yet.
@@ -87,20 +89,24 @@ fn read_blocking(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
         Err(_) => return Ok(Answer::AskOpenClaw),
     };
     // OpenClaw writes plain JSON, which is read much faster; people write JSON5.
-    let config = serde_json::from_str(&text)
+    Ok(parse(&text).map_or(Answer::AskOpenClaw, |config| Answer::Known(Some(config))))
+}
+
+/// The configuration in a text; none if the text is damaged.
+pub(super) fn parse(text: &str) -> Option<Value> {
+    serde_json::from_str(text)
         .ok()
-        .or_else(|| json5::from_str(&text).ok());
-    Ok(config.map_or(Answer::AskOpenClaw, |config| Answer::Known(Some(config))))
+        .or_else(|| json5::from_str(text).ok())
 }
 
 /// Opens a regular file, be it through a symbolic link; a pipe does not block.
-fn open(path: &Path) -> io::Result<Option<File>> {
+pub(super) fn open(path: &Path) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     Ok(file.metadata()?.is_file().then_some(file))
 }
 
-fn find_in(config: &Value, id: &str) -> Answer<Option<Entry>> {
+pub(super) fn find_in(config: &Value, id: &str) -> Answer<Option<Entry>> {
     let agents = config.get("agents");
     let included = |value: Option<&Value>| value.is_some_and(|value| value.get("$include").is_some());
     let entries = agents.and_then(|agents| agents.get("entries"));

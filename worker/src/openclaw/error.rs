@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{MIN_VERSION, Version};
+use super::{GatewayProblem, MIN_VERSION, Version};
 
 /// Why OpenClaw did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -96,5 +96,26 @@ pub enum OpenClawError {
     Cancelled {
         /// The command.
         command: &'static str,
+    },
+    /// There is no gateway to do it.
+    #[error(transparent)]
+    Gateway(#[from] GatewayProblem),
+    /// The gateway said no.
+    #[error("the gateway refused {method} ({code}): {message}")]
+    GatewayRefused {
+        /// What it was asked.
+        method: &'static str,
+        /// Its word for programs.
+        code: String,
+        /// Its own words, shortened.
+        message: String,
+    },
+    /// OpenClaw does not take its own configuration.
+    #[error("OpenClaw does not accept its configuration {}: {message}", .path.display())]
+    ConfigRefused {
+        /// The file.
+        path: PathBuf,
+        /// Its own words, shortened.
+        message: String,
     },
 }

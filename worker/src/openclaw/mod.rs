@@ -1,10 +1,12 @@
 //! OpenClaw on this host, behind one trait.
 
+mod auto;
 mod broker;
 mod cli;
 mod config_file;
 mod error;
 mod gateway;
+mod last_good;
 mod output;
 mod overview;
 mod version;
@@ -14,11 +16,13 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use creel_core::id::AgentId;
 
+pub use auto::AutoDriver;
 pub use broker::{Broker, Turn};
 pub use cli::{CliDriver, CliLimits, CliSettings};
 pub(crate) use config_file::DEFAULT_GATEWAY_PORT;
 pub use error::OpenClawError;
-pub(crate) use gateway::client as local_client;
+pub(crate) use gateway::ready::client as local_client;
+pub use gateway::{GatewayDriver, GatewayLimits, GatewayProblem, GatewaySettings};
 pub use overview::Overview;
 pub use version::{MIN_VERSION, Version};
 

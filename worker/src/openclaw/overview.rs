@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::config_file::{Answer, DEFAULT_GATEWAY_PORT, entry_of, read};
+use super::config_file::{Answer, entry_of, port_of, read};
 use super::{Entry, OpenClawError};
 
 /// What a configuration has.
@@ -38,16 +38,9 @@ impl Overview {
         Self {
             agents: agents.collect(),
             models: models(config),
-            gateway_port: config.get("gateway").map(port),
+            gateway_port: config.get("gateway").map(port_of),
         }
     }
-}
-
-/// The port of a configuration's `gateway`.
-fn port(gateway: &Value) -> u16 {
-    let port = gateway.get("port").and_then(Value::as_u64);
-    port.and_then(|port| u16::try_from(port).ok())
-        .unwrap_or(DEFAULT_GATEWAY_PORT)
 }
 
 /// OpenClaw knows `~` and `${NAME}`, a path does not.
@@ -73,6 +66,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::openclaw::config_file::DEFAULT_GATEWAY_PORT;
 
     #[test]
     fn agents_models_and_port_are_told_and_no_key() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Wish;
 use crate::job::{Failure, JobError};
-use crate::openclaw::{MIN_VERSION, OpenClawError};
+use crate::openclaw::{GatewayProblem, MIN_VERSION, OpenClawError};
 use crate::workspace::WorkspaceError;
 
 impl Failure {
@@ -124,6 +124,40 @@ fn openclaw_failure(error: &OpenClawError) -> Failure {
             "disk_hangs",
             After,
             "check that disk of the host, and its network".to_owned(),
+        ),
+        E::Gateway(GatewayProblem::Untrusted { .. }) => (
+            "gateway_untrusted",
+            Never,
+            "run the gateway and the worker as the same user, or set the worker's openclaw_driver to auto or \
+             cli; then redrive the request"
+                .to_owned(),
+        ),
+        E::Gateway(
+            GatewayProblem::NoToken
+            | GatewayProblem::LoginRefused { .. }
+            | GatewayProblem::OtherConfiguration { .. },
+        ) => (
+            "gateway_login",
+            Never,
+            "see that gateway.port and gateway.auth.token in openclaw.json are those of the running gateway, or \
+             set the worker's openclaw_driver to auto or cli; then redrive the request"
+                .to_owned(),
+        ),
+        E::Gateway(_) => (
+            "gateway_unavailable",
+            After,
+            "start the gateway on the host (openclaw gateway run), or set the worker's openclaw_driver to auto"
+                .to_owned(),
+        ),
+        E::GatewayRefused { .. } => (
+            "gateway_refused",
+            After,
+            "if it happens again, see the gateway's log on the host, and run openclaw doctor there".to_owned(),
+        ),
+        E::ConfigRefused { .. } => (
+            "openclaw_config_refused",
+            After,
+            "correct OpenClaw's configuration on the host (openclaw config validate, openclaw doctor)".to_owned(),
         ),
         E::Cancelled { .. } => (
             "worker_stopping",

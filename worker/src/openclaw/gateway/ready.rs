@@ -1,6 +1,6 @@
 //! Asks a gateway whether it is ready.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,9 +15,11 @@ struct Ready {
 
 /// Whether the gateway on this port says that it is ready. The body counts, not the status: with its page
 /// switched on, it answers 200 to whatever is asked.
-pub(super) async fn is_ready(port: u16) -> bool {
+pub(in crate::openclaw) async fn is_ready(port: u16) -> bool {
+    static CLIENT: LazyLock<reqwest::Result<reqwest::Client>> = LazyLock::new(client);
+    let Ok(client) = &*CLIENT else { return false };
     let answer = async {
-        let reply = client()?
+        let reply = client
             .get(format!("http://127.0.0.1:{port}/readyz"))
             .send()
             .await?;
@@ -29,7 +31,8 @@ pub(super) async fn is_ready(port: u16) -> bool {
     )
 }
 
-/// A client that goes nowhere but to this machine: no proxy, no redirect, and no trusted certificate.
+/// A client that goes nowhere but to this machine: no proxy, no redirect, and no trusted certificate. It keeps
+/// no connection: each belongs to the runtime that made it, and a restarted gateway has closed it.
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -41,5 +44,6 @@ pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
         .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        .pool_max_idle_per_host(0)
         .build()
 }
