@@ -1,9 +1,6 @@
 //! The loop that keeps the gateway running.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,14 +12,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::command::gateway_command;
+use super::config::ConfigWatch;
+use super::news::told;
 use super::plan::{
     Act, Answer, EXIT_CONFIG, Failed, GatewayState, Life, Limits, News, Ours, Plan, Seen, plan_pass,
 };
 use super::probe::probe;
-use super::section::{Section, ensure};
 use super::{GatewaySettings, GatewayView, log};
 use crate::host_events::HostEvents;
-use crate::openclaw::{Broker, Overview, Turn, local_client};
+use crate::openclaw::{Broker, Turn, local_client};
 use crate::process::{Ended, RunningService, Service};
 
 /// While it starts: jobs that wait for it lose no more than this.
@@ -40,7 +38,6 @@ const CHANGES_WAIT: Duration = Duration::from_secs(60);
 /// What the loop remembers.
 pub(super) struct Keeper {
     command: Service,
-    config_path: PathBuf,
     broker: Broker,
     events: Arc<HostEvents>,
     view: watch::Sender<GatewayView>,
@@ -49,23 +46,13 @@ pub(super) struct Keeper {
     life: Life,
     ours: Option<RunningService>,
     failed: Option<Failed>,
-    config: Config,
+    config: ConfigWatch,
     probed: Option<(Instant, Answer)>,
     /// While it starts, OpenClaw has no patience with another of its commands: both of them end.
     alone: Option<(Instant, Turn)>,
     /// Where in its log what it says since its start begins.
     log_begin: u64,
     reason: Option<String>,
-}
-
-/// What is known of the configuration.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Config {
-    /// Another number for another file.
-    fingerprint: u64,
-    port: Option<u16>,
-    /// What a person has to do before a gateway can be started.
-    missing: Option<String>,
 }
 
 impl Keeper {
@@ -82,7 +69,7 @@ impl Keeper {
             .ok();
         Self {
             command,
-            config_path: settings.config_path,
+            config: ConfigWatch::new(settings.config_path, settings.broker.clone()),
             broker: settings.broker,
             events: settings.events,
             view,
@@ -91,7 +78,6 @@ impl Keeper {
             life: Life::new(),
             ours: None,
             failed: None,
-            config: Config::default(),
             probed: None,
             alone: None,
             log_begin: 0,
@@ -102,13 +88,7 @@ impl Keeper {
     /// Keeps it running until it is told to stop; answers with ours, if it runs.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Option<RunningService> {
         let began = Instant::now();
-        self.ours = RunningService::find(&self.command.mark).await;
-        if let Some(ours) = &self.ours {
-            tracing::info!(
-                pid = ours.pid(),
-                "found the gateway that an earlier worker started"
-            );
-        }
+        self.find_ours().await;
         loop {
             self.pass_once(began.elapsed(), &stop).await;
             tokio::select! {
@@ -135,19 +115,28 @@ impl Keeper {
         let answer = match probed {
             Some((_, answer)) => answer,
             None => {
-                self.look_at_config(ours == Ours::None).await;
+                let missing = self.config.look(ours == Ours::None).await;
+                if let Some(hint) = missing {
+                    tracing::warn!("failed to start the gateway: {hint}");
+                    self.events
+                        .push(HostEventKind::ConfigUnusable, json!({ "hint": hint }));
+                }
                 self.rotate_log().await;
                 let answer = self.ask().await;
                 self.probed = Some((Instant::now(), answer));
                 answer
             }
         };
+        let ours = match ours {
+            Ours::None if self.may_be_ours(answer) => self.find_ours().await,
+            ours => ours,
+        };
         let seen = Seen {
             now,
             answer,
             ours,
-            config: self.config.fingerprint,
-            is_startable: self.config.port.is_some() && self.config.missing.is_none(),
+            config: self.config.fingerprint(),
+            is_startable: self.config.is_startable(),
         };
         let Plan { life, act, news } = plan_pass(&self.life, &seen, &self.limits);
         self.life = life;
@@ -159,6 +148,27 @@ impl Keeper {
             .take_if(|(since, _)| !starts || since.elapsed() >= CHANGES_WAIT);
         self.apply(act, stop).await;
         self.show(answer);
+    }
+
+    /// Whether what answers now, and did not before, may have been started by an earlier worker: one that is killed
+    /// while it starts the gateway leaves one that has no mark yet.
+    fn may_be_ours(&self, answer: Answer) -> bool {
+        let answers = matches!(answer, Answer::Ready | Answer::NotReady);
+        answers && self.life.state != GatewayState::SomebodyElses
+    }
+
+    async fn find_ours(&mut self) -> Ours {
+        self.ours = RunningService::find(&self.command.mark).await;
+        match &self.ours {
+            Some(ours) => {
+                tracing::info!(
+                    pid = ours.pid(),
+                    "found the gateway that an earlier worker started"
+                );
+                Ours::Running
+            }
+            None => Ours::None,
+        }
     }
 
     /// How ours is; what ended is forgotten with this.
@@ -191,65 +201,6 @@ impl Keeper {
         matches!(looked, Ok(Ok(true)))
     }
 
-    async fn look_at_config(&mut self, may_write: bool) {
-        let fingerprint = self.fingerprint().await;
-        if fingerprint == self.config.fingerprint && self.config != Config::default() {
-            return;
-        }
-        let missing = if may_write {
-            self.ensure_section().await
-        } else {
-            None
-        };
-        let port = match Overview::read(&self.config_path).await {
-            Ok(Some(overview)) => overview.gateway_port,
-            _ => None,
-        };
-        if missing.is_some() && missing != self.config.missing {
-            let hint = missing.as_deref().unwrap_or_default();
-            tracing::warn!("failed to start the gateway: {hint}");
-            self.events
-                .push(HostEventKind::ConfigUnusable, json!({ "hint": hint }));
-        }
-        self.config = Config {
-            // What was written just now is known.
-            fingerprint: self.fingerprint().await,
-            port,
-            missing,
-        };
-    }
-
-    /// Makes sure that the configuration has a gateway; answers what a person has to do about it.
-    async fn ensure_section(&self) -> Option<String> {
-        let path = self.config_path.clone();
-        let turn = self.broker.turn().await;
-        let ensured = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            ensure(&path)
-        });
-        match ensured.await {
-            Ok(Ok(Section::Present)) => None,
-            Ok(Ok(Section::Written)) => {
-                tracing::info!("gave {} a gateway", self.config_path.display());
-                None
-            }
-            Ok(Ok(Section::Missing(what))) => Some(what),
-            Ok(Err(error)) => Some(format!("{} cannot be used: {error}", self.config_path.display())),
-            Err(error) => Some(format!("{} cannot be used: {error}", self.config_path.display())),
-        }
-    }
-
-    async fn fingerprint(&self) -> u64 {
-        let path = self.config_path.clone();
-        let looked = tokio::task::spawn_blocking(move || {
-            let found = std::fs::metadata(path).ok()?;
-            Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
-        });
-        let mut hasher = DefaultHasher::new();
-        looked.await.ok().flatten().hash(&mut hasher);
-        hasher.finish()
-    }
-
     async fn rotate_log(&self) {
         let path = self.command.log.clone();
         let rotated = tokio::task::spawn_blocking(move || log::rotate_once(&path)).await;
@@ -259,7 +210,7 @@ impl Keeper {
     }
 
     async fn ask(&self) -> Answer {
-        match (&self.client, self.config.port) {
+        match (&self.client, self.config.port()) {
             (Some(client), Some(port)) => probe(client, port).await,
             _ => Answer::Silent,
         }
@@ -306,60 +257,28 @@ impl Keeper {
 
     /// A damaged configuration has another fingerprint once it is mended, and then it is tried again.
     async fn mend_config(&mut self) {
-        if let Some(missing) = self.ensure_section().await {
+        if let Some(missing) = self.config.mend().await {
             self.reason = Some(missing);
         }
     }
 
     fn tell(&mut self, news: News) {
-        let log = self.command.log.display();
-        let (kind, payload) = match news {
-            News::Started => {
-                self.reason = None;
-                tracing::info!("the gateway is ready");
-                (HostEventKind::GatewayStarted, json!({ "port": self.config.port }))
-            }
-            News::Failed(how, pause) => {
-                let why = said(how, self.config.port);
-                tracing::warn!(
-                    "the gateway failed: {why}; it is started again in {} s; its log is {log}",
-                    pause.as_secs()
-                );
-                self.reason = Some(format!("{why}; its log on the host is {log}"));
-                (
-                    HostEventKind::GatewayFailed,
-                    json!({ "reason": why, "log": log.to_string() }),
-                )
-            }
-            News::GivenUp(how, count) => {
-                let why = said(how, self.config.port);
-                tracing::error!(
-                    "the gateway failed too often and is given up: {why}; its log is {log}. It is started again \
-                     when {} changes, or by a restart of the worker",
-                    self.config_path.display()
-                );
-                self.reason = Some(format!(
-                    "{why}; given up after {count} failures. See {log} on the host, then change openclaw.json or \
-                     restart the worker"
-                ));
-                let payload = json!({ "reason": why, "log": log.to_string(), "failures": count });
-                (HostEventKind::GatewayGivenUp, payload)
-            }
-        };
-        self.events.push(kind, payload);
+        let told = told(news, &self.config, &self.command.log);
+        self.reason = told.reason;
+        self.events.push(told.kind, told.payload);
     }
 
     fn show(&self, answer: Answer) {
         let is_well = matches!(self.life.state, GatewayState::Ready | GatewayState::SomebodyElses);
         let reason = match self.life.state {
-            GatewayState::Absent => self.config.missing.clone(),
+            GatewayState::Absent => self.config.missing().map(ToOwned::to_owned),
             _ if is_well => None,
             _ => self.reason.clone(),
         };
         let view = GatewayView {
             state: self.life.state,
             ready: answer == Answer::Ready && is_well,
-            port: self.config.port,
+            port: self.config.port(),
             pid: self.ours.as_ref().map(RunningService::pid),
             reason,
         };
@@ -369,25 +288,5 @@ impl Keeper {
             *shown = view;
             changed
         });
-    }
-}
-
-/// What is wrong with it, for people.
-fn said(how: Failed, port: Option<u16>) -> String {
-    match how {
-        Failed::Exit(EXIT_CONFIG) => {
-            "OpenClaw does not start with this configuration (exit code 78): run openclaw config validate"
-                .to_owned()
-        }
-        Failed::Exit(code) => format!("it ended with exit code {code}"),
-        Failed::Signal(signal) => format!("it was ended by signal {signal}"),
-        Failed::Vanished => "it is gone".to_owned(),
-        Failed::NotStarted => "its program cannot be started: is OpenClaw installed?".to_owned(),
-        Failed::NotReady => "it did not get ready in time and was killed".to_owned(),
-        Failed::Busy => "another OpenClaw process had its state; it waits for that to end".to_owned(),
-        Failed::PortTaken => format!(
-            "port {} is another program's: end that, or give gateway.port in openclaw.json another one",
-            port.unwrap_or_default()
-        ),
     }
 }

@@ -4,8 +4,10 @@
 //! process, its port and the configuration, decides ([`plan`]) and acts.
 
 mod command;
+mod config;
 mod keeper;
 mod log;
+mod news;
 mod plan;
 mod probe;
 mod section;
