@@ -67,7 +67,7 @@ async fn runtime(stage: &Stage, station: &Station, holds: impl Fn(&Value) -> boo
             .admin
             .query_one(
                 "select h.runtime || jsonb_build_object('agents', r.agents)
-                 from hosts h join host_rosters r on r.host_id = h.id where h.id = $1",
+                 from hosts h left join host_rosters r on r.host_id = h.id where h.id = $1",
                 &[&station.host.id],
             )
             .await
