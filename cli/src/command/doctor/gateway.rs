@@ -110,6 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_answers_on_the_port_of_the_configuration_is_told() {
+        let _already_installed = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().expect("a folder");
         let verdict = async || {
             check_gateway(Some(folder.path()), Some(folder.path()))
