@@ -1,6 +1,6 @@
 //! What is on this host, as `openclaw.json` says it: who starts OpenClaw to ask for it pays seconds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ impl Overview {
         let entries = config.pointer("/agents/entries").and_then(Value::as_object);
         let agents = entries.into_iter().flatten().map(|(id, entry)| {
             let mut agent = entry_of(id, entry);
-            agent.workspace = agent.workspace.filter(is_resolved);
+            agent.workspace = agent.workspace.filter(|path| is_resolved(path));
             agent
         });
         Self {
@@ -44,7 +44,7 @@ impl Overview {
 }
 
 /// OpenClaw knows `~` and `${NAME}`, a path does not.
-fn is_resolved(path: &PathBuf) -> bool {
+fn is_resolved(path: &Path) -> bool {
     path.is_absolute() && !path.to_string_lossy().contains("${")
 }
 
