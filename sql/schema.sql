@@ -41,11 +41,18 @@ COMMENT ON SCHEMA public IS 'standard public schema';
 --
 
 CREATE TYPE creel.settlement AS (
+	lane_id bigint,
 	seq bigint,
+	item_id uuid,
+	queue text,
+	attempts integer,
+	max_attempts integer,
+	given_back integer,
+	token uuid,
 	disposition text,
 	reason text,
 	result jsonb,
-	wait interval
+	pause boolean
 );
 
 
@@ -89,6 +96,66 @@ begin
       of_project, most
       using errcode = 'PT429', hint = 'Ask the operator to raise max_doc_bytes_per_project.';
   end if;
+end
+$$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: queues; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.queues (
+    queue text NOT NULL,
+    tbl regclass NOT NULL,
+    lane_kind text NOT NULL,
+    priority integer NOT NULL,
+    waiting text NOT NULL,
+    taken text NOT NULL,
+    done text NOT NULL,
+    dead text NOT NULL,
+    taken_at name NOT NULL,
+    done_at name NOT NULL,
+    max_attempts integer DEFAULT 5 NOT NULL,
+    on_taken name,
+    on_settled name,
+    CONSTRAINT queues_lane_kind CHECK ((lane_kind = ANY (ARRAY['control'::text, 'work'::text]))),
+    CONSTRAINT queues_max_attempts CHECK ((max_attempts > 0))
+);
+
+
+--
+-- Name: TABLE queues; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.queues IS 'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
+
+
+--
+-- Name: add_lanes(creel.queues, text[], text[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_lanes(registered creel.queues, project_ids text[], agent_keys text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  -- A new lane has its agent's host: an agent that is being placed at this moment is waited for.
+  perform 1 from public.agents a
+  where (a.project_id, a.agent_key) in (select n.* from unnest(project_ids, agent_keys) n)
+    and not exists (
+      select from creel.lanes l
+      where l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = registered.lane_kind)
+  order by a.id for share of a;
+  insert into creel.lanes (project_id, agent_key, kind, priority, host_id)
+  select distinct a.project_id, a.agent_key, registered.lane_kind, registered.priority, a.host_id
+  from unnest(project_ids, agent_keys) as n (project_id, agent_key)
+  join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
+  order by 1, 2
+  on conflict do nothing;
 end
 $$;
 
@@ -179,16 +246,82 @@ $$;
 
 
 --
--- Name: backoff(integer); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: after_settled(text, uuid[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.backoff(attempts integer) RETURNS interval
-    LANGUAGE sql STABLE
+CREATE FUNCTION creel.after_settled(for_queue text, row_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-  select least(
-    s.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)), s.backoff_max_secs) * interval '1 second'
-  from creel.settings s
+begin
+  if for_queue = 'agent_provision_requests' then
+    perform creel.provision_settled(row_ids);
+  end if;
+end
+$$;
+
+
+--
+-- Name: after_taken(text, uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if for_queue = 'agent_provision_requests' then
+    perform creel.provision_taken(row_ids);
+  end if;
+end
+$$;
+
+
+--
+-- Name: settings; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.settings (
+    id boolean DEFAULT true NOT NULL,
+    lease_secs integer DEFAULT 25 NOT NULL,
+    tick_secs integer DEFAULT 10 NOT NULL,
+    queue_ttl_secs integer DEFAULT 120 NOT NULL,
+    offline_after_secs integer DEFAULT 30 NOT NULL,
+    backoff_base_secs integer DEFAULT 1 NOT NULL,
+    backoff_max_secs integer DEFAULT 300 NOT NULL,
+    event_retention_days integer DEFAULT 90 NOT NULL,
+    max_projects_per_user integer DEFAULT 20 NOT NULL,
+    max_members_per_project integer DEFAULT 100 NOT NULL,
+    max_agents_per_project integer DEFAULT 2000 NOT NULL,
+    max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
+    max_requests_per_day integer DEFAULT 10000 NOT NULL,
+    max_doc_bytes_per_project bigint DEFAULT 268435456 NOT NULL,
+    CONSTRAINT settings_one_row CHECK (id),
+    CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
+    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
+);
+
+
+--
+-- Name: TABLE settings; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.settings IS 'One row. lease_secs: how long a claim lasts without a tick (two ticks may be missed, and a dead worker is noticed within 30 s). tick_secs: what workers are told. queue_ttl_secs: how long an item waits when no host may take it. offline_after_secs: silence after which a host counts as offline. backoff: first and longest pause between attempts.';
+
+
+--
+-- Name: backoff(integer, creel.settings); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.backoff(attempts integer, knobs creel.settings) RETURNS interval
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return least(
+    knobs.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)),
+    knobs.backoff_max_secs) * interval '1 second';
+end
 $$;
 
 
@@ -218,10 +351,6 @@ begin
 end
 $$;
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: agents; Type: TABLE; Schema: public; Owner: -
@@ -289,6 +418,55 @@ $$;
 
 
 --
+-- Name: claim_some(uuid, text[], uuid, integer, text, interval); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most integer, woken text, lease interval, OUT items json[], OUT taken integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  leased record;
+  docs json[];
+  some_unnamed boolean;
+begin
+  leased := creel.lease_lanes(host, projects, session, most, lease);
+  taken := coalesce(cardinality(leased.lane_ids), 0);
+  if taken = 0 then
+    return;
+  end if;
+  docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  if cardinality(creel.ids_with_row(leased.item_ids, docs)) < taken then
+    -- Somebody is deleting these: their lease is undone.
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, attempts = l.attempts - 1
+    where l.id = any (array(
+      select n.lane_id from unnest(leased.lane_ids, docs) as n (lane_id, doc) where n.doc is null));
+  end if;
+  loop
+    select
+      array_agg(json_build_object(
+        'id', n.item_id, 'queue', n.queue, 'token', n.token, 'attempt', n.attempts, 'max_attempts', n.max_attempts,
+        'row', n.doc, 'agent', a.doc)),
+      bool_or(a.openclaw_id is null)
+    into items, some_unnamed
+    from unnest(
+      leased.item_ids, leased.queues, leased.tokens, leased.attempts, leased.max_attempts, leased.project_ids,
+      leased.agent_keys, docs)
+      as n (item_id, queue, token, attempts, max_attempts, project_id, agent_key, doc)
+    cross join lateral (
+      select row_to_json(g.*) as doc, g.openclaw_id
+      from public.agents g where g.project_id = n.project_id and g.agent_key = n.agent_key limit 1) a
+    where n.doc is not null;
+    exit when not coalesce(some_unnamed, false) or not creel.name_agents(host, leased.lane_ids);
+  end loop;
+end
+$$;
+
+
+--
 -- Name: count_doc_bytes(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -345,13 +523,15 @@ begin
   if lane_ids is null then
     return null;
   end if;
-  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
+  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for no key update;
   delete from creel.items i using old_rows o where i.item_id = o.id;
   -- Whoever was at work on a deleted item has lost it.
   update creel.lanes l
   set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
-      head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
-  where l.id = any (lane_ids) and not exists (select from creel.items i where i.seq = l.head);
+      attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+        select i.seq, i.item_id, i.queue, i.max_attempts
+        from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+  where l.id = any (lane_ids) and not exists (select from creel.items i where i.lane_id = l.id and i.seq = l.head);
   perform creel.notify_lanes(lane_ids);
   return null;
 end
@@ -368,64 +548,70 @@ CREATE FUNCTION creel.enqueue() RETURNS trigger
     AS $$
 declare
   registered creel.queues;
+  item_ids uuid[];
+  project_ids text[];
+  agent_keys text[];
+  deadlines timestamptz[];
 begin
   select * into strict registered from creel.queues q where q.tbl = tg_relid;
-  perform creel.enqueue_items(
-    registered.queue, array_agg(n.id), array_agg(n.project_id), array_agg(n.agent_key), array_agg(n.deadline_at))
-  from new_rows n where n.status = registered.waiting
-  having count(*) > 0;
+  select array_agg(n.id), array_agg(n.project_id), array_agg(n.agent_key), array_agg(n.deadline_at)
+  into item_ids, project_ids, agent_keys, deadlines
+  from new_rows n where n.status = registered.waiting;
+  if item_ids is not null then
+    perform creel.enqueue_items(registered, item_ids, project_ids, agent_keys, deadlines);
+  end if;
   return null;
 end
 $$;
 
 
 --
--- Name: enqueue_items(text, uuid[], text[], text[], timestamp with time zone[]); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: enqueue_items(creel.queues, uuid[], text[], text[], timestamp with time zone[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) RETURNS void
+CREATE FUNCTION creel.enqueue_items(registered creel.queues, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     AS $$
 declare
-  registered creel.queues;
+  lane_of bigint[] := creel.find_lanes(project_ids, agent_keys, registered.lane_kind);
   lane_ids bigint[];
+  hosts text[];
+  some_idle boolean;
+  host text;
 begin
-  select * into strict registered from creel.queues q where q.queue = to_queue;
+  if array_position(lane_of, null) is not null then
+    perform creel.add_lanes(registered, project_ids, agent_keys);
+    lane_of := creel.find_lanes(project_ids, agent_keys, registered.lane_kind);
+  end if;
 
-  -- A new lane has its agent's host: an agent that is being placed at this moment is waited for.
-  perform 1 from public.agents a
-  where (a.project_id, a.agent_key) in (select n.* from unnest(project_ids, agent_keys) n)
-    and not exists (
-      select from creel.lanes l
-      where l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = registered.lane_kind)
-  order by a.id for share of a;
-  insert into creel.lanes (project_id, agent_key, kind, priority, host_id)
-  select distinct a.project_id, a.agent_key, registered.lane_kind, registered.priority, a.host_id
-  from unnest(project_ids, agent_keys) as n (project_id, agent_key)
-  join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
-  order by 1, 2
-  on conflict do nothing;
-
-  with added as (
-    insert into creel.items (item_id, queue, lane_id, max_attempts, deadline_at)
-    select n.item_id, to_queue, l.id, registered.max_attempts, n.deadline_at
-    from unnest(item_ids, project_ids, agent_keys, deadlines)
-      with ordinality as n (item_id, project_id, agent_key, deadline_at, position)
-    join creel.lanes l
-      on l.project_id = n.project_id and l.agent_key = n.agent_key and l.kind = registered.lane_kind
-    order by n.position
-    returning lane_id
-  )
-  select array_agg(distinct a.lane_id) into lane_ids from added a;
+  insert into creel.items (item_id, queue, lane_id, max_attempts, deadline_at)
+  select n.item_id, registered.queue, n.lane_id, registered.max_attempts, n.deadline_at
+  from unnest(item_ids, lane_of, deadlines) with ordinality as n (item_id, lane_id, deadline_at, position)
+  where n.lane_id is not null
+  order by n.position;
 
   -- Locked in one order, so that two of these do not wait for each other; and locked at all, so that a finish
   -- that is under way sees these items or is seen by this.
-  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for update;
-  update creel.lanes l
-  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
-  where l.id = any (lane_ids) and l.head is null;
-  perform creel.notify_lanes(lane_ids);
+  select array_agg(l.id), array_agg(distinct coalesce(l.host_id::text, '')), bool_or(l.head is null)
+  into lane_ids, hosts, some_idle
+  from (
+    select k.id, k.host_id, k.head from creel.lanes k where k.id = any (lane_of) order by k.id for no key update) l;
+  if lane_ids is null then
+    return;
+  end if;
+  if some_idle then
+    update creel.lanes l
+    set hopeless_since = null, attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+      select i.seq, i.item_id, i.queue, i.max_attempts
+      from creel.items i where i.lane_id = l.id order by i.seq limit 1)
+    where l.id = any (lane_ids) and l.head is null;
+  end if;
+  -- The payload is a hint which host is meant, empty for all.
+  foreach host in array hosts loop
+    perform pg_notify('creel_work', host);
+  end loop;
 end
 $$;
 
@@ -492,6 +678,26 @@ $$;
 
 
 --
+-- Name: find_lanes(text[], text[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], lane_kind text) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+begin
+  return (
+    select array_agg(l.id order by n.position)
+    from unnest(project_ids, agent_keys) with ordinality as n (project_id, agent_key, position)
+    left join lateral (
+      select l.id from creel.lanes l
+      where l.project_id = n.project_id and l.agent_key = n.agent_key and l.kind = lane_kind limit 1) l on true);
+end
+$$;
+
+
+--
 -- Name: has_members(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -504,23 +710,29 @@ $$;
 
 
 --
--- Name: has_work(uuid); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: has_work(uuid, text[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.has_work(host uuid) RETURNS boolean
-    LANGUAGE sql STABLE
+CREATE FUNCTION creel.has_work(host uuid, projects text[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-  select exists (
+begin
+  if exists (
     select from creel.lanes l
     where l.host_id = host and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (creel.projects_of_host(host)))
-  or exists (
+      and (l.project_id = any (projects)) is true) then
+    return true;
+  end if;
+  return exists (
     select from creel.lanes l
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (creel.projects_of_host(host))
-      and (select h.capacity from public.hosts h where h.id = host)
-        > (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed'))
+      and l.project_id = any (projects))
+  and (select h.capacity from public.hosts h where h.id = host)
+    > (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
+end
 $$;
 
 
@@ -533,21 +745,19 @@ CREATE TABLE creel.items (
     item_id uuid NOT NULL,
     queue text NOT NULL,
     lane_id bigint NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
     max_attempts integer NOT NULL,
-    given_back integer DEFAULT 0 NOT NULL,
     enqueued_at timestamp with time zone DEFAULT now() NOT NULL,
     deadline_at timestamp with time zone,
-    cancel boolean DEFAULT false NOT NULL,
-    CONSTRAINT items_attempts CHECK (((attempts >= 0) AND (attempts <= max_attempts)))
-);
+    cancel boolean DEFAULT false NOT NULL
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_cost_delay='0');
 
 
 --
 -- Name: TABLE items; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.items IS 'What waits or is at work. Gone when it is done or dead. attempts counts claims; what a shutting-down worker gives back is not counted.';
+COMMENT ON TABLE creel.items IS 'What waits or is at work. Gone when it is done or dead.';
 
 
 --
@@ -559,13 +769,16 @@ CREATE FUNCTION creel.held_item(host uuid, held_token uuid) RETURNS creel.items
     SET search_path TO ''
     AS $$
 declare
+  lane_id constant bigint := creel.lane_of_token(held_token);
+  projects constant text[] := creel.projects_of_host(host);
   held creel.items;
-  head bigint;
+  lane creel.lanes;
 begin
-  select l.head into head from creel.lanes l
-  where l.token = held_token and l.host_id = host and l.expires_at > now()
-    and l.project_id = any (creel.projects_of_host(host)) for update;
-  select * into held from creel.items i where i.seq = head;
+  select * into lane from creel.lanes l
+  where l.id = lane_id and (
+    l.token = held_token and l.host_id = host and l.expires_at > now() and l.project_id = any (projects)) is true
+  for no key update;
+  select * into held from creel.items i where i.lane_id = lane.id and i.seq = lane.head;
   return held;
 end
 $$;
@@ -590,6 +803,20 @@ begin
     where k.key_sha256 = sha256(convert_to(key, 'utf8'))
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
   );
+end
+$$;
+
+
+--
+-- Name: ids_with_row(uuid[], json[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ids_with_row(ids uuid[], docs json[]) RETURNS uuid[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return array(select n.id from unnest(ids, docs) as n (id, doc) where n.doc is not null);
 end
 $$;
 
@@ -841,45 +1068,66 @@ $$;
 
 
 --
--- Name: settings; Type: TABLE; Schema: creel; Owner: -
---
-
-CREATE TABLE creel.settings (
-    id boolean DEFAULT true NOT NULL,
-    lease_secs integer DEFAULT 25 NOT NULL,
-    tick_secs integer DEFAULT 10 NOT NULL,
-    queue_ttl_secs integer DEFAULT 120 NOT NULL,
-    offline_after_secs integer DEFAULT 30 NOT NULL,
-    backoff_base_secs integer DEFAULT 1 NOT NULL,
-    backoff_max_secs integer DEFAULT 300 NOT NULL,
-    event_retention_days integer DEFAULT 90 NOT NULL,
-    max_projects_per_user integer DEFAULT 20 NOT NULL,
-    max_members_per_project integer DEFAULT 100 NOT NULL,
-    max_agents_per_project integer DEFAULT 2000 NOT NULL,
-    max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
-    max_requests_per_day integer DEFAULT 10000 NOT NULL,
-    max_doc_bytes_per_project bigint DEFAULT 268435456 NOT NULL,
-    CONSTRAINT settings_one_row CHECK (id),
-    CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
-    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
-);
-
-
---
--- Name: TABLE settings; Type: COMMENT; Schema: creel; Owner: -
---
-
-COMMENT ON TABLE creel.settings IS 'One row. lease_secs: how long a claim lasts without a tick (two ticks may be missed, and a dead worker is noticed within 30 s). tick_secs: what workers are told. queue_ttl_secs: how long an item waits when no host may take it. offline_after_secs: silence after which a host counts as offline. backoff: first and longest pause between attempts.';
-
-
---
 -- Name: knobs(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
 CREATE FUNCTION creel.knobs() RETURNS creel.settings
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
-    AS $$ select * from creel.settings $$;
+    AS $$
+declare
+  knobs creel.settings;
+begin
+  select * into strict knobs from creel.settings;
+  return knobs;
+end
+$$;
+
+
+--
+-- Name: lane_of_token(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.lane_of_token(token uuid) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return ('x' || left(replace(token::text, '-', ''), 16))::bit(64)::bigint;
+end
+$$;
+
+
+--
+-- Name: lease_lanes(uuid, text[], uuid, integer, interval); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.lease_lanes(host uuid, projects text[], session uuid, most integer, lease interval, OUT lane_ids bigint[], OUT item_ids uuid[], OUT queues text[], OUT tokens uuid[], OUT attempts integer[], OUT max_attempts integer[], OUT project_ids text[], OUT agent_keys text[]) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  with leased as (
+    update creel.lanes u
+    set token = (lpad(to_hex(u.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid,
+        session_id = session, hopeless_since = null, expires_at = now() + lease, attempts = u.attempts + 1
+    where u.id = any (array(
+      select c.id from creel.lanes c
+      where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
+        and (c.project_id = any (projects)) is true
+      order by c.priority desc, c.head limit most
+      for no key update skip locked))
+    returning u.id, u.head, u.item_id, u.queue, u.token, u.attempts, u.max_attempts, u.project_id, u.agent_key
+  )
+  select
+    array_agg(l.id), array_agg(l.item_id), array_agg(l.queue), array_agg(l.token), array_agg(l.attempts),
+    array_agg(l.max_attempts), array_agg(l.project_id), array_agg(l.agent_key)
+  into lane_ids, item_ids, queues, tokens, attempts, max_attempts, project_ids, agent_keys
+  from (select * from leased order by leased.head) l;
+end
+$$;
 
 
 --
@@ -986,11 +1234,15 @@ $$;
 --
 
 CREATE FUNCTION creel.log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb DEFAULT '{}'::jsonb) RETURNS void
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+begin
   insert into public.events (kind, project_id, agent_key, host_id, item_id, actor, detail)
-  values (kind, project_id, agent_key, host_id, item_id, creel.actor(), detail)
+  values (
+    log_event.kind, log_event.project_id, log_event.agent_key, log_event.host_id, log_event.item_id, creel.actor(),
+    log_event.detail);
+end
 $$;
 
 
@@ -1022,20 +1274,15 @@ $$;
 -- Name: name_agents(uuid, bigint[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) RETURNS void
+CREATE FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) RETURNS boolean
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 declare
   agent public.agents;
   chosen text;
+  some_named boolean := false;
 begin
-  if not exists (
-    select from creel.lanes l join public.agents a using (project_id, agent_key)
-    where l.id = any (lane_ids) and a.openclaw_id is null
-  ) then
-    return;
-  end if;
   perform 1 from public.hosts h where h.id = host for no key update;
   for agent in
     select a.* from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -1044,8 +1291,10 @@ begin
     chosen := creel.choose_openclaw_id(agent);
     if chosen is not null then
       update public.agents a set openclaw_id = chosen where a.id = agent.id;
+      some_named := true;
     end if;
   end loop;
+  return some_named;
 end
 $$;
 
@@ -1252,10 +1501,12 @@ $$;
 --
 
 CREATE FUNCTION creel.projects_of_host(host uuid) RETURNS text[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select coalesce(array_agg(p.project_id), '{}') from public.project_hosts p where p.host_id = host
+begin
+  return array(select p.project_id from public.project_hosts p where p.host_id = host);
+end
 $$;
 
 
@@ -1311,14 +1562,49 @@ $$;
 --
 
 CREATE FUNCTION creel.provision_taken(ids uuid[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-  select from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+begin
+  perform 1 from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
   where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
   where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
-    and not a.provisioned and a.status <> 'deploying'
+    and not a.provisioned and a.status <> 'deploying';
+end
+$$;
+
+
+--
+-- Name: queue_branches(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.queue_branches(template text, only_with text DEFAULT NULL::text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(string_agg(format(
+      E'  if for_queue = %L then\n%s\n  end if;\n', q.queue,
+      format(template, q.tbl, q.waiting, q.taken, q.done, q.dead, q.taken_at, q.done_at, q.on_taken, q.on_settled)),
+    '' order by q.queue), '')
+  from creel.queues q
+  where case only_with when 'on_taken' then q.on_taken is not null when 'on_settled' then q.on_settled is not null
+    else true end
+$$;
+
+
+--
+-- Name: queues_written(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.queues_written() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.write_queue_functions();
+  return null;
+end
 $$;
 
 
@@ -1460,90 +1746,103 @@ COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login
 -- Name: settle(creel.settlement[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.settle(settlements creel.settlement[]) RETURNS void
+CREATE FUNCTION creel.settle(settlements creel.settlement[]) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
-    AS $_$
+    SET enable_seqscan TO 'off'
+    AS $$
 declare
-  lane_ids bigint[];
-  registered creel.queues;
-  ids uuid[];
-  statuses text[];
-  results jsonb[];
+  knobs creel.settings;
+  fated record;
+  status text;
+  statuses jsonb := '{}'::jsonb;
 begin
   if coalesce(cardinality(settlements), 0) = 0 then
-    return;
+    return statuses;
   end if;
 
-  settlements := array(
-    select (
-      s.seq,
-      case when s.disposition = 'given_back' and i.given_back >= creel.max_given_back() then 'back' else s.disposition end,
-      s.reason, s.result, s.wait)::creel.settlement
-    from unnest(settlements) s join creel.items i on i.seq = s.seq
-  );
-  settlements := array(
-    select (
-      s.seq,
-      case when s.disposition = 'back' and i.attempts >= i.max_attempts then 'dead' else s.disposition end,
-      case when s.disposition = 'back' then 'attempts' else s.reason end,
-      s.result,
-      case
-        when s.disposition = 'back' and i.attempts < i.max_attempts then coalesce(s.wait, creel.backoff(i.attempts))
-        when s.disposition = 'given_back' then coalesce(s.wait, interval '0')
-      end
-    )::creel.settlement
-    from unnest(settlements) s join creel.items i on i.seq = s.seq
-  );
-
-  for registered in
-    select distinct q.* from unnest(settlements) s
-    join creel.items i on i.seq = s.seq join creel.queues q on q.queue = i.queue
-  loop
+  -- One round for all of one queue that end alike; nearly always there is but one.
+  for fated in
     select
-      array_agg(i.item_id), array_agg(s.result),
-      array_agg(case s.disposition when 'done' then registered.done when 'dead' then registered.dead
-        else registered.waiting end)
-    into ids, results, statuses
-    from unnest(settlements) s join creel.items i on i.seq = s.seq where i.queue = registered.queue;
+      s.queue, f.fate, array_agg(s.lane_id) as lane_ids, array_agg(s.seq) as seqs, array_agg(s.item_id) as item_ids,
+      array_agg(s.result) as results, array_agg(s.token::text) as tokens, array_agg(s.attempts) as attempts,
+      array_agg(case when s.disposition in ('back', 'given_back') then 'attempts' else s.reason end) as reasons,
+      array_agg(s.lane_id) filter (
+        where s.disposition = 'given_back' and s.given_back < creel.max_given_back()) as uncharged,
+      array_agg(s.lane_id) filter (where s.pause) as pausing
+    from unnest(settlements) s
+    cross join lateral (
+      select case
+        when s.disposition in ('done', 'dead') then s.disposition
+        when (s.disposition = 'back' or s.given_back >= creel.max_given_back()) and s.attempts >= s.max_attempts
+          then 'dead'
+        else 'waiting' end as fate) f
+    group by s.queue, f.fate
+  loop
+    status := creel.settle_rows(fated.queue, fated.item_ids, fated.fate, fated.results);
+    perform creel.after_settled(fated.queue, fated.item_ids);
+    statuses := statuses || jsonb_object(
+      array_remove(fated.tokens, null),
+      array_fill(status, array[cardinality(array_remove(fated.tokens, null))]));
 
-    execute format(
-      'update %s t set status = n.status, result = coalesce(n.result, t.result), waiting_for = null,
-         %I = case when n.status in (%L, %L) then now() end
-       from unnest($1, $2, $3) as n (id, status, result) where t.id = n.id',
-      registered.tbl, registered.done_at, registered.done, registered.dead)
-    using ids, statuses, results;
-    if registered.on_settled is not null then
-      execute format('select creel.%I($1)', registered.on_settled) using ids;
+    if fated.fate = 'waiting' then
+      knobs := creel.knobs();
+      update creel.lanes l
+      set token = null, session_id = null, expires_at = null,
+          not_before = case when l.id = any (fated.pausing)
+            then now() + creel.backoff(l.attempts, knobs) else '-infinity' end,
+          attempts = case when l.id = any (fated.uncharged) then greatest(l.attempts - 1, 0) else l.attempts end,
+          given_back = case when l.id = any (fated.uncharged) then l.given_back + 1 else l.given_back end
+      where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
+      continue;
     end if;
+
+    if fated.fate = 'dead' then
+      insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
+      select d.item_id, fated.queue, l.project_id, l.agent_key, d.attempts, d.reason
+      from unnest(fated.item_ids, fated.lane_ids, fated.attempts, fated.reasons)
+        as d (item_id, lane_id, attempts, reason)
+      join creel.lanes l on l.id = d.lane_id;
+    end if;
+    -- The lanes are locked, so that what was enqueued until then is seen here.
+    with gone as (delete from creel.items i where i.item_id = any (fated.item_ids))
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = l.id and i.seq <> all (fated.seqs) order by i.seq limit 1)
+    where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
   end loop;
-
-  insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
-  select i.item_id, i.queue, l.project_id, l.agent_key, i.attempts, s.reason
-  from unnest(settlements) s join creel.items i on i.seq = s.seq join creel.lanes l on l.id = i.lane_id
-  where s.disposition = 'dead';
-
-  update creel.items i set attempts = greatest(i.attempts - 1, 0), given_back = i.given_back + 1
-  from unnest(settlements) s where s.seq = i.seq and s.disposition = 'given_back';
-
-  update creel.lanes l
-  set token = null, session_id = null, expires_at = null,
-      not_before = case when s.wait is null then '-infinity' else now() + s.wait end
-  from unnest(settlements) s join creel.items i on i.seq = s.seq
-  where l.id = i.lane_id and l.head = s.seq;
-
-  with gone as (
-    delete from creel.items i using unnest(settlements) s
-    where s.seq = i.seq and s.disposition in ('done', 'dead')
-    returning i.lane_id
-  )
-  select array_agg(distinct g.lane_id) into lane_ids from gone g;
-  -- A statement of its own, so that it sees what was enqueued until the lanes were locked.
-  update creel.lanes l
-  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
-  where l.id = any (lane_ids);
+  return statuses;
 end
-$_$;
+$$;
+
+
+--
+-- Name: settle_rows(text, uuid[], text, jsonb[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_nestloop TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_variable
+declare
+  word text;
+begin
+  if for_queue = 'agent_provision_requests' then
+    word := case fate when 'done' then 'done' when 'dead' then 'error' else 'queued' end;
+    update public.agent_provision_requests t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
+      completed_at = case when fate <> 'waiting' then now() end
+    from unnest(row_ids, results) as n (id, result) where t.id = any (row_ids) and t.id = n.id;
+    return word;
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
 
 
 --
@@ -1559,6 +1858,26 @@ $$;
 
 
 --
+-- Name: show_result(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+begin
+  if for_queue = 'agent_provision_requests' then
+    update public.agent_provision_requests t set result = new_result where t.id = row_id;
+    return;
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
 -- Name: sweep_hope(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1569,18 +1888,25 @@ CREATE FUNCTION creel.sweep_hope() RETURNS integer
 declare
   changed int;
 begin
-  with looked as (
-    select l.id, not case
-      when l.host_id is not null then creel.may_serve(l.host_id, l.project_id)
-      else exists (
-        select from public.project_hosts p join public.hosts h on h.id = p.host_id
-        where p.project_id = l.project_id and h.status <> 'retired')
-    end as hopeless
-    from creel.lanes l where l.head is not null and l.token is null
+  with serving as materialized (
+    select p.project_id, p.host_id from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where h.status <> 'retired'
+  ),
+  served as materialized (select distinct s.project_id from serving s),
+  looked as (
+    select l.id, l.hopeless_since, case when l.host_id is null then d.project_id is null
+      else s.project_id is null end as hopeless
+    from creel.lanes l
+    left join serving s on s.host_id = l.host_id and s.project_id = l.project_id
+    left join served d on d.project_id = l.project_id
+    where l.head is not null and l.token is null
   ),
   changing as (
     select l.id, k.hopeless from creel.lanes l join looked k on k.id = l.id
-    where k.hopeless <> (l.hopeless_since is not null) limit 1000 for no key update of l skip locked
+    where l.id = any (array(
+        select c.id from looked c where c.hopeless <> (c.hopeless_since is not null) limit 1000))
+      and k.hopeless <> (l.hopeless_since is not null)
+    for no key update of l skip locked
   )
   update creel.lanes l set hopeless_since = case when c.hopeless then now() end
   from changing c where c.id = l.id;
@@ -1599,6 +1925,7 @@ CREATE FUNCTION creel.sweep_hopeless() RETURNS integer
     SET search_path TO ''
     AS $$
 declare
+  patience constant timestamptz := now() - (creel.knobs()).queue_ttl_secs * interval '1 second';
   lane_ids bigint[];
   settlements creel.settlement[];
 begin
@@ -1606,36 +1933,34 @@ begin
     select l.id from creel.lanes l
     where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
        or l.id in (
-         select o.id from creel.lanes o, creel.settings s
-         where o.head is not null and o.token is null
-           and o.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
+         select o.id from creel.lanes o
+         where o.head is not null and o.token is null and o.hopeless_since <= patience
            and exists (
              select from creel.items i
-             where i.seq = o.head and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second')
+             where i.lane_id = o.id and i.seq = o.head and i.enqueued_at <= patience)
          order by o.hopeless_since limit 500)
-    order by l.id for update skip locked);
+    order by l.id for no key update skip locked);
   if lane_ids = '{}' then
     return 0;
   end if;
   settlements := array(
     select (
-      i.seq, 'dead',
+      i.lane_id, i.seq, i.item_id, i.queue, case when i.seq = l.head then l.attempts else 0 end, i.max_attempts, 0,
+      null, 'dead',
       case when i.deadline_at <= now() then 'deadline' else 'no_host' end,
       case when i.deadline_at <= now()
         then creel.failure('deadline_passed', format('not done by its deadline, %s', i.deadline_at),
           'Write a new request with a later deadline, or redrive it.')
         else creel.failure('no_host', w.reason ->> 'message', w.reason ->> 'hint') end,
-      null)::creel.settlement
+      false)::creel.settlement
     from creel.items i
     join creel.lanes l on l.id = i.lane_id
-    cross join creel.settings s
     left join lateral (
       select creel.waiting_reason(i) as reason where i.seq = l.head and l.token is null) w on true
     where l.id = any (lane_ids)
       and (i.deadline_at <= now()
         or w.reason ->> 'code' = 'no_host'
-          and l.hopeless_since <= now() - s.queue_ttl_secs * interval '1 second'
-          and i.enqueued_at <= now() - s.queue_ttl_secs * interval '1 second'));
+          and l.hopeless_since <= patience and i.enqueued_at <= patience));
   perform creel.settle(settlements);
   return cardinality(settlements);
 end
@@ -1656,18 +1981,20 @@ declare
 begin
   lane_ids := array(
     select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
-    order by l.expires_at limit 500 for update skip locked);
+    order by l.expires_at limit 500 for no key update skip locked);
   if lane_ids = '{}' then
     return 0;
   end if;
   settlements := array(
-    select (l.head, 'back', null, creel.failure('lease_expired',
+    select (
+      l.id, l.head, l.item_id, l.queue, l.attempts, l.max_attempts, l.given_back, null, 'back', null,
+      creel.failure('lease_expired',
       format('host %s stopped answering while it worked on this', h.name),
-      'Look at the log of creel worker on that host.'), null)::creel.settlement
+      'Look at the log of creel worker on that host.'), true)::creel.settlement
     from creel.lanes l left join public.hosts h on h.id = l.host_id where l.id = any (lane_ids));
-  perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, i.item_id,
-    jsonb_build_object('attempt', i.attempts))
-  from creel.lanes l join creel.items i on i.seq = l.head where l.id = any (lane_ids);
+  perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, l.item_id,
+    jsonb_build_object('attempt', l.attempts))
+  from creel.lanes l where l.id = any (lane_ids);
   perform creel.settle(settlements);
   update public.agents a set host_id = null, openclaw_id = null
   from creel.lanes l, creel.settings s
@@ -1711,6 +2038,8 @@ CREATE FUNCTION creel.sweep_once(min_age interval) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+declare
+  reason_count int;
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
   if found then
@@ -1720,9 +2049,15 @@ begin
     where w.swept_at > clock_timestamp() - greatest(min_age, interval '15 seconds')) then
     return null;
   end if;
+  -- What people read may be some seconds old, and looks at all that waits.
+  update creel.sweep_state w set reasoned_at = clock_timestamp()
+  where w.id and w.reasoned_at <= clock_timestamp() - 5 * min_age;
+  if found then
+    reason_count := creel.sweep_reasons();
+  end if;
   return jsonb_build_object(
     'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
-    'hopeless', creel.sweep_hopeless(), 'reasons', creel.sweep_reasons(), 'events', creel.sweep_old_events());
+    'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events());
 end
 $$;
 
@@ -1736,28 +2071,40 @@ CREATE FUNCTION creel.sweep_placements() RETURNS integer
     SET search_path TO ''
     AS $$
 declare
+  silent_since constant timestamptz := now() - (creel.knobs()).offline_after_secs * interval '1 second';
+  candidates bigint[];
   lane_ids bigint[];
 begin
+  -- Begun with the agents that were placed and not made: most of the time there are none.
+  candidates := array(
+    select l.id from public.agents a
+    join creel.lanes l on l.project_id = a.project_id and l.agent_key = a.agent_key
+    where a.host_id is not null and not a.provisioned and not a.host_pinned
+      and l.host_id is not null and l.token is null and l.head is not null
+      and (
+        not exists (
+          select from public.project_hosts p join public.hosts h on h.id = p.host_id
+          where p.project_id = l.project_id and p.host_id = l.host_id and h.status not in ('retired', 'draining'))
+        or not exists (
+          select from public.host_heartbeats b where b.host_id = l.host_id and b.last_seen_at >= silent_since)));
+  if candidates = '{}' then
+    return 0;
+  end if;
   lane_ids := array(
     with roomy as materialized (
       select h.id from public.hosts h
-      join public.host_heartbeats o on o.host_id = h.id
-      join creel.settings s on o.last_seen_at > now() - s.offline_after_secs * interval '1 second'
+      join public.host_heartbeats o on o.host_id = h.id and o.last_seen_at > silent_since
       where h.status not in ('draining', 'retired')
         and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')
     )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
-    join public.hosts g on g.id = l.host_id
-    join creel.settings s on true
-    left join public.host_heartbeats b on b.host_id = l.host_id
-    where l.host_id is not null and l.token is null and l.head is not null
+    where l.id = any (candidates)
+      and l.host_id is not null and l.token is null and l.head is not null
       and not a.provisioned and not a.host_pinned
       and (
         not creel.may_serve(l.host_id, l.project_id)
-        or (g.status = 'draining'
-          or coalesce(b.last_seen_at, '-infinity') < now() - s.offline_after_secs * interval '1 second')
-        and exists (
+        or exists (
           select from public.project_hosts p join roomy r on r.id = p.host_id
           where p.project_id = l.project_id and p.host_id <> l.host_id))
     order by l.id limit 500 for no key update of l, a skip locked);
@@ -1783,15 +2130,18 @@ declare
   total int := 0;
 begin
   for registered in
-    select q.* from creel.queues q where exists (select from creel.items i where i.queue = q.queue)
+    select q.* from creel.queues q
+    where exists (select from creel.lanes l where l.token is null and l.queue = q.queue)
   loop
+    -- Chosen first and reasoned about afterwards: a reason costs more than all the rest of it.
     execute format(
-      'with waiting as (
-         select t.id, creel.waiting_reason(i) ->> ''message'' as message
-         from creel.lanes l join creel.items i on i.seq = l.head join %1$s t on t.id = i.item_id
-         where l.token is null and l.head is not null and i.queue = $1 and t.status = $2
+      'with chosen as materialized (
+         select t.id, i as item
+         from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head join %1$s t on t.id = i.item_id
+         where l.token is null and l.queue = $1 and t.status = $2
            and i.enqueued_at < now() - interval ''5 seconds''
          order by t.waiting_for is not null, random() limit 200),
+       waiting as materialized (select c.id, creel.waiting_reason(c.item) ->> ''message'' as message from chosen c),
        free as (
          select t.id, w.message from %1$s t join waiting w on w.id = t.id
          where t.status = $2 and t.waiting_for is distinct from w.message
@@ -1808,6 +2158,42 @@ $_$;
 
 
 --
+-- Name: take_all_rows(text[], uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_all_rows(queues text[], item_ids uuid[], woken text) RETURNS json[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  only_queue constant text := queues[1];
+  one_queue text;
+  ids uuid[];
+  places int[];
+  own_docs json[];
+  docs json[];
+begin
+  if only_queue = all (queues) then
+    docs := creel.take_rows(only_queue, item_ids, woken);
+    perform creel.after_taken(only_queue, creel.ids_with_row(item_ids, docs));
+    return docs;
+  end if;
+  docs := array_fill(null::json, array[cardinality(queues)]);
+  foreach one_queue in array array(select distinct q from unnest(queues) q order by q) loop
+    places := array_positions(queues, one_queue);
+    ids := array(select item_ids[o.place] from unnest(places) with ordinality as o (place, n) order by o.n);
+    own_docs := creel.take_rows(one_queue, ids, woken);
+    perform creel.after_taken(one_queue, creel.ids_with_row(ids, own_docs));
+    for n in 1 .. cardinality(places) loop
+      docs[places[n]] := own_docs[n];
+    end loop;
+  end loop;
+  return docs;
+end
+$$;
+
+
+--
 -- Name: take_back_removal(text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1817,6 +2203,37 @@ CREATE FUNCTION creel.take_back_removal(project text, wished_key text) RETURNS v
     AS $$
   update public.agents a set desired_state = 'running'
   where a.project_id = project and a.agent_key = wished_key and a.desired_state = 'removed'
+$$;
+
+
+--
+-- Name: take_rows(text, uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) RETURNS json[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_nestloop TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+#variable_conflict use_variable
+declare
+  docs json[];
+begin
+  if for_queue = 'agent_provision_requests' then
+    with taken as (
+      update public.agent_provision_requests t set status = 'running', picked_up_at = now(), waiting_for = null, woken_by = woken
+      where t.id = any (array(
+        select f.id from public.agent_provision_requests f where f.id = any (row_ids) for no key update skip locked))
+      returning t.id, row_to_json(t.*) as doc
+    )
+    select array_agg(k.doc order by n.position) into docs
+    from unnest(row_ids) with ordinality as n (id, position) left join taken k on k.id = n.id;
+    return docs;
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
 $$;
 
 
@@ -1831,28 +2248,6 @@ CREATE FUNCTION creel.touch() RETURNS trigger
 begin
   new.updated_at := now();
   return new;
-end
-$$;
-
-
---
--- Name: unlease(bigint[], uuid[]); Type: FUNCTION; Schema: creel; Owner: -
---
-
-CREATE FUNCTION creel.unlease(lane_ids bigint[], item_ids uuid[]) RETURNS bigint[]
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  if item_ids = '{}' then
-    return lane_ids;
-  end if;
-  update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
-  update creel.lanes l set token = null, session_id = null, expires_at = null
-  from creel.items i where i.item_id = any (item_ids) and l.id = i.lane_id and l.head = i.seq;
-  return array(
-    select id from unnest(lane_ids) id
-    where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
 end
 $$;
 
@@ -1890,7 +2285,7 @@ declare
 begin
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.head <> item.seq then
-    select * into ahead from creel.items i where i.seq = lane.head;
+    select * into ahead from creel.items i where i.lane_id = lane.id and i.seq = lane.head;
     return jsonb_build_object('code', 'behind', 'item', ahead.item_id,
       'message', format('waits behind %s %s of the same agent', ahead.queue, ahead.item_id),
       'hint', 'Items of one agent are worked on in order.');
@@ -1922,7 +2317,7 @@ begin
   end if;
   if lane.not_before > now() then
     return jsonb_build_object('code', 'backoff', 'until', lane.not_before,
-      'message', format('attempt %s of %s failed; the next one comes later', item.attempts, item.max_attempts),
+      'message', format('attempt %s of %s failed; the next one comes later', lane.attempts, lane.max_attempts),
       'hint', 'The row''s result has the reason of the last attempt.');
   end if;
   if lane.host_id is not null then
@@ -1994,6 +2389,85 @@ CREATE FUNCTION creel.writable_projects() RETURNS text[]
   select coalesce(array_agg(m.project_id), '{}') from public.project_members m
   where m.user_id = auth.uid() and m.role in ('owner', 'editor')
 $$;
+
+
+--
+-- Name: write_queue_functions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_queue_functions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  unknown constant text := $part$
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$
+$part$;
+begin
+  if exists (select from creel.items i where i.queue not in (select q.queue from creel.queues q)) then
+    raise exception 'a queue that is to go has items'
+      using errcode = '23503', hint = 'Delete their rows first, or wait until they are done.';
+  end if;
+
+  -- Answers the rows that were taken, in the order of row_ids; null for one that somebody is deleting.
+  execute $part$
+create or replace function creel.take_rows(for_queue text, row_ids uuid[], woken text) returns json[]
+language plpgsql set search_path = '' set enable_nestloop = off set enable_mergejoin = off as $$
+#variable_conflict use_variable
+declare
+  docs json[];
+begin
+$part$ || creel.queue_branches($part$    with taken as (
+      update %1$s t set status = %3$L, %6$I = now(), waiting_for = null, woken_by = woken
+      where t.id = any (array(
+        select f.id from %1$s f where f.id = any (row_ids) for no key update skip locked))
+      returning t.id, row_to_json(t.*) as doc
+    )
+    select array_agg(k.doc order by n.position) into docs
+    from unnest(row_ids) with ordinality as n (id, position) left join taken k on k.id = n.id;
+    return docs;$part$) || unknown;
+
+  -- fate: done, dead or waiting. Answers what the queue calls that.
+  execute $part$
+create or replace function creel.settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]) returns text
+language plpgsql set search_path = '' set enable_nestloop = off set enable_mergejoin = off as $$
+#variable_conflict use_variable
+declare
+  word text;
+begin
+$part$ || creel.queue_branches($part$    word := case fate when 'done' then %4$L when 'dead' then %5$L else %2$L end;
+    update %1$s t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
+      %7$I = case when fate <> 'waiting' then now() end
+    from unnest(row_ids, results) as n (id, result) where t.id = any (row_ids) and t.id = n.id;
+    return word;$part$) || unknown;
+
+  execute $part$
+create or replace function creel.show_result(for_queue text, row_id uuid, new_result jsonb) returns void
+language plpgsql set search_path = '' as $$
+#variable_conflict use_variable
+begin
+$part$ || creel.queue_branches($part$    update %1$s t set result = new_result where t.id = row_id;
+    return;$part$) || unknown;
+
+  -- What else happens in the same transaction, where a queue has such a function.
+  execute $part$
+create or replace function creel.after_taken(for_queue text, row_ids uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+$part$ || creel.queue_branches('    perform creel.%8$I(row_ids);', 'on_taken') || $part$end
+$$
+$part$;
+  execute $part$
+create or replace function creel.after_settled(for_queue text, row_ids uuid[]) returns void
+language plpgsql set search_path = '' as $$
+begin
+$part$ || creel.queue_branches('    perform creel.%9$I(row_ids);', 'on_settled') || $part$end
+$$
+$part$;
+end
+$_$;
 
 
 --
@@ -2074,7 +2548,7 @@ COMMENT ON FUNCTION public.adopt_agents(jsonb) IS 'For an editor of the project 
 -- Name: claim(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
-CREATE FUNCTION public.claim(jsonb) RETURNS jsonb
+CREATE FUNCTION public.claim(jsonb) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
@@ -2083,85 +2557,27 @@ CREATE FUNCTION public.claim(jsonb) RETURNS jsonb
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
-  most int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
+  most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
   woken constant text := $1 ->> 'woken_by';
   lease_ms constant int := (creel.knobs()).lease_secs * 1000;
+  lease constant interval := lease_ms * interval '1 millisecond';
   projects constant text[] := creel.projects_of_host(host);
-  lane_ids bigint[];
-  seqs bigint[];
-  registered creel.queues;
-  ids uuid[];
-  public_rows jsonb := '{}'::jsonb;
-  updated jsonb;
-  taken uuid[];
-  items jsonb;
+  claimed json[];
+  more json[];
+  taken int;
 begin
   perform creel.require_api($1);
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
   if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
-    if most > (
-      select count(*) from (
-        select from creel.lanes c
-        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
-          and c.project_id = any (projects)
-        limit most) own
-    ) then
-      perform creel.place(host, projects, most);
+    select c.items, c.taken into claimed, taken from creel.claim_some(host, projects, session, most, woken, lease) c;
+    if taken < most and creel.place(host, projects, most - taken) > 0 then
+      select c.items into more from creel.claim_some(host, projects, session, most - taken, woken, lease) c;
+      claimed := claimed || more;
     end if;
-
-    with leased as (
-      update creel.lanes u
-      set token = gen_random_uuid(), session_id = session, hopeless_since = null,
-          expires_at = now() + lease_ms * interval '1 millisecond'
-      where u.id = any (array(
-        select c.id from creel.lanes c
-        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
-          and c.project_id = any (projects)
-        order by c.priority desc, c.head limit most
-        for update skip locked))
-      returning u.id, u.head
-    )
-    select array_agg(l.id), array_agg(l.head) into lane_ids, seqs from leased l;
   end if;
-  if lane_ids is null then
-    return jsonb_build_object('items', '[]'::jsonb, 'lease_ms', lease_ms);
-  end if;
-
-  perform creel.name_agents(host, lane_ids);
-  update creel.items i set attempts = i.attempts + 1 where i.seq = any (seqs);
-
-  for registered in
-    select q.* from creel.queues q where q.queue in (select i.queue from creel.items i where i.seq = any (seqs))
-  loop
-    ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
-    execute format(
-      'with free as (select t.id from %1$s t where t.id = any ($1) for update skip locked),
-       t as (
-         update %1$s t set status = %2$L, %3$I = now(), waiting_for = null, woken_by = $2 from free
-         where t.id = free.id returning t.*)
-       select coalesce(jsonb_object_agg(t.id, to_jsonb(t.*)), ''{}''), coalesce(array_agg(t.id), ''{}'') from t',
-      registered.tbl, registered.taken, registered.taken_at)
-    into updated, taken using ids, woken;
-    public_rows := public_rows || updated;
-    -- Somebody is deleting the others at this moment.
-    lane_ids := creel.unlease(lane_ids, array(select i from unnest(ids) i where i <> all (taken)));
-    ids := taken;
-    if registered.on_taken is not null then
-      execute format('select creel.%I($1)', registered.on_taken) using ids;
-    end if;
-  end loop;
-
-  select jsonb_agg(jsonb_build_object(
-    'id', i.item_id, 'queue', i.queue, 'token', l.token, 'attempt', i.attempts, 'max_attempts', i.max_attempts,
-    'row', public_rows -> i.item_id::text, 'agent', to_jsonb(a.*)) order by i.seq)
-  into items
-  from creel.lanes l
-  join creel.items i on i.seq = l.head
-  join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
-  where l.id = any (lane_ids);
-  return jsonb_build_object('items', coalesce(items, '[]'), 'lease_ms', lease_ms);
+  return json_build_object('items', array_to_json(coalesce(claimed, '{}')), 'lease_ms', lease_ms);
 end
 $_$;
 
@@ -2180,57 +2596,52 @@ COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit,
 CREATE FUNCTION public.finish(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     SET lock_timeout TO '800ms'
     AS $_$
 declare
   host constant uuid := creel.require_host();
+  projects constant text[] := creel.projects_of_host(host);
   given constant jsonb := coalesce($1 -> 'items', '[]');
+  by_token jsonb;
+  lane_ids bigint[];
   settlements creel.settlement[];
-  applied uuid[];
+  statuses jsonb;
   items jsonb;
 begin
   perform creel.require_api($1);
   if jsonb_array_length(given) > 1000 then
     raise exception 'too many items in one call: the limit is 1000' using errcode = '22023';
   end if;
-  with held as (
-    select l.token, l.head, l.id from creel.lanes l
-    where l.token in (select (g ->> 'token')::uuid from jsonb_array_elements(given) g)
-      and l.host_id = host and l.expires_at > now() and l.project_id = any (creel.projects_of_host(host))
-    order by l.id for update
-  )
-  select
-    array_agg((
-      h.head,
-      case once.g ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
-      'failed', once.g -> 'result', null)::creel.settlement),
-    array_agg(h.token)
-  into settlements, applied
-  from held h
-  cross join lateral (
-    select e.g from jsonb_array_elements(given) e (g) where (e.g ->> 'token')::uuid = h.token limit 1) once;
+  select jsonb_object_agg(e.token, e.g), array_agg(creel.lane_of_token(e.token)) into by_token, lane_ids
+  from (select (g ->> 'token')::uuid as token, g from jsonb_array_elements(given) g) e where e.token is not null;
+
+  -- The fence: what is not held any more is not among these. Found by their lanes alone, for a plan that is as good
+  -- for one as for many.
+  select array_agg((
+    l.id, l.head, l.item_id, l.queue, l.attempts, l.max_attempts, l.given_back, l.token,
+    case g.e ->> 'outcome' when 'done' then 'done' when 'retry' then 'back' when 'failed' then 'dead' end,
+    'failed', g.e -> 'result', true)::creel.settlement)
+  into settlements
+  from (
+    select * from creel.lanes k
+    where k.id = any (lane_ids) and (
+      by_token ? k.token::text and k.host_id = host and k.expires_at > now() and k.project_id = any (projects)) is true
+    order by k.id for no key update) l
+  cross join lateral (select by_token -> l.token::text as e) g;
 
   if exists (select from unnest(settlements) s where s.disposition is null) then
     raise exception 'outcome must be done, retry or failed' using errcode = '22023';
   end if;
+  statuses := creel.settle(settlements);
 
-  -- Read before they are settled: afterwards there is no item to be found by the token.
-  select jsonb_agg(jsonb_build_object(
-    'token', g ->> 'token',
-    'applied', coalesce((g ->> 'token')::uuid = any (applied), false),
-    'status', case
-      when not coalesce((g ->> 'token')::uuid = any (applied), false) then null
-      when g ->> 'outcome' = 'done' then q.done
-      when g ->> 'outcome' = 'failed' or i.attempts >= i.max_attempts then q.dead
-      else q.waiting end) order by position)
+  select jsonb_agg(jsonb_build_object('token', e.g -> 'token', 'applied', s.status is not null, 'status', s.status)
+    order by e.position)
   into items
   from jsonb_array_elements(given) with ordinality as e (g, position)
-  left join creel.lanes l on l.token = (g ->> 'token')::uuid
-  left join creel.items i on i.seq = l.head
-  left join creel.queues q on q.queue = i.queue;
-
-  perform creel.settle(settlements);
-  return jsonb_build_object('items', coalesce(items, '[]'), 'work', creel.has_work(host));
+  cross join lateral (select statuses ->> (e.g ->> 'token')::uuid::text as status) s;
+  return jsonb_build_object('items', coalesce(items, '[]'), 'work', creel.has_work(host, projects));
 end
 $_$;
 
@@ -2269,15 +2680,13 @@ CREATE FUNCTION public.progress(jsonb) RETURNS jsonb
     AS $_$
 declare
   held creel.items;
-  registered creel.queues;
 begin
   held := creel.held_item(creel.require_host(), ($1 ->> 'token')::uuid);
   perform creel.require_api($1);
   if held.seq is null then
     return jsonb_build_object('held', false);
   end if;
-  select * into strict registered from creel.queues q where q.queue = held.queue;
-  execute format('update %s t set result = $2 where t.id = $1', registered.tbl) using held.item_id, $1 -> 'result';
+  perform creel.show_result(held.queue, held.item_id, $1 -> 'result');
   return jsonb_build_object('held', true);
 end
 $_$;
@@ -2441,7 +2850,7 @@ begin
   update public.agents a set status = 'pending_deploy'
   where a.project_id = dead.project_id and a.agent_key = dead.agent_key and a.status = 'error' and not a.provisioned;
   perform creel.enqueue_items(
-    dead.queue, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
+    registered, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
   perform creel.log_event('item.redriven', dead.project_id, dead.agent_key, null, dead.item_id);
   return jsonb_build_object('id', dead.item_id, 'queue', dead.queue, 'status', registered.waiting);
 end
@@ -2462,6 +2871,7 @@ COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a pro
 CREATE FUNCTION public.release(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 declare
@@ -2475,20 +2885,20 @@ begin
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
-  with held as (
-    select l.id, l.head, l.session_id from creel.lanes l
-    where l.host_id = host and l.token is not null
-      and case when l.session_id = session
-        then l.token in (select t::uuid from jsonb_array_elements_text(coalesce($1 -> 'tokens', '[]')) t)
-        else others end
-    order by l.id for update
-  )
   select
     array_agg((
-      h.head, case when h.session_id = session then 'given_back' else 'back' end, null, null, interval '0'
+      l.id, l.head, l.item_id, l.queue, l.attempts, l.max_attempts, l.given_back, l.token,
+      case when l.session_id = session then 'given_back' else 'back' end, null, null, false
     )::creel.settlement),
-    array_agg(h.id)
-  into settlements, lane_ids from held h;
+    array_agg(l.id)
+  into settlements, lane_ids
+  from (
+    select * from creel.lanes k
+    where k.host_id = host and k.token is not null
+      and case when k.session_id = session
+        then k.token in (select t::uuid from jsonb_array_elements_text(coalesce($1 -> 'tokens', '[]')) t)
+        else others end
+    order by k.id for no key update) l;
   perform creel.settle(settlements);
   perform creel.notify_lanes(lane_ids);
   return jsonb_build_object('released', coalesce(cardinality(settlements), 0));
@@ -2681,6 +3091,7 @@ COMMENT ON FUNCTION public.sweep(jsonb) IS '{api} -> counts. Ends leases that ra
 CREATE FUNCTION public.tick(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 declare
@@ -2691,6 +3102,8 @@ declare
   report constant jsonb := coalesce($1 -> 'host', '{}');
   knobs constant creel.settings := creel.knobs();
   lease constant interval := knobs.lease_secs * interval '1 second';
+  tick constant interval := knobs.tick_secs * interval '1 second';
+  lane_ids constant bigint[] := array(select creel.lane_of_token(t) from unnest(tokens) t);
   projects constant text[] := creel.projects_of_host(host);
   held uuid[];
   forgotten creel.settlement[];
@@ -2724,9 +3137,10 @@ begin
     update creel.lanes l set expires_at = now() + lease
     where l.id = any (array(
       select c.id from creel.lanes c
-      where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+      where c.id = any (lane_ids)
+        and c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
         and c.project_id = any (projects)
-      order by c.id for update))
+      order by c.id for no key update))
     returning l.token
   )
   select coalesce(array_agg(r.token), '{}') into held from renewed r;
@@ -2734,13 +3148,15 @@ begin
   -- What this session holds and does not know of, because the answer to its claim was lost. A claim whose answer is
   -- on its way right now is younger. What ran out is left to the sweep, which charges the attempt: it may have been
   -- worked on.
-  with unknown as (
-    select c.head from creel.lanes c
-    where c.host_id = host and c.session_id = session and c.token <> all (tokens)
+  select array_agg((
+    u.id, u.head, u.item_id, u.queue, u.attempts, u.max_attempts, u.given_back, u.token, 'given_back', null, null,
+    false)::creel.settlement)
+  into forgotten
+  from (
+    select * from creel.lanes c
+    where c.host_id = host and c.token is not null and c.session_id = session and c.token <> all (tokens)
       and c.expires_at < now() + lease - interval '5 seconds' and c.expires_at > now()
-    order by c.id for update
-  )
-  select array_agg((u.head, 'given_back', null, null, interval '0')::creel.settlement) into forgotten from unknown u;
+    order by c.id for no key update) u;
   perform creel.settle(forgotten);
 
   insert into public.agent_metrics as m (agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs, sampled_at)
@@ -2760,13 +3176,15 @@ begin
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
+  -- Looked ahead until a tick after the next one: what comes later, that one will tell. A lease that is renewed ends
+  -- later.
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l
-    where l.token is null and l.head is not null and l.not_before > now() and l.project_id = any (projects)
-      and (l.host_id = host or l.host_id is null)
+    where l.token is null and l.head is not null and l.not_before > now() and l.not_before < now() + 2 * tick
+      and (l.project_id = any (projects)) is true and (l.host_id = host or l.host_id is null)
     union all
     select l.expires_at from creel.lanes l
-    where l.token is not null and l.project_id = any (projects)
+    where l.token is not null and l.expires_at < now() + 1.5 * tick and (l.project_id = any (projects)) is true
       and (l.host_id <> host or l.session_id <> session)
   ) w;
 
@@ -2776,8 +3194,9 @@ begin
     'tick_ms', knobs.tick_secs * 1000,
     'lost', to_jsonb(array(select t from unnest(tokens) t where t <> all (held))),
     'cancel', to_jsonb(array(
-      select l.token from creel.lanes l join creel.items i on i.seq = l.head where l.token = any (held) and i.cancel)),
-    'work', creel.has_work(host),
+      select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
+      where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
+    'work', creel.has_work(host, projects),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
 end
@@ -2808,7 +3227,8 @@ begin
   select * into item from creel.items i where i.item_id = why_pending.id;
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.project_id = any (readable) then
-    return creel.waiting_reason(item) || jsonb_build_object('attempts', item.attempts, 'enqueued_at', item.enqueued_at);
+    return creel.waiting_reason(item) || jsonb_build_object(
+      'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at);
   end if;
   select * into dead from creel.dead_letters d where d.item_id = why_pending.id and d.project_id = any (readable);
   if found then
@@ -2935,22 +3355,30 @@ CREATE TABLE creel.lanes (
     host_id uuid,
     priority integer DEFAULT 0 NOT NULL,
     head bigint,
+    item_id uuid,
+    queue text,
+    attempts integer DEFAULT 0 NOT NULL,
+    max_attempts integer,
+    given_back integer DEFAULT 0 NOT NULL,
     not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     hopeless_since timestamp with time zone,
     session_id uuid,
     token uuid,
     expires_at timestamp with time zone,
+    CONSTRAINT lanes_attempts CHECK (((attempts >= 0) AND (attempts <= max_attempts))),
+    CONSTRAINT lanes_head_together CHECK ((((head IS NULL) = (item_id IS NULL)) AND ((head IS NULL) = (queue IS NULL)))),
     CONSTRAINT lanes_kind CHECK ((kind = ANY (ARRAY['control'::text, 'work'::text]))),
     CONSTRAINT lanes_leased_has_head CHECK (((token IS NULL) OR (head IS NOT NULL))),
     CONSTRAINT lanes_leased_together CHECK ((((token IS NULL) = (expires_at IS NULL)) AND ((token IS NULL) = (session_id IS NULL))))
-);
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
 
 --
 -- Name: TABLE lanes; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.lanes IS 'head is the first item; whoever may work on it holds token, until expires_at, for the process session_id. The row''s lock orders enqueue against finish. host_id follows the agent''s. hopeless_since: since when no host may take it.';
+COMMENT ON TABLE creel.lanes IS 'head is the first item, with what a claim needs to know of it: item_id, queue, and attempts, which counts claims (what a shutting-down worker gives back is counted by given_back instead). Whoever may work on it holds token, until expires_at, for the process session_id. The row''s lock orders enqueue against finish. host_id follows the agent''s. hopeless_since: since when no host may take it.';
 
 
 --
@@ -2968,42 +3396,13 @@ ALTER TABLE creel.lanes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
--- Name: queues; Type: TABLE; Schema: creel; Owner: -
---
-
-CREATE TABLE creel.queues (
-    queue text NOT NULL,
-    tbl regclass NOT NULL,
-    lane_kind text NOT NULL,
-    priority integer NOT NULL,
-    waiting text NOT NULL,
-    taken text NOT NULL,
-    done text NOT NULL,
-    dead text NOT NULL,
-    taken_at name NOT NULL,
-    done_at name NOT NULL,
-    max_attempts integer DEFAULT 5 NOT NULL,
-    on_taken name,
-    on_settled name,
-    CONSTRAINT queues_lane_kind CHECK ((lane_kind = ANY (ARRAY['control'::text, 'work'::text]))),
-    CONSTRAINT queues_max_attempts CHECK ((max_attempts > 0))
-);
-
-
---
--- Name: TABLE queues; Type: COMMENT; Schema: creel; Owner: -
---
-
-COMMENT ON TABLE creel.queues IS 'The registry: a queue table''s words for waiting, taken, done and dead, its columns for when, and what else happens in the same transaction (on_taken and on_settled are functions of this schema; they take the ids of the rows).';
-
-
---
 -- Name: sweep_state; Type: TABLE; Schema: creel; Owner: -
 --
 
 CREATE TABLE creel.sweep_state (
     id boolean DEFAULT true NOT NULL,
     swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    reasoned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT sweep_state_one_row CHECK (id)
 );
 
@@ -3444,7 +3843,7 @@ ALTER TABLE ONLY creel.items
 --
 
 ALTER TABLE ONLY creel.items
-    ADD CONSTRAINT items_pkey PRIMARY KEY (seq);
+    ADD CONSTRAINT items_pkey PRIMARY KEY (lane_id, seq);
 
 
 --
@@ -3675,20 +4074,6 @@ CREATE INDEX items_deadline ON creel.items USING btree (deadline_at) WHERE (dead
 
 
 --
--- Name: items_lane; Type: INDEX; Schema: creel; Owner: -
---
-
-CREATE INDEX items_lane ON creel.items USING btree (lane_id, seq);
-
-
---
--- Name: items_queue; Type: INDEX; Schema: creel; Owner: -
---
-
-CREATE INDEX items_queue ON creel.items USING btree (queue);
-
-
---
 -- Name: lanes_claimable; Type: INDEX; Schema: creel; Owner: -
 --
 
@@ -3703,17 +4088,17 @@ CREATE INDEX lanes_expiring ON creel.lanes USING btree (expires_at) WHERE (token
 
 
 --
--- Name: lanes_session; Type: INDEX; Schema: creel; Owner: -
+-- Name: lanes_held; Type: INDEX; Schema: creel; Owner: -
 --
 
-CREATE INDEX lanes_session ON creel.lanes USING btree (host_id, session_id) WHERE (token IS NOT NULL);
+CREATE INDEX lanes_held ON creel.lanes USING btree (host_id, id) WHERE (token IS NOT NULL);
 
 
 --
--- Name: lanes_token; Type: INDEX; Schema: creel; Owner: -
+-- Name: lanes_pausing; Type: INDEX; Schema: creel; Owner: -
 --
 
-CREATE UNIQUE INDEX lanes_token ON creel.lanes USING btree (token) WHERE (token IS NOT NULL);
+CREATE INDEX lanes_pausing ON creel.lanes USING btree (not_before) WHERE ((token IS NULL) AND (not_before > '-infinity'::timestamp with time zone));
 
 
 --
@@ -3826,6 +4211,13 @@ CREATE INDEX project_members_user ON public.project_members USING btree (user_id
 --
 
 CREATE INDEX projects_created_by ON public.projects USING btree (created_by);
+
+
+--
+-- Name: queues queues_written; Type: TRIGGER; Schema: creel; Owner: -
+--
+
+CREATE TRIGGER queues_written AFTER INSERT OR DELETE OR UPDATE ON creel.queues FOR EACH STATEMENT EXECUTE FUNCTION creel.queues_written();
 
 
 --
@@ -4014,14 +4406,6 @@ ALTER TABLE ONLY creel.host_logins
 
 ALTER TABLE ONLY creel.items
     ADD CONSTRAINT items_lane_id_fkey FOREIGN KEY (lane_id) REFERENCES creel.lanes(id) ON DELETE CASCADE;
-
-
---
--- Name: items items_queue_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
---
-
-ALTER TABLE ONLY creel.items
-    ADD CONSTRAINT items_queue_fkey FOREIGN KEY (queue) REFERENCES creel.queues(queue);
 
 
 --
@@ -4559,6 +4943,13 @@ REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) F
 
 
 --
+-- Name: FUNCTION add_lanes(registered creel.queues, project_ids text[], agent_keys text[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_lanes(registered creel.queues, project_ids text[], agent_keys text[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION adopt_agent(of_project text, of_host uuid, wish jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4566,10 +4957,24 @@ REVOKE ALL ON FUNCTION creel.adopt_agent(of_project text, of_host uuid, wish jso
 
 
 --
--- Name: FUNCTION backoff(attempts integer); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION after_settled(for_queue text, row_ids uuid[]); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.backoff(attempts integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.after_settled(for_queue text, row_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION after_taken(for_queue text, row_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION backoff(attempts integer, knobs creel.settings); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FROM PUBLIC;
 
 
 --
@@ -4592,6 +4997,13 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
 --
 
 REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION claim_some(host uuid, projects text[], session uuid, most integer, woken text, lease interval, OUT items json[], OUT taken integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most integer, woken text, lease interval, OUT items json[], OUT taken integer) FROM PUBLIC;
 
 
 --
@@ -4624,10 +5036,10 @@ REVOKE ALL ON FUNCTION creel.enqueue() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION enqueue_items(registered creel.queues, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.enqueue_items(to_queue text, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.enqueue_items(registered creel.queues, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamp with time zone[]) FROM PUBLIC;
 
 
 --
@@ -4645,6 +5057,13 @@ REVOKE ALL ON FUNCTION creel.failure(code text, message text, hint text) FROM PU
 
 
 --
+-- Name: FUNCTION find_lanes(project_ids text[], agent_keys text[], lane_kind text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], lane_kind text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION has_members(project_id text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4653,10 +5072,10 @@ GRANT ALL ON FUNCTION creel.has_members(project_id text) TO authenticated;
 
 
 --
--- Name: FUNCTION has_work(host uuid); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION has_work(host uuid, projects text[]); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.has_work(host uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.has_work(host uuid, projects text[]) FROM PUBLIC;
 
 
 --
@@ -4672,6 +5091,13 @@ REVOKE ALL ON FUNCTION creel.held_item(host uuid, held_token uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION creel.host_of_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.host_of_key() TO anon;
+
+
+--
+-- Name: FUNCTION ids_with_row(ids uuid[], docs json[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ids_with_row(ids uuid[], docs json[]) FROM PUBLIC;
 
 
 --
@@ -4742,6 +5168,20 @@ REVOKE ALL ON FUNCTION creel.keep_request_columns() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.knobs() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION lane_of_token(token uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.lane_of_token(token uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION lease_lanes(host uuid, projects text[], session uuid, most integer, lease interval, OUT lane_ids bigint[], OUT item_ids uuid[], OUT queues text[], OUT tokens uuid[], OUT attempts integer[], OUT max_attempts integer[], OUT project_ids text[], OUT agent_keys text[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.lease_lanes(host uuid, projects text[], session uuid, most integer, lease interval, OUT lane_ids bigint[], OUT item_ids uuid[], OUT queues text[], OUT tokens uuid[], OUT attempts integer[], OUT max_attempts integer[], OUT project_ids text[], OUT agent_keys text[]) FROM PUBLIC;
 
 
 --
@@ -4891,6 +5331,20 @@ REVOKE ALL ON FUNCTION creel.provision_taken(ids uuid[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION queue_branches(template text, only_with text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.queue_branches(template text, only_with text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION queues_written(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.queues_written() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION readable_projects(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -4949,12 +5403,26 @@ REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION short_of_key(agent_key text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.short_of_key(agent_key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO authenticated;
 GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO service_role;
+
+
+--
+-- Name: FUNCTION show_result(for_queue text, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb) FROM PUBLIC;
 
 
 --
@@ -5007,6 +5475,13 @@ REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION take_all_rows(queues text[], item_ids uuid[], woken text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_all_rows(queues text[], item_ids uuid[], woken text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_back_removal(project text, wished_key text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5015,17 +5490,17 @@ GRANT ALL ON FUNCTION creel.take_back_removal(project text, wished_key text) TO 
 
 
 --
+-- Name: FUNCTION take_rows(for_queue text, row_ids uuid[], woken text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION touch(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.touch() FROM PUBLIC;
-
-
---
--- Name: FUNCTION unlease(lane_ids bigint[], item_ids uuid[]); Type: ACL; Schema: creel; Owner: -
---
-
-REVOKE ALL ON FUNCTION creel.unlease(lane_ids bigint[], item_ids uuid[]) FROM PUBLIC;
 
 
 --
@@ -5056,6 +5531,13 @@ REVOKE ALL ON FUNCTION creel.wish_removal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION creel.writable_projects() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION write_queue_functions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_queue_functions() FROM PUBLIC;
 
 
 --

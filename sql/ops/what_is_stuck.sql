@@ -1,7 +1,7 @@
 -- What waits longer than a minute, and what for? Oldest first.
 select
   now() - i.enqueued_at as waits_for_time,
-  i.queue, l.project_id, l.agent_key, i.item_id, i.attempts || '/' || i.max_attempts as attempts,
+  i.queue, l.project_id, l.agent_key, i.item_id, case when l.head = i.seq then l.attempts else 0 end || '/' || i.max_attempts as attempts,
   h.name as host,
   creel.waiting_reason(i) ->> 'code' as code,
   creel.waiting_reason(i) ->> 'message' as waits_for,

@@ -42,9 +42,13 @@ $$;
 create function creel.log_event(
   kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb default '{}'
 ) returns void
-language sql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
+begin
   insert into public.events (kind, project_id, agent_key, host_id, item_id, actor, detail)
-  values (kind, project_id, agent_key, host_id, item_id, creel.actor(), detail)
+  values (
+    log_event.kind, log_event.project_id, log_event.agent_key, log_event.host_id, log_event.item_id, creel.actor(),
+    log_event.detail);
+end
 $$;
 
 alter table public.events enable row level security;

@@ -4,13 +4,22 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function creel.knobs() returns creel.settings
-language sql stable set search_path = '' as $$ select * from creel.settings $$;
+language plpgsql stable set search_path = '' as $$
+declare
+  knobs creel.settings;
+begin
+  select * into strict knobs from creel.settings;
+  return knobs;
+end
+$$;
 
-create function creel.backoff(attempts int) returns interval
-language sql stable set search_path = '' as $$
-  select least(
-    s.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)), s.backoff_max_secs) * interval '1 second'
-  from creel.settings s
+create function creel.backoff(attempts int, knobs creel.settings) returns interval
+language plpgsql immutable set search_path = '' as $$
+begin
+  return least(
+    knobs.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)),
+    knobs.backoff_max_secs) * interval '1 second';
+end
 $$;
 
 -- How often an item may be given back at no attempt: a host that claims and gives back for ever comes to an end.
@@ -18,96 +27,84 @@ create function creel.max_given_back() returns int
 language sql immutable set search_path = '' as $$ select 20 $$;
 
 -- What is to become of one item. disposition: done, back (another attempt, charged), given_back (another attempt,
--- not charged) or dead. reason: of the death, see dead_letters. wait: pause before the next attempt; null for the
--- usual backoff.
+-- not charged) or dead. reason: of the death, see dead_letters. pause: whether the usual backoff comes before the
+-- next attempt. token: where the caller wants to know what became of it.
 create type creel.settlement as (
-  seq bigint, disposition text, reason text, result jsonb, wait interval
+  lane_id bigint, seq bigint, item_id uuid, queue text, attempts int, max_attempts int, given_back int, token uuid,
+  disposition text, reason text, result jsonb, pause boolean
 );
 
--- The caller has locked the lanes of these items. A charged item whose attempts are used up dies.
-create function creel.settle(settlements creel.settlement[]) returns void
-language plpgsql set search_path = '' as $$
+-- The caller has locked the lanes of these items. A charged item whose attempts are used up dies. Answers the
+-- status of each, in its queue's own words, by its token.
+create function creel.settle(settlements creel.settlement[]) returns jsonb
+language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
-  lane_ids bigint[];
-  registered creel.queues;
-  ids uuid[];
-  statuses text[];
-  results jsonb[];
+  knobs creel.settings;
+  fated record;
+  status text;
+  statuses jsonb := '{}'::jsonb;
 begin
   if coalesce(cardinality(settlements), 0) = 0 then
-    return;
+    return statuses;
   end if;
 
-  settlements := array(
-    select (
-      s.seq,
-      case when s.disposition = 'given_back' and i.given_back >= creel.max_given_back() then 'back' else s.disposition end,
-      s.reason, s.result, s.wait)::creel.settlement
-    from unnest(settlements) s join creel.items i on i.seq = s.seq
-  );
-  settlements := array(
-    select (
-      s.seq,
-      case when s.disposition = 'back' and i.attempts >= i.max_attempts then 'dead' else s.disposition end,
-      case when s.disposition = 'back' then 'attempts' else s.reason end,
-      s.result,
-      case
-        when s.disposition = 'back' and i.attempts < i.max_attempts then coalesce(s.wait, creel.backoff(i.attempts))
-        when s.disposition = 'given_back' then coalesce(s.wait, interval '0')
-      end
-    )::creel.settlement
-    from unnest(settlements) s join creel.items i on i.seq = s.seq
-  );
-
-  for registered in
-    select distinct q.* from unnest(settlements) s
-    join creel.items i on i.seq = s.seq join creel.queues q on q.queue = i.queue
-  loop
+  -- One round for all of one queue that end alike; nearly always there is but one.
+  for fated in
     select
-      array_agg(i.item_id), array_agg(s.result),
-      array_agg(case s.disposition when 'done' then registered.done when 'dead' then registered.dead
-        else registered.waiting end)
-    into ids, results, statuses
-    from unnest(settlements) s join creel.items i on i.seq = s.seq where i.queue = registered.queue;
+      s.queue, f.fate, array_agg(s.lane_id) as lane_ids, array_agg(s.seq) as seqs, array_agg(s.item_id) as item_ids,
+      array_agg(s.result) as results, array_agg(s.token::text) as tokens, array_agg(s.attempts) as attempts,
+      array_agg(case when s.disposition in ('back', 'given_back') then 'attempts' else s.reason end) as reasons,
+      array_agg(s.lane_id) filter (
+        where s.disposition = 'given_back' and s.given_back < creel.max_given_back()) as uncharged,
+      array_agg(s.lane_id) filter (where s.pause) as pausing
+    from unnest(settlements) s
+    cross join lateral (
+      select case
+        when s.disposition in ('done', 'dead') then s.disposition
+        when (s.disposition = 'back' or s.given_back >= creel.max_given_back()) and s.attempts >= s.max_attempts
+          then 'dead'
+        else 'waiting' end as fate) f
+    group by s.queue, f.fate
+  loop
+    status := creel.settle_rows(fated.queue, fated.item_ids, fated.fate, fated.results);
+    perform creel.after_settled(fated.queue, fated.item_ids);
+    statuses := statuses || jsonb_object(
+      array_remove(fated.tokens, null),
+      array_fill(status, array[cardinality(array_remove(fated.tokens, null))]));
 
-    execute format(
-      'update %s t set status = n.status, result = coalesce(n.result, t.result), waiting_for = null,
-         %I = case when n.status in (%L, %L) then now() end
-       from unnest($1, $2, $3) as n (id, status, result) where t.id = n.id',
-      registered.tbl, registered.done_at, registered.done, registered.dead)
-    using ids, statuses, results;
-    if registered.on_settled is not null then
-      execute format('select creel.%I($1)', registered.on_settled) using ids;
+    if fated.fate = 'waiting' then
+      knobs := creel.knobs();
+      update creel.lanes l
+      set token = null, session_id = null, expires_at = null,
+          not_before = case when l.id = any (fated.pausing)
+            then now() + creel.backoff(l.attempts, knobs) else '-infinity' end,
+          attempts = case when l.id = any (fated.uncharged) then greatest(l.attempts - 1, 0) else l.attempts end,
+          given_back = case when l.id = any (fated.uncharged) then l.given_back + 1 else l.given_back end
+      where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
+      continue;
     end if;
+
+    if fated.fate = 'dead' then
+      insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
+      select d.item_id, fated.queue, l.project_id, l.agent_key, d.attempts, d.reason
+      from unnest(fated.item_ids, fated.lane_ids, fated.attempts, fated.reasons)
+        as d (item_id, lane_id, attempts, reason)
+      join creel.lanes l on l.id = d.lane_id;
+    end if;
+    -- The lanes are locked, so that what was enqueued until then is seen here.
+    with gone as (delete from creel.items i where i.item_id = any (fated.item_ids))
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = l.id and i.seq <> all (fated.seqs) order by i.seq limit 1)
+    where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
   end loop;
-
-  insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
-  select i.item_id, i.queue, l.project_id, l.agent_key, i.attempts, s.reason
-  from unnest(settlements) s join creel.items i on i.seq = s.seq join creel.lanes l on l.id = i.lane_id
-  where s.disposition = 'dead';
-
-  update creel.items i set attempts = greatest(i.attempts - 1, 0), given_back = i.given_back + 1
-  from unnest(settlements) s where s.seq = i.seq and s.disposition = 'given_back';
-
-  update creel.lanes l
-  set token = null, session_id = null, expires_at = null,
-      not_before = case when s.wait is null then '-infinity' else now() + s.wait end
-  from unnest(settlements) s join creel.items i on i.seq = s.seq
-  where l.id = i.lane_id and l.head = s.seq;
-
-  with gone as (
-    delete from creel.items i using unnest(settlements) s
-    where s.seq = i.seq and s.disposition in ('done', 'dead')
-    returning i.lane_id
-  )
-  select array_agg(distinct g.lane_id) into lane_ids from gone g;
-  -- A statement of its own, so that it sees what was enqueued until the lanes were locked.
-  update creel.lanes l
-  set hopeless_since = null, head = (select i.seq from creel.items i where i.lane_id = l.id order by i.seq limit 1)
-  where l.id = any (lane_ids);
+  return statuses;
 end
 $$;
 
-revoke all on function creel.knobs(), creel.backoff(int), creel.max_given_back(), creel.settle(creel.settlement[])
+revoke all on function creel.knobs(), creel.backoff(int, creel.settings), creel.max_given_back(),
+  creel.settle(creel.settlement[])
   from public, anon, authenticated, service_role;
 revoke all on type creel.settlement from public;

@@ -16,8 +16,19 @@ end
 $$;
 
 create function creel.projects_of_host(host uuid) returns text[]
-language sql stable set search_path = '' as $$
-  select coalesce(array_agg(p.project_id), '{}') from public.project_hosts p where p.host_id = host
+language plpgsql stable set search_path = '' as $$
+begin
+  return array(select p.project_id from public.project_hosts p where p.host_id = host);
+end
+$$;
+
+-- A token is the fence of one lease: 64 bits that say which lane it is about, so that no index on tokens is needed,
+-- and 64 random ones.
+create function creel.lane_of_token(token uuid) returns bigint
+language plpgsql immutable set search_path = '' as $$
+begin
+  return ('x' || left(replace(token::text, '-', ''), 16))::bit(64)::bigint;
+end
 $$;
 
 -- Gives unplaced agents to a host, as many as it has room for, and answers how many lanes became its own.
@@ -69,18 +80,14 @@ language sql volatile set search_path = '' as $$
   order by c.rank limit 1
 $$;
 
-create function creel.name_agents(host uuid, lane_ids bigint[]) returns void
+-- Answers whether an agent got an id.
+create function creel.name_agents(host uuid, lane_ids bigint[]) returns boolean
 language plpgsql set search_path = '' as $$
 declare
   agent public.agents;
   chosen text;
+  some_named boolean := false;
 begin
-  if not exists (
-    select from creel.lanes l join public.agents a using (project_id, agent_key)
-    where l.id = any (lane_ids) and a.openclaw_id is null
-  ) then
-    return;
-  end if;
   perform 1 from public.hosts h where h.id = host for no key update;
   for agent in
     select a.* from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -89,113 +96,152 @@ begin
     chosen := creel.choose_openclaw_id(agent);
     if chosen is not null then
       update public.agents a set openclaw_id = chosen where a.id = agent.id;
+      some_named := true;
     end if;
   end loop;
+  return some_named;
 end
 $$;
 
--- Undoes the lease of items that cannot be had after all; answers the lanes that are left.
-create function creel.unlease(lane_ids bigint[], item_ids uuid[]) returns bigint[]
-language plpgsql set search_path = '' as $$
+-- Leases free lanes of this host, in order. Answers parallel arrays.
+-- "is true" keeps the projects from being looked up by an index of their own: the lanes of this host in their order
+-- are what is wanted, however old the statistics are.
+create function creel.lease_lanes(
+  host uuid, projects text[], session uuid, most int, lease interval,
+  out lane_ids bigint[], out item_ids uuid[], out queues text[], out tokens uuid[], out attempts int[],
+  out max_attempts int[], out project_ids text[], out agent_keys text[]
+)
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 begin
-  if item_ids = '{}' then
-    return lane_ids;
+  with leased as (
+    update creel.lanes u
+    set token = (lpad(to_hex(u.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid,
+        session_id = session, hopeless_since = null, expires_at = now() + lease, attempts = u.attempts + 1
+    where u.id = any (array(
+      select c.id from creel.lanes c
+      where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
+        and (c.project_id = any (projects)) is true
+      order by c.priority desc, c.head limit most
+      for no key update skip locked))
+    returning u.id, u.head, u.item_id, u.queue, u.token, u.attempts, u.max_attempts, u.project_id, u.agent_key
+  )
+  select
+    array_agg(l.id), array_agg(l.item_id), array_agg(l.queue), array_agg(l.token), array_agg(l.attempts),
+    array_agg(l.max_attempts), array_agg(l.project_id), array_agg(l.agent_key)
+  into lane_ids, item_ids, queues, tokens, attempts, max_attempts, project_ids, agent_keys
+  from (select * from leased order by leased.head) l;
+end
+$$;
+
+-- The public rows of these items, marked as taken; null for one that somebody is deleting at this moment.
+create function creel.take_all_rows(queues text[], item_ids uuid[], woken text) returns json[]
+language plpgsql set search_path = '' as $$
+declare
+  only_queue constant text := queues[1];
+  one_queue text;
+  ids uuid[];
+  places int[];
+  own_docs json[];
+  docs json[];
+begin
+  if only_queue = all (queues) then
+    docs := creel.take_rows(only_queue, item_ids, woken);
+    perform creel.after_taken(only_queue, creel.ids_with_row(item_ids, docs));
+    return docs;
   end if;
-  update creel.items i set attempts = i.attempts - 1 where i.item_id = any (item_ids);
-  update creel.lanes l set token = null, session_id = null, expires_at = null
-  from creel.items i where i.item_id = any (item_ids) and l.id = i.lane_id and l.head = i.seq;
-  return array(
-    select id from unnest(lane_ids) id
-    where not exists (select from creel.items i where i.lane_id = id and i.item_id = any (item_ids)));
+  docs := array_fill(null::json, array[cardinality(queues)]);
+  foreach one_queue in array array(select distinct q from unnest(queues) q order by q) loop
+    places := array_positions(queues, one_queue);
+    ids := array(select item_ids[o.place] from unnest(places) with ordinality as o (place, n) order by o.n);
+    own_docs := creel.take_rows(one_queue, ids, woken);
+    perform creel.after_taken(one_queue, creel.ids_with_row(ids, own_docs));
+    for n in 1 .. cardinality(places) loop
+      docs[places[n]] := own_docs[n];
+    end loop;
+  end loop;
+  return docs;
+end
+$$;
+
+create function creel.ids_with_row(ids uuid[], docs json[]) returns uuid[]
+language plpgsql immutable set search_path = '' as $$
+begin
+  return array(select n.id from unnest(ids, docs) as n (id, doc) where n.doc is not null);
+end
+$$;
+
+-- Leases what is there and reads what a worker needs of it. taken says how many lanes were leased, for whatever
+-- became of them.
+create function creel.claim_some(
+  host uuid, projects text[], session uuid, most int, woken text, lease interval, out items json[], out taken int
+)
+language plpgsql set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
+declare
+  leased record;
+  docs json[];
+  some_unnamed boolean;
+begin
+  leased := creel.lease_lanes(host, projects, session, most, lease);
+  taken := coalesce(cardinality(leased.lane_ids), 0);
+  if taken = 0 then
+    return;
+  end if;
+  docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  if cardinality(creel.ids_with_row(leased.item_ids, docs)) < taken then
+    -- Somebody is deleting these: their lease is undone.
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, attempts = l.attempts - 1
+    where l.id = any (array(
+      select n.lane_id from unnest(leased.lane_ids, docs) as n (lane_id, doc) where n.doc is null));
+  end if;
+  loop
+    select
+      array_agg(json_build_object(
+        'id', n.item_id, 'queue', n.queue, 'token', n.token, 'attempt', n.attempts, 'max_attempts', n.max_attempts,
+        'row', n.doc, 'agent', a.doc)),
+      bool_or(a.openclaw_id is null)
+    into items, some_unnamed
+    from unnest(
+      leased.item_ids, leased.queues, leased.tokens, leased.attempts, leased.max_attempts, leased.project_ids,
+      leased.agent_keys, docs)
+      as n (item_id, queue, token, attempts, max_attempts, project_id, agent_key, doc)
+    cross join lateral (
+      select row_to_json(g.*) as doc, g.openclaw_id
+      from public.agents g where g.project_id = n.project_id and g.agent_key = n.agent_key limit 1) a
+    where n.doc is not null;
+    exit when not coalesce(some_unnamed, false) or not creel.name_agents(host, leased.lane_ids);
+  end loop;
 end
 $$;
 
 -- Whoever waits for a lock longer than lock_timeout gives way before Postgres looks for a deadlock: a host can try
 -- again, a person who deletes a row should not have to.
-create function public.claim(jsonb) returns jsonb
+create function public.claim(jsonb) returns json
 language plpgsql security definer set search_path = '' set enable_seqscan = off set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
-  most int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
+  most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
   woken constant text := $1 ->> 'woken_by';
   lease_ms constant int := (creel.knobs()).lease_secs * 1000;
+  lease constant interval := lease_ms * interval '1 millisecond';
   projects constant text[] := creel.projects_of_host(host);
-  lane_ids bigint[];
-  seqs bigint[];
-  registered creel.queues;
-  ids uuid[];
-  public_rows jsonb := '{}'::jsonb;
-  updated jsonb;
-  taken uuid[];
-  items jsonb;
+  claimed json[];
+  more json[];
+  taken int;
 begin
   perform creel.require_api($1);
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
   if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
-    if most > (
-      select count(*) from (
-        select from creel.lanes c
-        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
-          and c.project_id = any (projects)
-        limit most) own
-    ) then
-      perform creel.place(host, projects, most);
+    select c.items, c.taken into claimed, taken from creel.claim_some(host, projects, session, most, woken, lease) c;
+    if taken < most and creel.place(host, projects, most - taken) > 0 then
+      select c.items into more from creel.claim_some(host, projects, session, most - taken, woken, lease) c;
+      claimed := claimed || more;
     end if;
-
-    with leased as (
-      update creel.lanes u
-      set token = gen_random_uuid(), session_id = session, hopeless_since = null,
-          expires_at = now() + lease_ms * interval '1 millisecond'
-      where u.id = any (array(
-        select c.id from creel.lanes c
-        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
-          and c.project_id = any (projects)
-        order by c.priority desc, c.head limit most
-        for update skip locked))
-      returning u.id, u.head
-    )
-    select array_agg(l.id), array_agg(l.head) into lane_ids, seqs from leased l;
   end if;
-  if lane_ids is null then
-    return jsonb_build_object('items', '[]'::jsonb, 'lease_ms', lease_ms);
-  end if;
-
-  perform creel.name_agents(host, lane_ids);
-  update creel.items i set attempts = i.attempts + 1 where i.seq = any (seqs);
-
-  for registered in
-    select q.* from creel.queues q where q.queue in (select i.queue from creel.items i where i.seq = any (seqs))
-  loop
-    ids := array(select i.item_id from creel.items i where i.seq = any (seqs) and i.queue = registered.queue);
-    execute format(
-      'with free as (select t.id from %1$s t where t.id = any ($1) for update skip locked),
-       t as (
-         update %1$s t set status = %2$L, %3$I = now(), waiting_for = null, woken_by = $2 from free
-         where t.id = free.id returning t.*)
-       select coalesce(jsonb_object_agg(t.id, to_jsonb(t.*)), ''{}''), coalesce(array_agg(t.id), ''{}'') from t',
-      registered.tbl, registered.taken, registered.taken_at)
-    into updated, taken using ids, woken;
-    public_rows := public_rows || updated;
-    -- Somebody is deleting the others at this moment.
-    lane_ids := creel.unlease(lane_ids, array(select i from unnest(ids) i where i <> all (taken)));
-    ids := taken;
-    if registered.on_taken is not null then
-      execute format('select creel.%I($1)', registered.on_taken) using ids;
-    end if;
-  end loop;
-
-  select jsonb_agg(jsonb_build_object(
-    'id', i.item_id, 'queue', i.queue, 'token', l.token, 'attempt', i.attempts, 'max_attempts', i.max_attempts,
-    'row', public_rows -> i.item_id::text, 'agent', to_jsonb(a.*)) order by i.seq)
-  into items
-  from creel.lanes l
-  join creel.items i on i.seq = l.head
-  join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
-  where l.id = any (lane_ids);
-  return jsonb_build_object('items', coalesce(items, '[]'), 'lease_ms', lease_ms);
+  return json_build_object('items', array_to_json(coalesce(claimed, '{}')), 'lease_ms', lease_ms);
 end
 $$;
 
@@ -204,7 +250,8 @@ comment on function public.claim(jsonb) is
   'later write about it; its lease lasts lease_ms unless a tick renews it.';
 
 revoke all on function creel.require_api(jsonb), creel.projects_of_host(uuid), creel.place(uuid, text[], int),
-  creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]),
-  creel.unlease(bigint[], uuid[]), public.claim(jsonb)
+  creel.lane_of_token(uuid), creel.choose_openclaw_id(public.agents), creel.name_agents(uuid, bigint[]),
+  creel.lease_lanes(uuid, text[], uuid, int, interval), creel.take_all_rows(text[], uuid[], text),
+  creel.ids_with_row(uuid[], json[]), creel.claim_some(uuid, text[], uuid, int, text, interval), public.claim(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.claim(jsonb) to creel_host;

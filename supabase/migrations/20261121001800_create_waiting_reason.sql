@@ -14,7 +14,7 @@ declare
 begin
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.head <> item.seq then
-    select * into ahead from creel.items i where i.seq = lane.head;
+    select * into ahead from creel.items i where i.lane_id = lane.id and i.seq = lane.head;
     return jsonb_build_object('code', 'behind', 'item', ahead.item_id,
       'message', format('waits behind %s %s of the same agent', ahead.queue, ahead.item_id),
       'hint', 'Items of one agent are worked on in order.');
@@ -46,7 +46,7 @@ begin
   end if;
   if lane.not_before > now() then
     return jsonb_build_object('code', 'backoff', 'until', lane.not_before,
-      'message', format('attempt %s of %s failed; the next one comes later', item.attempts, item.max_attempts),
+      'message', format('attempt %s of %s failed; the next one comes later', lane.attempts, lane.max_attempts),
       'hint', 'The row''s result has the reason of the last attempt.');
   end if;
   if lane.host_id is not null then
@@ -99,7 +99,8 @@ begin
   select * into item from creel.items i where i.item_id = why_pending.id;
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.project_id = any (readable) then
-    return creel.waiting_reason(item) || jsonb_build_object('attempts', item.attempts, 'enqueued_at', item.enqueued_at);
+    return creel.waiting_reason(item) || jsonb_build_object(
+      'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at);
   end if;
   select * into dead from creel.dead_letters d where d.item_id = why_pending.id and d.project_id = any (readable);
   if found then

@@ -4,7 +4,7 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function public.tick(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
+language plpgsql security definer set search_path = '' set enable_seqscan = off set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
@@ -13,6 +13,8 @@ declare
   report constant jsonb := coalesce($1 -> 'host', '{}');
   knobs constant creel.settings := creel.knobs();
   lease constant interval := knobs.lease_secs * interval '1 second';
+  tick constant interval := knobs.tick_secs * interval '1 second';
+  lane_ids constant bigint[] := array(select creel.lane_of_token(t) from unnest(tokens) t);
   projects constant text[] := creel.projects_of_host(host);
   held uuid[];
   forgotten creel.settlement[];
@@ -46,9 +48,10 @@ begin
     update creel.lanes l set expires_at = now() + lease
     where l.id = any (array(
       select c.id from creel.lanes c
-      where c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
+      where c.id = any (lane_ids)
+        and c.host_id = host and c.session_id = session and c.token = any (tokens) and c.expires_at > now()
         and c.project_id = any (projects)
-      order by c.id for update))
+      order by c.id for no key update))
     returning l.token
   )
   select coalesce(array_agg(r.token), '{}') into held from renewed r;
@@ -56,13 +59,15 @@ begin
   -- What this session holds and does not know of, because the answer to its claim was lost. A claim whose answer is
   -- on its way right now is younger. What ran out is left to the sweep, which charges the attempt: it may have been
   -- worked on.
-  with unknown as (
-    select c.head from creel.lanes c
-    where c.host_id = host and c.session_id = session and c.token <> all (tokens)
+  select array_agg((
+    u.id, u.head, u.item_id, u.queue, u.attempts, u.max_attempts, u.given_back, u.token, 'given_back', null, null,
+    false)::creel.settlement)
+  into forgotten
+  from (
+    select * from creel.lanes c
+    where c.host_id = host and c.token is not null and c.session_id = session and c.token <> all (tokens)
       and c.expires_at < now() + lease - interval '5 seconds' and c.expires_at > now()
-    order by c.id for update
-  )
-  select array_agg((u.head, 'given_back', null, null, interval '0')::creel.settlement) into forgotten from unknown u;
+    order by c.id for no key update) u;
   perform creel.settle(forgotten);
 
   insert into public.agent_metrics as m (agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs, sampled_at)
@@ -82,13 +87,15 @@ begin
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
+  -- Looked ahead until a tick after the next one: what comes later, that one will tell. A lease that is renewed ends
+  -- later.
   select min(w.at) into next_at from (
     select l.not_before as at from creel.lanes l
-    where l.token is null and l.head is not null and l.not_before > now() and l.project_id = any (projects)
-      and (l.host_id = host or l.host_id is null)
+    where l.token is null and l.head is not null and l.not_before > now() and l.not_before < now() + 2 * tick
+      and (l.project_id = any (projects)) is true and (l.host_id = host or l.host_id is null)
     union all
     select l.expires_at from creel.lanes l
-    where l.token is not null and l.project_id = any (projects)
+    where l.token is not null and l.expires_at < now() + 1.5 * tick and (l.project_id = any (projects)) is true
       and (l.host_id <> host or l.session_id <> session)
   ) w;
 
@@ -98,8 +105,9 @@ begin
     'tick_ms', knobs.tick_secs * 1000,
     'lost', to_jsonb(array(select t from unnest(tokens) t where t <> all (held))),
     'cancel', to_jsonb(array(
-      select l.token from creel.lanes l join creel.items i on i.seq = l.head where l.token = any (held) and i.cancel)),
-    'work', creel.has_work(host),
+      select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
+      where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
+    'work', creel.has_work(host, projects),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
 end

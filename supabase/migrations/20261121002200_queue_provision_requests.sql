@@ -4,12 +4,14 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function creel.provision_taken(ids uuid[]) returns void
-language sql set search_path = '' as $$
-  select from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
+language plpgsql set search_path = '' as $$
+begin
+  perform 1 from public.agents a join public.agent_provision_requests r using (project_id, agent_key)
   where r.id = any (ids) order by a.id for no key update of a;
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
   where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
-    and not a.provisioned and a.status <> 'deploying'
+    and not a.provisioned and a.status <> 'deploying';
+end
 $$;
 
 create function creel.provision_settled(ids uuid[]) returns void

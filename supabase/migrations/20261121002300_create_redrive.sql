@@ -30,7 +30,7 @@ begin
   update public.agents a set status = 'pending_deploy'
   where a.project_id = dead.project_id and a.agent_key = dead.agent_key and a.status = 'error' and not a.provisioned;
   perform creel.enqueue_items(
-    dead.queue, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
+    registered, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
   perform creel.log_event('item.redriven', dead.project_id, dead.agent_key, null, dead.item_id);
   return jsonb_build_object('id', dead.item_id, 'queue', dead.queue, 'status', registered.waiting);
 end

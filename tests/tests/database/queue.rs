@@ -82,7 +82,7 @@ async fn a_tick_renews_only_the_leases_that_it_names() {
         "what the session forgot is given back"
     );
     assert_eq!(
-        f.one("select attempts::text from creel.items where item_id = $1", id)
+        f.one("select attempts::text from creel.lanes where item_id = $1", id)
             .await,
         "0"
     );

@@ -52,7 +52,7 @@ async fn a_job_that_outlasts_the_grace_is_given_back_at_no_attempt() {
     assert_eq!(worker.wait(SOON).await.expect("wait").code(), Some(0));
     assert_eq!(stage.row(id).await["status"], json!("queued"));
     assert_eq!(
-        stage.count("select attempts::bigint from creel.items").await,
+        stage.count("select attempts::bigint from creel.lanes").await,
         0,
         "the attempt is not charged"
     );
