@@ -7,7 +7,7 @@ use creel_worker::openclaw::{MIN_VERSION, NewAgent, OpenClaw, OpenClawError};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::gateway::{free_port, write_config};
+use crate::gateway::{Gateway, free_port, write_config};
 use crate::support::{Host, eventually, id, read};
 
 /// Names that people give their agents, and that are easily spoilt on the way.
@@ -242,6 +242,45 @@ async fn the_cli_driver_keeps_all_promises_with_the_stand_in() {
     let host = Host::new();
     with_another_agent(&host, free_port());
     keeps_all_promises(&Subject::new(&host, host.openclaw())).await;
+}
+
+#[tokio::test]
+async fn the_gateway_driver_keeps_all_promises_with_the_stand_in() {
+    let host = Host::new();
+    let _gateway = beside(&host).await;
+    keeps_all_promises(&Subject::new(&host, host.gateway_driver())).await;
+    assert_eq!(host.calls("add") + host.calls("list") + host.calls("version"), 0);
+}
+
+#[tokio::test]
+async fn the_auto_driver_keeps_all_promises_with_and_without_a_gateway() {
+    let host = Host::new();
+    let gateway = beside(&host).await;
+    keeps_all_promises(&Subject::new(&host, host.auto_driver())).await;
+    assert_eq!(host.calls("add"), 0, "the gateway makes them");
+    drop(gateway);
+    let host = Host::new();
+    with_another_agent(&host, free_port());
+    keeps_all_promises(&Subject::new(&host, host.auto_driver())).await;
+}
+
+#[tokio::test]
+async fn a_gateway_makes_the_first_agent_of_a_configuration() {
+    let host = Host::new();
+    let gateway = Gateway::begin(&host, &json!({ "agents": {} }));
+    gateway.becomes_ready().await;
+    let openclaw = host.gateway_driver();
+    an_added_agent_is_found_with_its_workspace(openclaw.as_ref(), &host.workspaces()).await;
+    an_identity_is_kept_to_the_letter(openclaw.as_ref(), NAMES).await;
+}
+
+/// A gateway that serves this host and somebody else's agent.
+pub(crate) async fn beside(host: &Host) -> Gateway {
+    let port = free_port();
+    with_another_agent(host, port);
+    let gateway = Gateway::start(host, port);
+    gateway.becomes_ready().await;
+    gateway
 }
 
 #[tokio::test]

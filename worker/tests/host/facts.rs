@@ -19,11 +19,13 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 pub(crate) async fn all_are_true(host: &Host, gateway: &mut Gateway) {
     it_says_that_it_is_ready(gateway.port).await;
     it_lets_in_by_its_table(gateway.port).await;
+    it_says_whose_it_is(host, gateway.port).await;
     garbage_is_not_answered(gateway.port).await;
     an_agent_is_made_once_and_known_a_little_later(host, gateway.port).await;
     ids_are_made_fit(host, gateway.port).await;
     wrong_calls_are_named(gateway.port).await;
     a_patch_needs_to_know_what_it_patches(host, gateway.port).await;
+    a_deleted_agent_comes_back_by_create_only(host, gateway).await;
     what_is_written_beside_it_is_loaded(host, gateway.port).await;
     a_broken_configuration_is_left_alone(host, gateway.port).await;
     it_says_goodbye(gateway).await;
@@ -130,6 +132,13 @@ async fn it_lets_in_by_its_table(port: u16) {
     let mut rpc = Rpc::open(port).await;
     let (_, message) = rpc.call("agents.list", json!({})).await.error();
     assert_eq!(message, "invalid handshake: first request must be connect");
+}
+
+async fn it_says_whose_it_is(host: &Host, port: u16) {
+    let hello = Rpc::open(port).await.call("connect", connect_params()).await.ok();
+    let snapshot = &hello["snapshot"];
+    assert_eq!(snapshot["configPath"], json!(host.config_path()));
+    assert_eq!(snapshot["stateDir"], json!(host.state_dir()));
 }
 
 async fn garbage_is_not_answered(port: u16) {
@@ -363,6 +372,45 @@ async fn a_patch_needs_to_know_what_it_patches(host: &Host, port: u16) {
     );
 }
 
+async fn a_deleted_agent_comes_back_by_create_only(host: &Host, gateway: &Gateway) {
+    let mut rpc = Rpc::connected(gateway.port).await;
+    let workspace = host.workspaces().join("risen");
+    let wish = json!({ "name": "risen", "workspace": workspace });
+    for _ in 0..2 {
+        rpc.call("agents.create", wish.clone()).await.ok();
+        listed(&mut rpc, "risen").await;
+        let gone = rpc
+            .call(
+                "agents.delete",
+                json!({ "agentId": "risen", "deleteFiles": false }),
+            )
+            .await
+            .ok();
+        assert_eq!(gone["agentId"], "risen");
+    }
+    let patched = async {
+        loop {
+            let got = rpc.call("config.get", json!({})).await.ok();
+            let raw = json!({ "agents": { "entries": { "risen": { "workspace": workspace } } } }).to_string();
+            let patch = json!({ "raw": raw, "baseHash": got["hash"] });
+            let (_, message) = rpc.call("config.patch", patch).await.error();
+            if !message.contains("config changed since last load") {
+                return message;
+            }
+        }
+    };
+    let message = tokio::time::timeout(LAG_LIMIT, patched)
+        .await
+        .expect("an answer in time");
+    assert!(
+        message.contains("persisted") && message.contains("a recovery restart is required"),
+        "{message}"
+    );
+    assert_eq!(rpc.end().await, Said::Closed(1012, "service restart".to_owned()));
+    gateway.becomes_ready().await;
+    listed(&mut Rpc::connected(gateway.port).await, "risen").await;
+}
+
 async fn what_is_written_beside_it_is_loaded(host: &Host, port: u16) {
     let mut config = host.config();
     config["agents"]["entries"]["beside"] = json!({ "workspace": host.workspaces().join("beside") });
@@ -484,4 +532,40 @@ async fn a_second_stand_in_and_one_whose_port_is_taken_do_not_start() {
     let mut third = Gateway::start(&other, first.port);
     assert_eq!(third.ended(STOP_LIMIT).await.code(), Some(1));
     assert!(third.log().contains("already listening"), "{}", third.log());
+}
+
+#[tokio::test]
+async fn the_first_agent_of_a_configuration_is_made_by_create_only() {
+    the_first_agent_is_made_by_create_only(&Host::new()).await;
+}
+
+/// Until then, the agent that is always there is nowhere written down.
+pub(crate) async fn the_first_agent_is_made_by_create_only(host: &Host) {
+    let gateway = Gateway::begin(host, &json!({ "agents": {} }));
+    gateway.becomes_ready().await;
+    let mut rpc = Rpc::connected(gateway.port).await;
+    let got = rpc.call("config.get", json!({})).await.ok();
+    let raw = json!({ "agents": { "entries": { "first": { "workspace": host.workspaces() } } } }).to_string();
+    let refused = rpc
+        .call("config.patch", json!({ "raw": raw, "baseHash": got["hash"] }))
+        .await;
+    let (code, message) = refused.error();
+    assert_eq!(code, "INVALID_REQUEST");
+    assert!(
+        message.starts_with("invalid config: agents.ownership: multi-agent rosters require"),
+        "{message}"
+    );
+    let workspace = host.workspaces().join("first");
+    rpc.call(
+        "agents.create",
+        json!({ "name": "first", "workspace": workspace }),
+    )
+    .await
+    .ok();
+    let agents = &host.config()["agents"];
+    assert_eq!(agents["ownership"], "explicit");
+    assert_eq!(
+        agents["entries"]["main"]["workspace"],
+        json!(host.state_dir().join("workspace"))
+    );
 }

@@ -9,6 +9,7 @@ mod conformance;
 mod disk;
 mod driver;
 mod facts;
+mod faults;
 mod gateway;
 mod process;
 mod provision;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use creel_worker::job::MemoryRows;
-use creel_worker::openclaw::CliLimits;
+use creel_worker::openclaw::{CliLimits, GatewayLimits};
 use serde_json::json;
 
-use crate::conformance::{Subject, keeps_all_promises, with_another_agent};
+use crate::conformance::{Subject, beside, keeps_all_promises, with_another_agent};
 use crate::facts;
 use crate::gateway::{Gateway, free_port};
 use crate::support::{Host, eventually, read, row, skipped};
@@ -27,6 +27,7 @@ fn host() -> Option<Host> {
     let mut host = Host::new();
     host.program = PathBuf::from(program);
     host.limits = CliLimits::default();
+    host.gateway_limits = GatewayLimits::default();
     Some(host)
 }
 
@@ -41,6 +42,22 @@ async fn the_cli_driver_keeps_all_promises() {
         ..Subject::new(&host, host.openclaw())
     };
     keeps_all_promises(&subject).await;
+}
+
+#[tokio::test]
+async fn the_gateway_driver_keeps_all_promises() {
+    let Some(host) = host() else { return };
+    let _gateway = beside(&host).await;
+    keeps_all_promises(&Subject::new(&host, host.gateway_driver())).await;
+}
+
+#[tokio::test]
+async fn the_auto_driver_takes_the_gateway_and_keeps_all_promises() {
+    let Some(mut host) = host() else { return };
+    let _gateway = beside(&host).await;
+    // Nothing may need the command line.
+    host.program = host.path().join("no-such-program");
+    keeps_all_promises(&Subject::new(&host, host.auto_driver())).await;
 }
 
 #[tokio::test]
@@ -81,4 +98,10 @@ async fn a_gateway_is_what_the_stand_in_is() {
     facts::a_gateway_starts_only_with_a_configuration_that_is_one(&host).await;
     let mut gateway = Gateway::ready(&host).await;
     facts::all_are_true(&host, &mut gateway).await;
+}
+
+#[tokio::test]
+async fn the_first_agent_of_a_configuration_is_made_by_create_only() {
+    let Some(host) = host() else { return };
+    facts::the_first_agent_is_made_by_create_only(&host).await;
 }

@@ -10,7 +10,10 @@ use creel_core::id::AgentId;
 use creel_worker::job::provision::ProvisionJob;
 use creel_worker::job::{Failure, Job, JobContext, JobError, JobRows, MemoryRows};
 use creel_worker::lease::Lease;
-use creel_worker::openclaw::{Broker, CliDriver, CliLimits, CliSettings, OpenClaw};
+use creel_worker::openclaw::{
+    AutoDriver, Broker, CliDriver, CliLimits, CliSettings, GatewayDriver, GatewayLimits, GatewaySettings,
+    OpenClaw,
+};
 use creel_worker::process::{Mark, Runner};
 use serde_json::{Value, json};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
@@ -26,6 +29,16 @@ const LEASE: Duration = Duration::from_secs(600);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// A stand-in answers in milliseconds, and starts in a tenth of a second.
+const SHORT: GatewayLimits = GatewayLimits {
+    connect: Duration::from_secs(2),
+    call: Duration::from_secs(1),
+    lag: Duration::from_secs(5),
+    downtime: Duration::from_secs(5),
+    ping_every: Duration::from_millis(200),
+    silence: Duration::from_secs(1),
+};
+
 /// A machine with a worker and a stand-in for OpenClaw.
 pub(crate) struct Host {
     folder: TempDir,
@@ -33,6 +46,7 @@ pub(crate) struct Host {
     pub(crate) runner: Runner,
     pub(crate) program: PathBuf,
     pub(crate) limits: CliLimits,
+    pub(crate) gateway_limits: GatewayLimits,
 }
 
 impl Host {
@@ -49,6 +63,7 @@ impl Host {
                 add: PATIENCE,
                 set_identity: PATIENCE,
             },
+            gateway_limits: SHORT,
             mark,
             folder,
         }
@@ -83,11 +98,32 @@ impl Host {
     }
 
     pub(crate) fn openclaw(&self) -> Arc<dyn OpenClaw> {
+        Arc::new(self.cli())
+    }
+
+    fn cli(&self) -> CliDriver {
         let settings = CliSettings {
             limits: self.limits,
             ..CliSettings::new(&self.program, self.state_dir())
         };
-        Arc::new(CliDriver::new(settings, self.runner.clone(), Broker::default()))
+        CliDriver::new(settings, self.runner.clone(), Broker::default())
+    }
+
+    fn gateway(&self) -> GatewayDriver {
+        let settings = GatewaySettings {
+            limits: self.gateway_limits,
+            ..GatewaySettings::new(self.state_dir())
+        };
+        GatewayDriver::new(settings, self.runner.clone(), Broker::default())
+    }
+
+    pub(crate) fn gateway_driver(&self) -> Arc<dyn OpenClaw> {
+        Arc::new(self.gateway())
+    }
+
+    /// The one that takes the gateway where there is one.
+    pub(crate) fn auto_driver(&self) -> Arc<dyn OpenClaw> {
+        Arc::new(AutoDriver::new(self.gateway(), self.cli()))
     }
 
     pub(crate) fn job(&self) -> ProvisionJob {

@@ -62,11 +62,24 @@ pub(crate) fn make(
     if let Some(emoji) = emoji {
         entry["identity"]["emoji"] = emoji.into();
     }
-    // Somebody may have been faster.
-    state.change(|entries| {
-        let free = !entries.contains_key(id);
-        entries.entry(id).or_insert_with(|| entry.clone());
-        free.then_some(entry)
+    state.dig_up(id)?;
+    state.change_all(|config| {
+        let agents = &mut config["agents"];
+        if agents["ownership"].is_null() {
+            // The first agent besides the implicit one.
+            agents["ownership"] = "explicit".into();
+            agents["defaults"]["systemAgent"] = json!({ "agentId": "main" });
+            agents["defaults"]["heartbeat"] = json!({ "agentId": "main" });
+        }
+        if agents["entries"].get("main").is_none() {
+            agents["entries"]["main"] = json!({ "workspace": state.dir.join("workspace") });
+        }
+        // Somebody may have been faster.
+        if agents["entries"].get(id).is_some() {
+            return Ok(None);
+        }
+        agents["entries"][id] = entry.clone();
+        Ok(Some(entry))
     })
 }
 
@@ -120,7 +133,11 @@ pub(crate) fn set_identity(
 }
 
 pub(crate) fn delete(state: &State, agent: &str) -> io::Result<Answer> {
-    Ok(match state.change(|entries| entries.remove(agent))? {
+    let removed = state.change(|entries| entries.remove(agent))?;
+    if removed.is_some() {
+        state.bury(agent)?;
+    }
+    Ok(match removed {
         None => Answer::Refused(format!(
             "Agent \"{agent}\" not found. Run openclaw agents list to see configured agents."
         )),

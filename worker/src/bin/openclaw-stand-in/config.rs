@@ -96,6 +96,31 @@ impl State {
         Ok(changed)
     }
 
+    /// Remembers an agent that was deleted; the real one does so in its database.
+    pub(crate) fn bury(&self, id: &str) -> io::Result<()> {
+        let mut buried = self.buried();
+        buried.push(id.to_owned());
+        replace(&self.dir.join("stand-in-deleted.json"), &json!(buried))
+    }
+
+    /// Forgets that an agent was deleted.
+    pub(crate) fn dig_up(&self, id: &str) -> io::Result<()> {
+        let mut buried = self.buried();
+        if !buried.iter().any(|other| other == id) {
+            return Ok(());
+        }
+        buried.retain(|other| other != id);
+        replace(&self.dir.join("stand-in-deleted.json"), &json!(buried))
+    }
+
+    /// The agents that were deleted.
+    pub(crate) fn buried(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.dir.join("stand-in-deleted.json"));
+        text.ok()
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
+    }
+
     fn empty(&self) -> Value {
         json!({
             "agents": {

@@ -172,6 +172,10 @@ async fn connect(
             refuse(Rejected::starting());
             return None;
         }
+        Ok(Some(RpcFault::Garbage)) => {
+            send(out, Out::Frame(Message::text("all is {well} [today]")));
+            return None;
+        }
         Ok(Some(RpcFault::Refuse { code, message, .. })) => {
             refuse(Rejected::policy(Refusal::new(&code, message)));
             return None;
@@ -190,7 +194,10 @@ async fn connect(
         Ok(scopes) => {
             send(
                 out,
-                Out::Frame(answer(&request.id, Ok(&handshake::hello(&scopes)))),
+                Out::Frame(answer(
+                    &request.id,
+                    Ok(&handshake::hello(&gateway.state, &scopes)),
+                )),
             );
             send(out, Out::Frame(event("health", json!({ "ok": true }))));
             Some(Arc::new(Caller {
@@ -232,8 +239,10 @@ async fn call(
             refusal.retry_after_ms = *retry_after_ms;
             return send(&out, Out::Frame(answer(&request.id, Err(&refusal))));
         }
-        Some(RpcFault::Rename { id }) => request.params["name"] = id.as_str().into(),
+        Some(RpcFault::Rename { id }) => rename(&mut request.params, id),
         Some(RpcFault::Lag { ms }) => gateway.roster.lag(Duration::from_millis(*ms)),
+        // It is answered when all is loaded.
+        _ if request.method == "config.patch" => gateway.roster.catch_up(),
         _ => {}
     }
     let work = tokio::task::spawn_blocking({
@@ -247,7 +256,11 @@ async fn call(
         return send(&out, Out::Cut);
     };
     if let (Some(RpcFault::LieAboutId { id }), Ok(payload)) = (&fault, &mut done) {
-        payload["agentId"] = id.as_str().into();
+        if payload.get("changedPaths").is_some() {
+            payload["changedPaths"] = json!([format!("agents.entries.{id}")]);
+        } else {
+            payload["agentId"] = id.as_str().into();
+        }
     }
     if let Some(fault) = &fault
         && !after(&gateway, fault, &out).await
@@ -255,6 +268,27 @@ async fn call(
         return;
     }
     send(&out, Out::Frame(answer(&id, done.as_ref())));
+}
+
+/// Another agent than the one that is asked for: of a patch, in place of its first.
+fn rename(params: &mut Value, id: &str) {
+    let Some(raw) = params["raw"].as_str() else {
+        params["name"] = id.into();
+        return;
+    };
+    let Ok(mut patch) = json5::from_str::<Value>(raw) else {
+        return;
+    };
+    let entries = patch
+        .pointer_mut("/agents/entries")
+        .and_then(Value::as_object_mut);
+    if let Some(entries) = entries
+        && let Some(name) = entries.keys().next().cloned()
+        && let Some(entry) = entries.remove(&name)
+    {
+        entries.insert(id.to_owned(), entry);
+    }
+    params["raw"] = patch.to_string().into();
 }
 
 /// Whether the work is to be done at all.

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
+use crate::config::State;
 
 const CLIENT_IDS: &[&str] = &[
     "cli",
@@ -129,12 +130,12 @@ pub(super) fn scopes(params: &Value, token: &str, is_up: bool) -> Result<Vec<Str
 }
 
 /// The answer to a `connect` that is let in.
-pub(super) fn hello(scopes: &[String]) -> Value {
+pub(super) fn hello(state: &State, scopes: &[String]) -> Value {
     json!({
         "type": "hello-ok", "protocol": PROTOCOL,
         "server": { "version": "2026.9.6", "connId": uuid::Uuid::new_v4() },
         "features": { "methods": super::rpc::METHODS, "events": ["health", "shutdown", "tick"] },
-        "snapshot": {}, "auth": { "method": "token", "role": "operator", "scopes": scopes },
+        "snapshot": { "configPath": state.config_path, "stateDir": state.dir, "authMode": "token" }, "auth": { "method": "token", "role": "operator", "scopes": scopes },
         "policy": { "maxPayload": 26_214_400, "maxBufferedBytes": 52_428_800, "tickIntervalMs": 30_000 },
     })
 }

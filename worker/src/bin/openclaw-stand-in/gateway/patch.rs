@@ -53,6 +53,9 @@ const GATEWAY_KEYS: &[&str] = &[
     "trustedProxies",
 ];
 
+/// How long a restart takes that the gateway itself finds necessary.
+const RECOVERY_MS: u64 = 300;
+
 /// What is shown in place of a secret; when it comes back, it stands for what is there.
 const REDACTED: &str = "__OPENCLAW_REDACTED__";
 
@@ -89,6 +92,7 @@ pub(super) fn patch(gateway: &Gateway, params: &Value) -> Result<Value, Refusal>
         return Err(Refusal::invalid("config.patch raw must be an object"));
     }
     let path = &gateway.state.config_path;
+    let mut risen = false;
     let (changed, config) = gateway.state.change_all(|config| {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let new = merged(config, &patch);
@@ -128,9 +132,22 @@ pub(super) fn patch(gateway: &Gateway, params: &Value) -> Result<Value, Refusal>
         if let Some(issue) = invalid(&new) {
             return Err(Refusal::invalid(format!("invalid config: {issue}")));
         }
+        let old: Vec<String> = entries(config).keys().cloned().collect();
+        risen = entries(&new)
+            .keys()
+            .any(|id| !old.contains(id) && gateway.state.buried().contains(id));
         *config = new.clone();
         Ok((changed, new))
     })?;
+    if risen {
+        // It has lost its way: it does not know what it had forgotten on purpose.
+        gateway.restart(RECOVERY_MS);
+        return Err(Refusal::new(
+            "UNAVAILABLE",
+            "config.patch persisted and updated the active Gateway, but a recovery restart is required; wait \
+             for the Gateway to restart, then run config.get to confirm the active revision",
+        ));
+    }
     gateway.roster.load_once();
     let mut shown = config;
     redact(&mut shown);
@@ -159,6 +176,13 @@ pub(super) fn invalid(config: &Value) -> Option<String> {
     }
     if let Some(name) = unknown(&config["gateway"], GATEWAY_KEYS) {
         return Some(format!("gateway: Unrecognized key: \"{name}\""));
+    }
+    if config["agents"]["ownership"] != "explicit" && entries(config).keys().any(|id| id != "main") {
+        return Some(
+            "agents.ownership: multi-agent rosters require agents.ownership=\"explicit\" or one legacy \
+             default=true marker; add agents.ownership=\"explicit\" or run openclaw doctor"
+                .to_owned(),
+        );
     }
     entries(config).iter().find_map(|(id, entry)| {
         if crate::agents::normalised(id).as_ref() != Some(id) {

@@ -93,6 +93,14 @@ impl Roster {
         loaded.not_before = Some(loaded.not_before.map_or(until, |at| at.max(until)));
     }
 
+    /// Loads at the next occasion.
+    pub(super) fn catch_up(&self) {
+        self.loaded
+            .lock()
+            .expect("no holder of this lock panics")
+            .not_before = None;
+    }
+
     /// The agents that it knows.
     pub(super) fn agents(&self) -> Map<String, Value> {
         let loaded = self.loaded.lock().expect("no holder of this lock panics");

@@ -251,7 +251,9 @@ fn delete(gateway: &Gateway, given: &Params<'_>) -> Result<Value, Refusal> {
     if !gateway.roster.agents().contains_key(id) {
         return Err(Refusal::no_agent(id));
     }
-    gateway.state.change(|entries| entries.remove(id))?;
+    if gateway.state.change(|entries| entries.remove(id))?.is_some() {
+        gateway.state.bury(id)?;
+    }
     Ok(json!({ "ok": true, "agentId": id, "removedBindings": 0, "removed": [], "failed": [] }))
 }
 
