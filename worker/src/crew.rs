@@ -29,6 +29,7 @@ const LOST_GRACE: Duration = Duration::from_secs(40);
 /// Everything that a claimed item needs to be worked on.
 pub(crate) struct Crew {
     jobs: HashMap<&'static str, Arc<dyn Job>>,
+    permit_count: usize,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
     held: Arc<Held>,
@@ -48,10 +49,10 @@ impl Crew {
         wake: Arc<Wake>,
     ) -> Self {
         let jobs = jobs.into_iter().map(|job| (job.queue(), job)).collect();
-        let permits = Arc::new(Semaphore::new(permits));
         Self {
             jobs,
-            permits,
+            permit_count: permits,
+            permits: Arc::new(Semaphore::new(permits)),
             tasks: TaskTracker::new(),
             held,
             link,
@@ -63,6 +64,11 @@ impl Crew {
     /// How many items may be claimed now.
     pub(crate) fn free_permits(&self) -> usize {
         self.permits.available_permits()
+    }
+
+    /// Whether a claim now would be for half of the permits or more.
+    pub(crate) fn is_half_free(&self) -> bool {
+        2 * self.free_permits() >= self.permit_count
     }
 
     /// Starts to work on an item that was asked for at `asked`.

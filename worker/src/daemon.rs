@@ -10,7 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::claim::Claimer;
 use crate::config::WorkerConfig;
 use crate::crew::Crew;
-use crate::db::{CALL_LIMIT, Connector, Link, LinkKeeper, retry_delays};
+use crate::db::{CALL_LIMIT, Connector, Link, LinkKeeper, Spares, retry_delays};
 use crate::exit::{Fatal, Stopped};
 use crate::finish::{Finisher, Writer};
 use crate::health::Health;
@@ -27,6 +27,9 @@ use crate::wake::Wake;
 
 /// The loops beside the claim; each runs until the end, and whichever ends before ends the worker.
 type Parts = JoinSet<Fatal>;
+
+/// A host's login has ten connections, and nothing is gained by more processes than the database has processors.
+const MAX_SPARES: usize = 3;
 
 /// What the parts share.
 pub(crate) struct Daemon {
@@ -63,7 +66,10 @@ impl Daemon {
             Arc::<Wake>::default(),
         );
         let (keeper, link) = LinkKeeper::new(connector.clone(), wake.clone(), health.clone());
-        let (finisher, writer) = Finisher::new(link.clone(), config.finish_batch);
+        // Results that go one by one keep more than one process of the database busy.
+        let spare_most = if config.finish_batch == 1 { MAX_SPARES } else { 1 };
+        let spares = Spares::new(connector.clone(), spare_most);
+        let (finisher, writer) = Finisher::new(link.clone(), spares, config.finish_batch);
         let jobs = kit.jobs.clone();
         let crew = Crew::new(
             jobs,

@@ -5,12 +5,17 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use creel_core::host_api::{API, Finish, FinishReply, FinishRequest};
 use creel_core::telemetry::FINISHED;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::db::{CALL_LIMIT, CallError, Link, retry_delays};
+use crate::db::{CALL_LIMIT, CallError, Link, Spares, retry_delays};
 use crate::lease::Lease;
 
+/// Results that are written one by one are under way together, so that none waits for another's way to the
+/// database and back.
+const ALONE_UNDER_WAY: usize = 32;
 /// While the connection is down, leases that ran out meanwhile are looked for this often.
 const DOWN_STEP: Duration = Duration::from_secs(1);
 
@@ -42,18 +47,25 @@ struct Pending {
 
 /// Writes until the last [`Finisher`] is gone.
 pub(crate) struct Writer {
-    link: Link,
+    pen: Pen,
     waiting: mpsc::UnboundedReceiver<Pending>,
     /// How many are written in one call at most.
     most: usize,
 }
 
+/// What writes.
+struct Pen {
+    link: Link,
+    spares: Spares,
+}
+
 impl Finisher {
     /// A finisher and its writer. What waits is bounded by the permits, which are held until the
     /// finish is known.
-    pub(crate) fn new(link: Link, most: usize) -> (Self, Writer) {
+    pub(crate) fn new(link: Link, spares: Spares, most: usize) -> (Self, Writer) {
         let (queue, waiting) = mpsc::unbounded_channel();
-        (Self { queue }, Writer { link, waiting, most })
+        let pen = Pen { link, spares };
+        (Self { queue }, Writer { pen, waiting, most })
     }
 
     /// A finisher whose items are applied and handed to the test.
@@ -88,15 +100,36 @@ impl Finisher {
 
 impl Writer {
     /// Runs until the last [`Finisher`] is gone.
-    pub(crate) async fn run(mut self) {
+    pub(crate) async fn run(self) {
+        let Self {
+            pen,
+            mut waiting,
+            most,
+        } = self;
+        let most_under_way = if most == 1 { ALONE_UNDER_WAY } else { 1 };
+        let mut under_way = FuturesUnordered::new();
         let mut batch = Vec::new();
-        while self.waiting.recv_many(&mut batch, self.most).await > 0 {
-            self.write(std::mem::take(&mut batch)).await;
+        loop {
+            tokio::select! {
+                count = waiting.recv_many(&mut batch, most), if under_way.len() < most_under_way => {
+                    if count == 0 {
+                        break;
+                    }
+                    under_way.push(pen.write(std::mem::take(&mut batch), waiting.len()));
+                }
+                Some(()) = under_way.next() => {}
+                () = pen.spares.rest(), if under_way.is_empty() => {}
+            }
         }
+        while under_way.next().await.is_some() {}
     }
+}
 
+impl Pen {
     /// Writes a batch, whatever it takes within its leases.
-    async fn write(&self, batch: Vec<Pending>) {
+    /// `backlog`: how many wait behind it.
+    async fn write(&self, batch: Vec<Pending>, backlog: usize) {
+        self.spares.note_load(batch.len() + backlog);
         match self.write_batch(batch).await {
             Ok(()) => {}
             // One of them is refused: found by writing each alone.
@@ -142,7 +175,13 @@ impl Writer {
         let mut delays = retry_delays().build();
         let mut tried = false;
         loop {
-            if let Some(session) = self.link.session_within(DOWN_STEP).await {
+            // What the spare connection did not carry out is repeated on the main one.
+            let spare = if tried { None } else { self.spares.session() };
+            let session = match spare {
+                Some(session) => Some(session),
+                None => self.link.session_within(DOWN_STEP).await,
+            };
+            if let Some(session) = session {
                 let items = batch.iter().map(|pending| pending.finish.clone()).collect();
                 let request = FinishRequest { api: API, items };
                 match session.call::<FinishReply>("finish", &request, CALL_LIMIT).await {

@@ -25,6 +25,11 @@ impl Wake {
         self.bell.notify_one();
     }
 
+    /// Whether a notification came that no claim has answered yet.
+    pub(crate) fn is_pushed(&self) -> bool {
+        self.pushed.load(Ordering::Acquire)
+    }
+
     /// Waits for a ring.
     pub(crate) async fn rung(&self) {
         self.bell.notified().await;

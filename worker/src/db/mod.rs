@@ -1,14 +1,16 @@
-//! The database as the worker speaks to it: two connections, one function call at a time on each.
+//! The database as the worker speaks to it: two connections, and more while there are many results to write.
 
 mod connect;
 mod error;
 mod link;
 mod session;
+mod spare;
 
 pub(crate) use connect::Connector;
 pub(crate) use error::CallError;
 pub(crate) use link::{Link, LinkKeeper};
 pub(crate) use session::Session;
+pub(crate) use spare::Spares;
 
 use std::time::Duration;
 
