@@ -165,13 +165,21 @@ fn checked_role(role: &str) -> Result<String, Failure> {
     check_characters("role_invalid", "role", &role).map(|()| role)
 }
 
-/// Refuses what makes a text look like another text: line breaks, control characters, and the characters
+/// Refuses what OpenClaw would replace, and what makes a text look like another text: line breaks, control characters, and the characters
 /// that turn the direction of what follows. Right-to-left scripts need none of them.
 fn check_characters(code: &'static str, what: &str, text: &str) -> Result<(), Failure> {
     let forbidden = |c: &char| {
         c.is_control()
             || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
+    // OpenClaw would put the host's own variable there, which may be a secret.
+    if text.contains("${") {
+        return Err(invalid(
+            code,
+            format!("the {what} has ${{ in it, which OpenClaw takes for a variable of the host"),
+            "take out ${, and request again",
+        ));
+    }
     match text.chars().find(forbidden) {
         None => Ok(()),
         Some(c) => Err(invalid(
