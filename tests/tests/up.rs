@@ -17,7 +17,7 @@ const ONE_AGENT: Duration = Duration::from_secs(180);
 /// Two installed programs start and a database is made.
 const START: Duration = Duration::from_secs(60);
 /// The real gateway on a busy machine.
-const GATEWAY: Duration = Duration::from_secs(120);
+const GATEWAY: Duration = Duration::from_secs(240);
 /// The worker drains, PostgREST and Postgres end.
 const STOP: Duration = Duration::from_secs(60);
 
