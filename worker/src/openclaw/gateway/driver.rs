@@ -195,8 +195,12 @@ impl OpenClaw for GatewayDriver {
     }
 
     async fn is_served(&self) -> bool {
-        if self.is_connected() {
-            return true;
+        match self.available().await {
+            Ok(()) => return true,
+            // Whatever it says of itself, it has none of these agents.
+            Err(GatewayProblem::Untrusted { .. } | GatewayProblem::OtherConfiguration { .. }) => return false,
+            // It may serve them, and not have us.
+            Err(_) => {}
         }
         match config_file::gateway_port(&self.0.settings.config_path).await {
             Some(port) => ready::is_ready(port).await,
