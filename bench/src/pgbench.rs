@@ -25,7 +25,7 @@ select public.finish(jsonb_build_object('api', 1, 'items', jsonb_build_array(
 pub const BATCH: &str = r#"select coalesce(jsonb_agg(jsonb_build_object(
     'token', i -> 'token', 'outcome', 'done', 'result', '{"ok": true}'::jsonb)), '[]')::text as items
   from jsonb_array_elements(public.claim(jsonb_build_object('api', 1, 'limit', 100, 'woken_by', 'poll', 'session',
-    '00000000-0000-4000-8000-' || lpad(:client_id::text, 12, '0'))) -> 'items') i \gset
+    '00000000-0000-4000-8000-' || lpad(:client_id::text, 12, '0')))::jsonb -> 'items') i \gset
 select public.finish(jsonb_build_object('api', 1, 'items', :items::text::jsonb));
 "#;
 
