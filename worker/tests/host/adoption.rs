@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use creel_worker::job::MemoryRows;
+use creel_worker::openclaw::NewAgent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Host, read, row};
+use crate::support::{Host, id, read, row, skipped};
 
 fn no_rows() -> MemoryRows {
     MemoryRows::new(Vec::new())
@@ -169,4 +170,31 @@ async fn an_adopted_agent_is_found_again_where_it_is() {
     assert_eq!(host.calls("add"), 0);
     std::fs::remove_dir_all(folder.join(".creel")).expect("take the mark away");
     assert_eq!(host.failure(&again).await.code, "workspace_not_ours");
+}
+
+/// CREEL_TEST_OPENCLAW names the program.
+#[tokio::test]
+async fn real_openclaw_keeps_what_is_adopted_as_it_is() {
+    let Some(program) = std::env::var_os("CREEL_TEST_OPENCLAW") else {
+        return skipped("CREEL_TEST_OPENCLAW is not set");
+    };
+    let mut host = Host::new();
+    (host.program, host.limits) = (program.into(), creel_worker::openclaw::CliLimits::default());
+    let folder = host.path().join("mine/ada");
+    std::fs::create_dir_all(&folder).expect("make a folder");
+    std::fs::create_dir_all(host.state_dir()).expect("make the state directory");
+    std::fs::write(folder.join("SOUL.md"), "# Ada\n").expect("write a file");
+    let ada = NewAgent::unnamed(id("ada"), &folder);
+    host.openclaw().add(&ada).await.expect("make it by hand");
+    let (files, config) = (content(&folder), read(host.state_dir().join("openclaw.json")));
+    let rows = no_rows();
+    let result = host.provision(&adoption(), &rows).await.expect("it works");
+    assert_eq!(result["workspace"], json!(folder));
+    assert_eq!(content(&folder), files);
+    assert_eq!(read(host.state_dir().join("openclaw.json")), config);
+    let soul = rows
+        .docs()
+        .into_iter()
+        .find(|doc| doc.doc_type.as_str() == "soul");
+    assert_eq!(soul.map(|doc| doc.content).as_deref(), Some("# Ada\n"));
 }
