@@ -52,8 +52,20 @@ impl Broker {
         let Some(last_good) = &self.last_good else {
             return false;
         };
+        // Who only reads waits for nobody who writes.
+        if !last_good.is_damaged().await {
+            return false;
+        }
         let _alone = self.turn.lock().await;
         last_good.mend_if_damaged().await
+    }
+
+    /// Tells that OpenClaw does not take its configuration, though it can be parsed: that is for a person to
+    /// mend.
+    pub(super) fn tell_refused(&self, message: &str) {
+        if let Some(last_good) = &self.last_good {
+            last_good.tell_refused(message);
+        }
     }
 
     /// Keeps a copy of the configuration, in which something was just written.

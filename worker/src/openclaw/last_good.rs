@@ -120,15 +120,30 @@ impl LastGood {
         }
     }
 
+    /// Whether the file cannot be parsed.
+    pub(super) async fn is_damaged(&self) -> bool {
+        matches!(state(&self.config_path).await, State::Damaged(_))
+    }
+
+    pub(super) fn tell_refused(&self, message: &str) {
+        let why = format!("OpenClaw does not accept it: {message}");
+        self.tell(message.as_bytes().to_vec(), &why);
+    }
+
     fn tell_damage(&self, damage: Vec<u8>, why: &str) {
+        self.tell(damage, &format!("it is damaged, and {why}"));
+    }
+
+    /// Tells the same only once.
+    fn tell(&self, damage: Vec<u8>, why: &str) {
         let mut told = self.told.lock().expect("no holder of this lock panics");
         if told.as_ref() == Some(&damage) {
             return;
         }
         *told = Some(damage);
         let path = self.config_path.display();
-        tracing::error!("{path} is damaged, and {why}; repair it (openclaw doctor), or take it away");
-        let payload = json!({ "path": path.to_string(), "message": format!("it is damaged, and {why}") });
+        tracing::error!("{path} cannot be used, {why}; repair it (openclaw doctor)");
+        let payload = json!({ "path": path.to_string(), "message": why });
         self.events.push(HostEventKind::ConfigUnusable, payload);
     }
 

@@ -190,6 +190,9 @@ async fn work_on(shared: &Shared, mut turn: Turn, open: &mut [Open]) {
                 false
             }
         };
+        if let Trouble::ConfigRefused(message) = &trouble {
+            shared.broker.tell_refused(message);
+        }
         if is_hopeless {
             for open in open.iter_mut() {
                 open.close(Err(trouble.to_error(shared)));

@@ -198,7 +198,9 @@ impl OpenClaw for GatewayDriver {
         match self.available().await {
             Ok(()) => return true,
             // Whatever it says of itself, it has none of these agents.
-            Err(GatewayProblem::Untrusted { .. } | GatewayProblem::OtherConfiguration { .. }) => return false,
+            Err(GatewayProblem::Untrusted { .. } | GatewayProblem::OtherConfiguration { .. }) => {
+                return false;
+            }
             // It may serve them, and not have us.
             Err(_) => {}
         }
