@@ -54,6 +54,8 @@ fn names_that_cannot_be_shown_on_one_line_are_refused_with_what_to_do() {
         assert_eq!(failure.code, "display_name_invalid");
         assert!(failure.message.contains("U+"), "{failure:?}");
     }
+    let failure = refused(json!({"display_name": "see ${OPENCLAW_GATEWAY_TOKEN}"}));
+    assert_eq!(failure.code, "display_name_invalid");
     let failure = refused(json!({"display_name": "x".repeat(10_240)}));
     assert!(
         failure.message.contains("10240") && failure.message.contains("200"),
