@@ -1,7 +1,7 @@
 //! Keeps the host's shared gateway running where nobody else does.
 //!
 //! The gateway outlives the worker: a restarted worker finds it by its mark and goes on. Each pass looks at the
-//! process, its port and the configuration, decides ([`plan`]) and acts.
+//! process, its port and the configuration, decides (`plan.rs`) and acts.
 
 mod command;
 mod config;

@@ -1,7 +1,7 @@
 //! Programs that the worker runs: each with a time limit, and none outlives it.
 //!
 //! A child gets a process group and an environment mark of its own. The group is what signals go to; the
-//! mark finds what left the group, and what a killed worker left behind. A [`service::Service`] alone outlives
+//! mark finds what left the group, and what a killed worker left behind. A service alone outlives
 //! its worker.
 
 mod capture;
