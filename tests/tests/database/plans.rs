@@ -1,0 +1,183 @@
+//! What a call reads does not grow with what waits elsewhere, however old the plan and the statistics are.
+
+use serde_json::json;
+
+use crate::fixture::{Fixture, Session, token};
+
+/// More than a call on one item has to look at, and far less than what waits.
+const MOST_ROWS_READ: i64 = 200;
+
+const CHORES: &str = "create table public.chores (id uuid primary key default gen_random_uuid(), project_id text, agent_key text,
+   status text default 'todo', result jsonb, waiting_for text, woken_by text, deadline_at timestamptz, begun timestamptz, ended timestamptz);
+ insert into creel.queues (queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at)
+   values ('chores', 'public.chores', 'work', 0, 'todo', 'doing', 'did', 'dropped', 'begun', 'ended');
+ select creel.join_queue('public.chores');
+ update creel.settings set max_agents_per_project = 100000";
+
+/// Rows read so far from the tables of the queue, by scans and by indexes; `seq_scan`: of lanes as a whole.
+async fn rows_read(f: &Fixture, host: &Session) -> (i64, i64) {
+    host.client
+        .batch_execute("select pg_stat_force_next_flush()")
+        .await
+        .expect("let the host's session tell what it read");
+    f.admin
+        .batch_execute("select pg_stat_clear_snapshot()")
+        .await
+        .expect("look anew");
+    let row = f
+        .admin
+        .query_one(
+            "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint,
+               sum(seq_scan) filter (where relname = 'lanes')::bigint
+             from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items') or relname = 'chores'",
+            &[],
+        )
+        .await
+        .expect("read the statistics");
+    (row.get(0), row.get(1))
+}
+
+#[tokio::test]
+async fn a_session_that_began_with_an_empty_queue_reads_only_its_own_of_ten_thousand_lanes() {
+    let f = Fixture::new().await;
+    f.admin.batch_execute(CHORES).await.expect("make a queue");
+    let host = f.host(&["p1"]).await;
+    // The plans of this session are made, and kept, while there is next to nothing.
+    f.admin
+        .batch_execute("analyze creel.lanes, creel.items, public.chores, public.agents")
+        .await
+        .expect("remember that it is empty");
+    for n in 0..8 {
+        let key = format!("agent:warm{n}:main");
+        f.admin
+            .execute(
+                "insert into agents (project_id, agent_key, host_id, openclaw_id) values ('p1', $1, $2, $1)",
+                &[&key, &host.host],
+            )
+            .await
+            .expect("make an agent");
+        f.admin
+            .execute(
+                "insert into chores (project_id, agent_key) values ('p1', $1)",
+                &[&key],
+            )
+            .await
+            .expect("add a chore");
+        let held = host.claim_one().await;
+        assert_eq!(host.finish(held, "done").await["applied"], json!(true));
+    }
+    f.admin
+        .batch_execute(
+            "insert into hosts (name) select 'h' || n from generate_series(1, 100) n;
+             insert into project_hosts (project_id, host_id) select 'p1', id from hosts on conflict do nothing;
+             insert into agents (project_id, agent_key, host_id, openclaw_id)
+               select 'p1', 'agent:o' || g || ':main', h.id, 'o' || g
+               from (select id, row_number() over () as n from hosts where name like 'h%') h
+               join generate_series(1, 10000) g on g % 100 + 1 = h.n;
+             insert into chores (project_id, agent_key) select project_id, agent_key from agents where agent_key like 'agent:o%';
+             insert into chores (project_id, agent_key)
+               select 'p1', 'agent:warm' || n % 8 || ':main' from generate_series(1, 2000) n",
+        )
+        .await
+        .expect("fill the queue");
+    for _ in 0..3 {
+        let before = rows_read(&f, &host).await;
+        let item = host.claim(1).await.pop().expect("work is there");
+        let claimed = rows_read(&f, &host).await;
+        assert!(
+            claimed.0 - before.0 < MOST_ROWS_READ,
+            "claim read {} rows",
+            claimed.0 - before.0
+        );
+        assert_eq!(host.finish(token(&item), "done").await["applied"], json!(true));
+        let finished = rows_read(&f, &host).await;
+        assert!(
+            finished.0 - claimed.0 < MOST_ROWS_READ,
+            "finish read {} rows",
+            finished.0 - claimed.0
+        );
+        assert_eq!(finished.1, before.1, "lanes are not read as a whole");
+    }
+}
+
+#[tokio::test]
+async fn two_queues_in_one_claim_and_three_outcomes_in_one_finish_end_each_as_it_should() {
+    let f = Fixture::new().await;
+    f.admin.batch_execute(CHORES).await.expect("make a queue");
+    let host = f.host(&["p1"]).await;
+    for key in ["agent:a:main", "agent:b:main"] {
+        f.request(key).await;
+        f.admin
+            .execute(
+                "insert into chores (project_id, agent_key) values ('p1', $1)",
+                &[&key],
+            )
+            .await
+            .expect("add a chore");
+    }
+    let items = host.claim(10).await;
+    assert_eq!(items.len(), 4);
+    let outcomes = ["done", "retry", "failed", "done"];
+    let mut finishes = Vec::new();
+    for (item, outcome) in items.iter().zip(outcomes) {
+        assert_eq!(item["id"], item["row"]["id"], "the row is the item's own");
+        assert_eq!(item["row"]["agent_key"], item["agent"]["agent_key"]);
+        assert!(item["agent"]["openclaw_id"].is_string(), "it is named: {item}");
+        finishes.push(json!({ "token": item["token"], "outcome": outcome, "result": { "ok": outcome == "done", "for": item["id"] } }));
+    }
+    let args = json!({ "api": 1, "items": finishes });
+    let reply = host.call("finish", &args).await.expect("finish");
+    let requests = ["done", "queued", "error", "done"];
+    let chores = ["did", "todo", "dropped", "did"];
+    for (n, item) in items.iter().enumerate() {
+        let is_chore = item["queue"] == json!("chores");
+        let expected = if is_chore { chores[n] } else { requests[n] };
+        assert_eq!(
+            reply["items"][n]["token"], item["token"],
+            "in the order of the request"
+        );
+        assert_eq!(reply["items"][n]["status"], json!(expected));
+        let table = if is_chore {
+            "chores"
+        } else {
+            "agent_provision_requests"
+        };
+        let id = item["id"].as_str().and_then(|id| id.parse().ok()).expect("an id");
+        let written = f
+            .one(
+                &format!("select status || ' ' || (result ->> 'for') from {table} where id = $1"),
+                id,
+            )
+            .await;
+        assert_eq!(
+            written,
+            format!("{expected} {id}"),
+            "with the result that is its own"
+        );
+    }
+    let left = f
+        .admin
+        .query_one("select count(*), min(i.item_id::text) from creel.items i", &[])
+        .await
+        .expect("count");
+    assert_eq!(left.get::<_, i64>(0), 1, "only what is tried again is left");
+    assert_eq!(json!(left.get::<_, String>(1)), items[1]["id"]);
+}
+
+#[tokio::test]
+async fn a_token_of_the_right_lane_with_another_secret_opens_nothing() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let id = f.request("agent:scout:main").await;
+    let held = host.claim_one().await;
+    let forged = uuid::Uuid::from_u128(held.as_u128() ^ 1);
+    assert_eq!(host.finish(forged, "done").await["applied"], json!(false));
+    assert_eq!(host.tick(&[held, forged]).await["lost"], json!([forged]));
+    let args = json!({ "api": 1, "token": forged, "result": { "step": 1 } });
+    assert_eq!(
+        host.call("progress", &args).await.expect("call")["held"],
+        json!(false)
+    );
+    assert_eq!(f.status(id).await, "running");
+    assert_eq!(host.finish(held, "done").await["applied"], json!(true));
+}
