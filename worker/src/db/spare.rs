@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use super::{CALL_LIMIT, Connector, Session};
 
 /// This many results at once are worth a connection, which costs as much as some dozen of them.
@@ -25,6 +27,7 @@ struct Shared {
     open: Mutex<Vec<Arc<Session>>>,
     opening: AtomicBool,
     turn: AtomicUsize,
+    opened: Notify,
 }
 
 impl Spares {
@@ -59,16 +62,17 @@ impl Spares {
                 && session.set_up(CALL_LIMIT, None).await.is_ok()
             {
                 spares.open().push(Arc::new(session));
+                spares.shared.opened.notify_one();
             }
             // Without it everything goes over the main connection, which says what is wrong with the database.
             spares.shared.opening.store(false, Ordering::Release);
         });
     }
 
-    /// Closes them after a time in which this was waited for without a break. Without end when none is open.
+    /// Closes them after a time in which this was waited for without a break. Waits as long as none is open.
     pub(crate) async fn rest(&self) {
-        if self.open().is_empty() {
-            std::future::pending::<()>().await;
+        while self.open().is_empty() {
+            self.shared.opened.notified().await;
         }
         tokio::time::sleep(REST_AFTER).await;
         self.open().clear();
