@@ -31,8 +31,17 @@ async fn a_lost_notification_is_made_up_for_by_the_clock() {
     station.readyz(200).await;
     stage
         .run(
-            "create or replace function creel.notify_lanes(lane_ids bigint[]) returns void
-               language sql as $$ select $$",
+            "do $$
+             declare
+               definition text;
+             begin
+               for definition in
+                 select replace(pg_get_functiondef(p.oid), 'pg_notify(', 'concat(') from pg_proc p
+                 where p.pronamespace = 'creel'::regnamespace and p.prosrc like '%pg_notify(%'
+               loop
+                 execute definition;
+               end loop;
+             end $$",
         )
         .await;
     let id = stage.request(SCOUT).await;
