@@ -2,16 +2,20 @@
 
 use std::process::Command;
 
-use creel_tests::cluster::built_program;
+use creel_tests::cluster::{built_program, repo};
 
 #[test]
 fn bench_says_what_it_takes() {
     let program = built_program("creel-bench").expect("it is built");
-    let said = Command::new(program).arg("--help").output().expect("it starts");
-    assert!(said.status.success());
-    let said = String::from_utf8_lossy(&said.stdout);
-    for part in ["--quick", "--json", "--only", "drain", "wake", "idle", "start", "ready"] {
-        assert!(said.contains(part), "{part} is not in: {said}");
+    for program in [program, repo().join("scripts/bench")] {
+        let said = Command::new(program).arg("--help").output().expect("it starts");
+        assert!(said.status.success());
+        let said = String::from_utf8_lossy(&said.stdout);
+        for part in [
+            "--quick", "--json", "--only", "drain", "wake", "idle", "start", "ready", "function",
+        ] {
+            assert!(said.contains(part), "{part} is not in: {said}");
+        }
     }
 }
 
