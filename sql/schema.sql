@@ -573,6 +573,7 @@ CREATE FUNCTION creel.enqueue_items(registered creel.queues, item_ids uuid[], pr
     LANGUAGE plpgsql
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   lane_of bigint[] := creel.find_lanes(project_ids, agent_keys, registered.lane_kind);
@@ -2552,6 +2553,7 @@ CREATE FUNCTION public.claim(jsonb) RETURNS json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 declare
@@ -2597,6 +2599,7 @@ CREATE FUNCTION public.finish(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     SET lock_timeout TO '800ms'
     AS $_$
@@ -2872,6 +2875,7 @@ CREATE FUNCTION public.release(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 declare
@@ -3065,6 +3069,7 @@ COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} ->
 CREATE FUNCTION public.sweep(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET jit TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 begin
@@ -3092,6 +3097,7 @@ CREATE FUNCTION public.tick(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     SET lock_timeout TO '800ms'
     AS $_$
 declare

@@ -46,7 +46,7 @@ $$;
 create function creel.enqueue_items(
   registered creel.queues, item_ids uuid[], project_ids text[], agent_keys text[], deadlines timestamptz[]
 ) returns void
-language plpgsql set search_path = '' set enable_seqscan = off as $$
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   lane_of bigint[] := creel.find_lanes(project_ids, agent_keys, registered.lane_kind);
   lane_ids bigint[];

@@ -42,7 +42,8 @@ comment on function public.progress(jsonb) is
 
 create function public.finish(jsonb) returns jsonb
 language plpgsql security definer
-set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan set lock_timeout = '800ms' as $$
+set search_path = '' set enable_seqscan = off set jit = off set plan_cache_mode = force_generic_plan
+set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   projects constant text[] := creel.projects_of_host(host);
@@ -112,7 +113,8 @@ end
 $$;
 
 create function public.release(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set enable_seqscan = off set lock_timeout = '800ms' as $$
+language plpgsql security definer
+set search_path = '' set enable_seqscan = off set jit = off set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;

@@ -273,7 +273,7 @@ end
 $$;
 
 create function public.sweep(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set lock_timeout = '800ms' as $$
+language plpgsql security definer set search_path = '' set jit = off set lock_timeout = '800ms' as $$
 begin
   perform creel.require_api($1);
   -- A host asks as often as it likes; it is swept no more often than by ticks.

@@ -4,7 +4,8 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 create function public.tick(jsonb) returns jsonb
-language plpgsql security definer set search_path = '' set enable_seqscan = off set lock_timeout = '800ms' as $$
+language plpgsql security definer
+set search_path = '' set enable_seqscan = off set jit = off set lock_timeout = '800ms' as $$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;

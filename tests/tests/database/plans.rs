@@ -181,3 +181,22 @@ async fn a_token_of_the_right_lane_with_another_secret_opens_nothing() {
     assert_eq!(f.status(id).await, "running");
     assert_eq!(host.finish(held, "done").await["applied"], json!(true));
 }
+
+/// Where Postgres can compile plans, a forbidden scan that is done nevertheless is dear enough for it: a tick took 100 ms.
+#[tokio::test]
+async fn no_call_compiles_its_plans() {
+    let f = Fixture::new().await;
+    let rows = f
+        .admin
+        .query(
+            "select p.oid::regprocedure::text from pg_proc p
+             where (p.pronamespace = 'public'::regnamespace and p.proconfig @> '{enable_seqscan=off}'
+                 or p.oid in ('public.sweep(jsonb)'::regprocedure, 'creel.enqueue_items'::regproc))
+               and not p.proconfig @> '{jit=off}'",
+            &[],
+        )
+        .await
+        .expect("list functions");
+    let compiled: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert!(compiled.is_empty(), "functions without jit = off: {compiled:?}");
+}
