@@ -1932,14 +1932,15 @@ declare
 begin
   lane_ids := array(
     select l.id from creel.lanes l
-    where l.id in (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
-       or l.id in (
-         select o.id from creel.lanes o
+    where l.id = any (array(
+        (select i.lane_id from creel.items i where i.deadline_at <= now() order by i.deadline_at limit 500)
+        union
+        (select o.id from creel.lanes o
          where o.head is not null and o.token is null and o.hopeless_since <= patience
            and exists (
              select from creel.items i
              where i.lane_id = o.id and i.seq = o.head and i.enqueued_at <= patience)
-         order by o.hopeless_since limit 500)
+         order by o.hopeless_since limit 500)))
     order by l.id for no key update skip locked);
   if lane_ids = '{}' then
     return 0;
@@ -2132,14 +2133,14 @@ declare
 begin
   for registered in
     select q.* from creel.queues q
-    where exists (select from creel.lanes l where l.token is null and l.queue = q.queue)
+    where exists (select from creel.lanes l where l.token is null and l.head is not null and l.queue = q.queue)
   loop
     -- Chosen first and reasoned about afterwards: a reason costs more than all the rest of it.
     execute format(
       'with chosen as materialized (
          select t.id, i as item
          from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head join %1$s t on t.id = i.item_id
-         where l.token is null and l.queue = $1 and t.status = $2
+         where l.token is null and l.head is not null and l.queue = $1 and t.status = $2
            and i.enqueued_at < now() - interval ''5 seconds''
          order by t.waiting_for is not null, random() limit 200),
        waiting as materialized (select c.id, creel.waiting_reason(c.item) ->> ''message'' as message from chosen c),
@@ -4154,6 +4155,13 @@ CREATE INDEX agents_host ON public.agents USING btree (host_id);
 --
 
 CREATE UNIQUE INDEX agents_openclaw_id ON public.agents USING btree (host_id, openclaw_id) WHERE (openclaw_id IS NOT NULL);
+
+
+--
+-- Name: agents_unmade; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agents_unmade ON public.agents USING btree (host_id) WHERE ((host_id IS NOT NULL) AND (NOT provisioned) AND (NOT host_pinned));
 
 
 --

@@ -48,6 +48,8 @@ create table public.agents (
 -- written about it.
 create unique index agents_openclaw_id on public.agents (host_id, openclaw_id) where openclaw_id is not null;
 create index agents_host on public.agents (host_id);
+-- Placed and not made, which few are: what every sweep looks for.
+create index agents_unmade on public.agents (host_id) where host_id is not null and not provisioned and not host_pinned;
 
 comment on table public.agents is
   'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short '

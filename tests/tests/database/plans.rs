@@ -29,7 +29,8 @@ async fn rows_read(f: &Fixture, host: &Session) -> (i64, i64) {
         .query_one(
             "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint,
                sum(seq_scan) filter (where relname = 'lanes')::bigint
-             from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items') or relname = 'chores'",
+             from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items')
+               or relname in ('chores', 'agents')",
             &[],
         )
         .await
@@ -97,6 +98,41 @@ async fn a_session_that_began_with_an_empty_queue_reads_only_its_own_of_ten_thou
             finished.0 - claimed.0
         );
         assert_eq!(finished.1, before.1, "lanes are not read as a whole");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_reads_no_agents_and_lanes_at_rest() {
+    let f = Fixture::new().await;
+    f.admin.batch_execute(CHORES).await.expect("make a queue");
+    let host = f.host(&["p1"]).await;
+    f.admin
+        .execute(
+            "insert into agents (project_id, agent_key, host_id, openclaw_id, provisioned, workspace_path)
+             select 'p1', 'agent:o' || n || ':main', $1, 'o' || n, true, '/w' from generate_series(1, 3000) n",
+            &[&host.host],
+        )
+        .await
+        .expect("make agents");
+    f.admin
+        .batch_execute(
+            "insert into chores (project_id, agent_key) select project_id, agent_key from agents;
+             delete from chores",
+        )
+        .await
+        .expect("use every lane once");
+    f.admin
+        .batch_execute("analyze creel.lanes, creel.items, public.agents; select pg_stat_force_next_flush()")
+        .await
+        .expect("know what is there");
+    for call in ["tick", "sweep"] {
+        let due = "update creel.sweep_state set swept_at = '-infinity', reasoned_at = '-infinity'";
+        f.admin.batch_execute(due).await.expect("make it due");
+        let before = rows_read(&f, &host).await;
+        let args = json!({ "api": 1, "session": host.session });
+        host.call(call, &args).await.expect(call);
+        let read = rows_read(&f, &host).await.0 - before.0;
+        assert!(read < MOST_ROWS_READ, "{call} read {read} rows");
     }
 }
 
