@@ -514,6 +514,10 @@ COMMENT ON FUNCTION creel.current_host_id() IS 'The host that asks, or null. ses
 CREATE FUNCTION creel.dequeue() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   lane_ids bigint[];

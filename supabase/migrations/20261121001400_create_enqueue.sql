@@ -108,8 +108,10 @@ begin
 end
 $$;
 
+-- One look-up for each row by construction, as a session that once deleted many would keep the plan for many.
 create function creel.dequeue() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer
+set search_path = '' set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
 declare
   lane_ids bigint[];
 begin

@@ -1,8 +1,9 @@
 //! What a call reads does not grow with what waits elsewhere, however old the plan and the statistics are.
 
 use serde_json::json;
+use tokio_postgres::Client;
 
-use crate::fixture::{Fixture, Session, token};
+use crate::fixture::{Fixture, token};
 
 /// More than a call on one item has to look at, and far less than what waits.
 const MOST_ROWS_READ: i64 = 200;
@@ -15,11 +16,11 @@ const CHORES: &str = "create table public.chores (id uuid primary key default ge
  update creel.settings set max_agents_per_project = 100000";
 
 /// Rows read so far from the tables of the queue, by scans and by indexes; `seq_scan`: of lanes as a whole.
-async fn rows_read(f: &Fixture, host: &Session) -> (i64, i64) {
-    host.client
+async fn rows_read(f: &Fixture, reader: &Client) -> (i64, i64) {
+    reader
         .batch_execute("select pg_stat_force_next_flush()")
         .await
-        .expect("let the host's session tell what it read");
+        .expect("let the session tell what it read");
     f.admin
         .batch_execute("select pg_stat_clear_snapshot()")
         .await
@@ -29,7 +30,7 @@ async fn rows_read(f: &Fixture, host: &Session) -> (i64, i64) {
         .query_one(
             "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint,
                sum(seq_scan) filter (where relname = 'lanes')::bigint
-             from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items')
+             from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items', 'dead_letters')
                or relname in ('chores', 'agents')",
             &[],
         )
@@ -82,16 +83,16 @@ async fn a_session_that_began_with_an_empty_queue_reads_only_its_own_of_ten_thou
         .await
         .expect("fill the queue");
     for _ in 0..3 {
-        let before = rows_read(&f, &host).await;
+        let before = rows_read(&f, &host.client).await;
         let item = host.claim(1).await.pop().expect("work is there");
-        let claimed = rows_read(&f, &host).await;
+        let claimed = rows_read(&f, &host.client).await;
         assert!(
             claimed.0 - before.0 < MOST_ROWS_READ,
             "claim read {} rows",
             claimed.0 - before.0
         );
         assert_eq!(host.finish(token(&item), "done").await["applied"], json!(true));
-        let finished = rows_read(&f, &host).await;
+        let finished = rows_read(&f, &host.client).await;
         assert!(
             finished.0 - claimed.0 < MOST_ROWS_READ,
             "finish read {} rows",
@@ -128,12 +129,47 @@ async fn a_sweep_reads_no_agents_and_lanes_at_rest() {
     for call in ["tick", "sweep"] {
         let due = "update creel.sweep_state set swept_at = '-infinity', reasoned_at = '-infinity'";
         f.admin.batch_execute(due).await.expect("make it due");
-        let before = rows_read(&f, &host).await;
+        let before = rows_read(&f, &host.client).await;
         let args = json!({ "api": 1, "session": host.session });
         host.call(call, &args).await.expect(call);
-        let read = rows_read(&f, &host).await.0 - before.0;
+        let read = rows_read(&f, &host.client).await.0 - before.0;
         assert!(read < MOST_ROWS_READ, "{call} read {read} rows");
     }
+}
+
+#[tokio::test]
+async fn who_deleted_many_rows_still_deletes_one_by_looking_up_one() {
+    let f = Fixture::new().await;
+    f.admin.batch_execute(CHORES).await.expect("make a queue");
+    f.admin
+        .batch_execute(
+            "insert into agents (project_id, agent_key) select 'p1', 'agent:o' || n || ':main' from generate_series(1, 3000) n;
+             insert into chores (project_id, agent_key) select project_id, agent_key from agents;
+             insert into chores (project_id, agent_key, status) select project_id, agent_key, 'dropped' from agents;
+             insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
+               select id, 'chores', project_id, agent_key, 1, 'failed' from chores where status = 'dropped';
+             analyze creel.lanes, creel.items, creel.dead_letters",
+        )
+        .await
+        .expect("fill the queue");
+    let person = f.test.postgres().await.expect("connect");
+    let many = "delete from chores where status = 'todo' and agent_key like 'agent:o1%'";
+    person.batch_execute(many).await.expect("delete many");
+    let one = person
+        .query_one(
+            "select id from chores where agent_key = 'agent:o7:main' and status = 'todo'",
+            &[],
+        )
+        .await
+        .expect("choose one")
+        .get::<_, uuid::Uuid>(0);
+    let before = rows_read(&f, &person).await;
+    person
+        .execute("delete from chores where id = $1", &[&one])
+        .await
+        .expect("delete one");
+    let read = rows_read(&f, &person).await.0 - before.0;
+    assert!(read < MOST_ROWS_READ, "deleting one row read {read}");
 }
 
 #[tokio::test]
