@@ -201,9 +201,6 @@ begin
       return creel.refuse_adoption(wished, 'being_removed', agent.agent_key || ' is being removed',
         'Wait until it is gone, then adopt the agent.');
     end if;
-    -- Lanes come before agents, as everywhere.
-    perform 1 from creel.lanes l
-    where l.project_id = of_project and l.agent_key = agent.agent_key order by l.id for update;
     select r.id into request from public.agent_provision_requests r
     where r.project_id = of_project and r.agent_key = agent.agent_key and r.status in ('queued', 'running')
       and r.adopt;
@@ -2533,6 +2530,15 @@ begin
   if jsonb_typeof(wishes) <> 'array' or jsonb_array_length(wishes) > 100 then
     raise exception 'agents must be an array of at most 100' using errcode = '22023';
   end if;
+  -- Lanes come before agents, and in their order, as everywhere; and before anything is read of an agent, which may be
+  -- being placed elsewhere at this moment.
+  perform 1 from creel.lanes l
+  where l.project_id = of_project and l.agent_key = any (array(
+    select 'agent:' || (e ->> 'openclaw_id') || ':main' from jsonb_array_elements(wishes) e
+    union
+    select a.agent_key from jsonb_array_elements(wishes) e
+    join public.agents a on a.host_id = of_host and a.openclaw_id = e ->> 'openclaw_id'))
+  order by l.id for no key update;
   -- Two of these for one host take turns.
   perform 1 from public.hosts h where h.id = of_host for no key update;
   for wish in select e from jsonb_array_elements(wishes) e loop

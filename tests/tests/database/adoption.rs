@@ -317,3 +317,42 @@ async fn adopting_and_claiming_at_the_same_time_do_not_block_each_other() {
     };
     tokio::join!(adopting, claiming);
 }
+
+#[tokio::test]
+async fn an_agent_that_is_being_placed_elsewhere_at_this_moment_stays_there() {
+    let f = Fixture::new().await;
+    let host = owned_host(&f, f.owner, &["p1"]).await;
+    let other = f.host(&["p1"]).await;
+    f.admin
+        .batch_execute(
+            "create table public.chores (id uuid primary key default gen_random_uuid(), project_id text, agent_key text,
+               status text default 'todo', result jsonb, waiting_for text, woken_by text, deadline_at timestamptz,
+               begun timestamptz, ended timestamptz);
+             insert into creel.queues (queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at)
+               values ('chores', 'public.chores', 'work', 0, 'todo', 'doing', 'did', 'dropped', 'begun', 'ended');
+             select creel.join_queue('public.chores');
+             insert into agents (project_id, agent_key) values ('p1', 'agent:scout:main');
+             insert into chores (project_id, agent_key) values ('p1', 'agent:scout:main')",
+        )
+        .await
+        .expect("make an agent with work");
+    other.client.batch_execute("begin").await.expect("begin");
+    let held = other.claim_one().await;
+    let adopting = async { adopt(&f, f.owner, "p1", host.host, &["scout"]).await };
+    let placing = async {
+        eventually(
+            "the adoption waits",
+            std::time::Duration::from_secs(10),
+            async || {
+                let waiting = "select from pg_stat_activity where wait_event_type = 'Lock' and query like '%adopt_agents%'";
+                !f.admin.query(waiting, &[]).await.expect("look").is_empty()
+            },
+        )
+        .await;
+        other.client.batch_execute("commit").await.expect("commit");
+    };
+    let (answers, ()) = tokio::join!(adopting, placing);
+    assert_eq!(outcomes(&answers), ["refused"], "{answers:?}");
+    assert_eq!(answers[0]["reason"]["code"], json!("key_taken"));
+    assert_eq!(other.finish(held, "done").await["applied"], json!(true));
+}
