@@ -2,7 +2,11 @@
 
 use std::io::IsTerminal;
 
+use tracing::Metadata;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Items claimed, by queue.
 pub const CLAIMED: &str = "creel_items_claimed_total";
@@ -35,8 +39,53 @@ pub fn init(filter: &str) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     let _already_set = if std::io::stderr().is_terminal() {
-        builder.try_init()
+        builder.finish().with(filter_fn(may_be_told)).try_init()
     } else {
-        builder.json().flatten_event(true).try_init()
+        let subscriber = builder.json().flatten_event(true).finish();
+        subscriber.with(filter_fn(may_be_told)).try_init()
     };
+}
+
+/// The WebSocket library tells each message as it is, those with a token in them, too. No filter asks for that.
+fn may_be_told(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("tungstenite")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("nobody panics").extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn messages_to_a_gateway_are_told_at_no_level() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter("trace,tungstenite::protocol=trace")
+            .with_writer(move || writer.clone())
+            .finish()
+            .with(filter_fn(may_be_told));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "tungstenite::protocol", "Sending frame: TOK");
+            tracing::trace!("anything else");
+        });
+        let text = String::from_utf8(written.0.lock().expect("nobody panics").clone()).expect("text");
+        assert!(text.contains("anything else") && !text.contains("TOK"), "{text}");
+    }
 }
