@@ -9,7 +9,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::openclaw::DEFAULT_GATEWAY_PORT;
+use crate::openclaw::{DEFAULT_GATEWAY_PORT, parse_config};
 
 /// OpenClaw reserves the ports from 2 to 110 after a gateway's own.
 const PORT_SPACING: u16 = 120;
@@ -90,9 +90,9 @@ fn plan(text: &str) -> Found {
             is_empty: config.is_empty(),
         },
         Ok(_) => Found::Damaged,
-        Err(_) => match json5::from_str::<Value>(text) {
-            Ok(config) if config.get("gateway").is_some() => Found::Present,
-            Ok(config) if config.is_object() => Found::ByHand,
+        Err(_) => match parse_config(text) {
+            Some(config) if config.get("gateway").is_some() => Found::Present,
+            Some(config) if config.is_object() => Found::ByHand,
             _ => Found::Damaged,
         },
     }

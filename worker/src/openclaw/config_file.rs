@@ -16,6 +16,10 @@ pub(crate) const DEFAULT_GATEWAY_PORT: u16 = 18_789;
 /// A thousand agents fit into half a megabyte; what is larger than this is no configuration.
 pub(super) const CONFIG_MAX_BYTES: u64 = 8 << 20;
 
+/// No configuration is nested deeper. The parser for what people write has no limit of its own, and a file that
+/// is nothing but brackets would end the worker.
+const DEPTH_MAX: usize = 500;
+
 /// A file of this size takes milliseconds; a network disk whose server is away takes for ever.
 const READ_LIMIT: Duration = Duration::from_secs(30);
 
@@ -93,10 +97,26 @@ fn read_blocking(path: &Path) -> Result<Answer<Option<Value>>, OpenClawError> {
 }
 
 /// The configuration in a text; none if the text is damaged.
-pub(super) fn parse(text: &str) -> Option<Value> {
-    serde_json::from_str(text)
-        .ok()
-        .or_else(|| json5::from_str(text).ok())
+pub(crate) fn parse(text: &str) -> Option<Value> {
+    let plain = serde_json::from_str(text).ok();
+    plain.or_else(|| {
+        let may_be_parsed = depth(text) <= DEPTH_MAX;
+        may_be_parsed.then(|| json5::from_str(text).ok()).flatten()
+    })
+}
+
+/// How deep the brackets of a text go at most: those in its words count, too.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// Opens a regular file, be it through a symbolic link; a pipe does not block.
@@ -187,6 +207,20 @@ mod tests {
         std::fs::write(&path, "{agents: ").expect("write");
         assert_eq!(find(&path, "a").await.expect("find"), Answer::AskOpenClaw);
         assert_eq!(gateway_port(&path).await, None);
+    }
+
+    #[test]
+    fn a_text_of_any_depth_is_damaged_and_harms_nobody() {
+        for open in ["[", "{a:", "{\"a\":["] {
+            assert_eq!(parse(&open.repeat(1 << 20)), None);
+            assert_eq!(
+                parse(&open.repeat(DEPTH_MAX / open.matches(['[', '{']).count())),
+                None
+            );
+        }
+        let by_hand = |depth: usize| format!("// mine\n{{a: {}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(&by_hand(DEPTH_MAX - 1)).is_some());
+        assert_eq!(parse(&by_hand(DEPTH_MAX)), None);
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ use creel_core::id::AgentId;
 pub use auto::AutoDriver;
 pub use broker::{Broker, Turn};
 pub use cli::{CliDriver, CliLimits, CliSettings};
-pub(crate) use config_file::DEFAULT_GATEWAY_PORT;
+pub(crate) use config_file::{DEFAULT_GATEWAY_PORT, parse as parse_config};
 pub use error::OpenClawError;
 pub(crate) use gateway::ready::client as local_client;
 pub use gateway::{GatewayDriver, GatewayLimits, GatewayProblem, GatewaySettings};
