@@ -65,11 +65,12 @@ impl LastGood {
         }
     }
 
-    /// Copies the file, if it is good.
+    /// Copies the file, in which something was just written, if it is good. What was told of it is over.
     pub(super) async fn keep(&self) {
         let State::Good(bytes, _) = state(&self.config_path).await else {
             return;
         };
+        *self.told.lock().expect("no holder of this lock panics") = None;
         self.write_copy(bytes).await;
     }
 
@@ -151,7 +152,8 @@ impl LastGood {
     pub(super) async fn watch(&self, turn: &Mutex<()>) {
         let mut seen = None;
         loop {
-            let stamp = stamp(&self.config_path);
+            let path = self.config_path.clone();
+            let stamp = blocking(move || Ok(stamp(&path))).await.ok().flatten();
             if stamp != seen {
                 let _alone = turn.lock().await;
                 match state(&self.config_path).await {
