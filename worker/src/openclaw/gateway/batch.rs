@@ -1,17 +1,20 @@
 //! Works off the wishes that wait, with as few requests as possible.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
+use super::access::is_same;
 use super::client::Client;
+use super::create::{create, heal, wait_until_known};
+use super::disk::{look_at_the_disk, prepare_the_disk};
 use super::driver::Shared;
-use super::problem::{CallError, GatewayProblem, Refusal};
-use super::roster::{Change, Roster, Verdict, was_here};
-use super::seed;
+use super::problem::{CallError, GatewayProblem};
+use super::roster::{Change, Roster, Verdict};
+use super::trouble::{Trouble, unreadable};
 use crate::openclaw::broker::Turn;
 use crate::openclaw::config_file::{self, Answer};
 use crate::openclaw::output::shown;
@@ -24,14 +27,14 @@ const BATCH_MAX: usize = 100;
 /// bad moment.
 const ATTEMPTS_MAX: u32 = 12;
 
+/// The same for a wish that is tried by itself, as it may be the one to blame for what went wrong before.
+const ATTEMPTS_ALONE_MAX: u32 = 4;
+
 /// After a refusal that may pass and does not say when.
-const PAUSE: Duration = Duration::from_millis(250);
+pub(super) const PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest pause that the gateway is granted; it says a minute when there were too many patches.
 const PAUSE_MAX: Duration = Duration::from_secs(65);
-
-/// Between two looks for an agent that the gateway does not know yet.
-const LAG_EVERY: Duration = Duration::from_millis(50);
 
 /// A wish that waits.
 pub(super) struct Waiting {
@@ -40,18 +43,32 @@ pub(super) struct Waiting {
 }
 
 /// A wish that is being worked on.
-struct Open {
-    change: Change,
+pub(super) struct Open {
+    pub(super) change: Change,
     done: Option<oneshot::Sender<Result<(), OpenClawError>>>,
+    /// Its folders were made for a patch.
+    pub(super) was_prepared: bool,
     /// The gateway was told of it, and may have done it.
     was_sent: bool,
     /// It was made by `agents.create`, and the gateway may not know it yet.
-    was_created: bool,
+    pub(super) was_created: bool,
 }
 
 impl Open {
-    fn is_open(&self) -> bool {
-        self.done.is_some()
+    fn new(Waiting { change, done }: Waiting) -> Self {
+        Self {
+            change,
+            done: Some(done),
+            was_prepared: false,
+            was_sent: false,
+            was_created: false,
+        }
+    }
+
+    /// Whether somebody waits for it. Whoever does not any more may have lost the right to it, so that nothing
+    /// more is begun for him.
+    pub(super) fn is_open(&self) -> bool {
+        self.done.as_ref().is_some_and(|done| !done.is_closed())
     }
 
     fn close(&mut self, result: Result<(), OpenClawError>) {
@@ -62,76 +79,19 @@ impl Open {
     }
 }
 
-/// Why an attempt did not come to its end.
-enum Trouble {
-    /// Plan anew.
-    Again(Duration),
-    /// The gateway said no, and may say yes later.
-    Later(&'static str, Refusal),
-    /// The gateway is away, or not to be spoken to.
-    Away(GatewayProblem),
-    /// There is no use in trying.
-    Refused(&'static str, Refusal),
-    /// OpenClaw does not take its own configuration.
-    ConfigRefused(String),
-}
-
-impl Trouble {
-    fn of(method: &'static str, error: CallError) -> Self {
-        match error {
-            CallError::Broken(problem) => Self::Away(problem),
-            CallError::Refused(refusal) if refusal.message.contains("config changed since last load") => {
-                Self::Again(Duration::ZERO)
-            }
-            CallError::Refused(refusal)
-                if refusal.retryable || refusal.retry_after_ms.is_some() || refusal.code == "UNAVAILABLE" =>
-            {
-                Self::Later(method, refusal)
-            }
-            CallError::Refused(refusal) => Self::Refused(method, refusal),
-        }
-    }
-
-    fn to_error(&self, shared: &Shared) -> OpenClawError {
-        match self {
-            Self::Again(_) => OpenClawError::GatewayRefused {
-                method: "config.patch",
-                code: "CONFLICT".to_owned(),
-                message: "the configuration does not keep what is written into it, or others change it all \
-                          the time"
-                    .to_owned(),
-            },
-            Self::Later(method, refusal) | Self::Refused(method, refusal) => OpenClawError::GatewayRefused {
-                method,
-                code: shown(&refusal.code),
-                message: shown(&refusal.message),
-            },
-            Self::Away(problem) => OpenClawError::Gateway(problem.clone()),
-            Self::ConfigRefused(message) => OpenClawError::ConfigRefused {
-                path: shared.settings.config_path.clone(),
-                message: message.clone(),
-            },
-        }
-    }
-}
-
 /// Works off all wishes that wait when the turn comes, and those that come meanwhile.
 pub(super) async fn work_off(shared: Arc<Shared>) {
+    let _left = Left(&shared);
     loop {
         let turn = shared.broker.turn().await;
         let waiting = shared.take_waiting(BATCH_MAX);
         if waiting.is_empty() {
             return;
         }
-        let open = waiting.into_iter().filter(|waiting| !waiting.done.is_closed());
-        let mut open: Vec<Open> = open
-            .map(|Waiting { change, done }| Open {
-                change,
-                done: Some(done),
-                was_sent: false,
-                was_created: false,
-            })
-            .collect();
+        let mut open: Vec<Open> = waiting.into_iter().map(Open::new).filter(Open::is_open).collect();
+        if open.is_empty() {
+            continue;
+        }
         tracing::debug!(
             count = open.len(),
             "changing {} agents by the gateway",
@@ -141,12 +101,31 @@ pub(super) async fn work_off(shared: Arc<Shared>) {
     }
 }
 
+/// Whoever comes while others wait leaves it to their task: when that breaks off, all of them are told.
+struct Left<'a>(&'a Shared);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.take_waiting(usize::MAX);
+        }
+    }
+}
+
 async fn work_on(shared: &Shared, mut turn: Turn, open: &mut [Open]) {
     let mut attempt_count = 0;
     let mut one_at_a_time = false;
+    // The last one that was tried by itself came to nothing.
+    let mut was_blamed = false;
+    let count = |open: &[Open]| open.iter().filter(|open| open.is_open()).count();
     loop {
-        let trouble = match attempt(shared, open, one_at_a_time).await {
-            Ok(()) if open.iter().all(|open| !open.is_open()) => {
+        let open_count = count(open);
+        let result = attempt(shared, open, one_at_a_time).await;
+        if count(open) < open_count {
+            (attempt_count, was_blamed) = (0, false);
+        }
+        let trouble = match result {
+            Ok(()) if count(open) == 0 => {
                 turn.keep_last_good().await;
                 return;
             }
@@ -155,41 +134,39 @@ async fn work_on(shared: &Shared, mut turn: Turn, open: &mut [Open]) {
         };
         shared.forget_roster();
         attempt_count += 1;
-        let is_hopeless = match &trouble {
-            _ if attempt_count >= ATTEMPTS_MAX => true,
-            Trouble::Again(pause) => {
-                tokio::time::sleep(*pause).await;
-                false
+        let attempts_max = if one_at_a_time {
+            ATTEMPTS_ALONE_MAX
+        } else {
+            ATTEMPTS_MAX
+        };
+        let is_exhausted = attempt_count >= attempts_max;
+        let has_several = count(open) > 1;
+        let mut is_hopeless = false;
+        match &trouble {
+            // One of several may be to blame.
+            _ if trouble.may_be_by_one(is_exhausted) && has_several && !one_at_a_time => {
+                (attempt_count, one_at_a_time) = (0, true);
             }
+            // When the next one fares no better, neither of them was.
+            _ if trouble.may_be_by_one(is_exhausted) && one_at_a_time && !(is_exhausted && was_blamed) => {
+                (attempt_count, was_blamed) = (0, is_exhausted);
+                close_first(open, trouble.to_error(shared));
+            }
+            _ if is_exhausted => is_hopeless = true,
+            Trouble::Again(lasts) => pause(open, *lasts).await,
             Trouble::Later(_, refusal) => {
                 let asked = refusal.retry_after_ms.map_or(PAUSE, Duration::from_millis);
-                tokio::time::sleep(asked.clamp(PAUSE, PAUSE_MAX)).await;
-                false
+                pause(open, asked.clamp(PAUSE, PAUSE_MAX)).await;
             }
             // Half-way in something it is waited for; else whoever asked may know another way.
             Trouble::Away(problem) if problem.may_pass() && shared.was_up_lately() => {
                 // Whoever starts it again wants to be alone with the configuration.
                 drop(turn);
-                let is_gone = shared.link.client_after_restart().await.is_err();
+                is_hopeless = shared.link.client_after_restart().await.is_err();
                 turn = shared.broker.turn().await;
-                is_gone
             }
-            Trouble::Away(_) | Trouble::ConfigRefused(_) => true,
-            // One of several may be to blame.
-            Trouble::Refused(..)
-                if !one_at_a_time && open.iter().filter(|open| open.is_open()).count() > 1 =>
-            {
-                one_at_a_time = true;
-                false
-            }
-            Trouble::Refused(..) => {
-                let first = open.iter_mut().find(|open| open.is_open());
-                first
-                    .into_iter()
-                    .for_each(|open| open.close(Err(trouble.to_error(shared))));
-                false
-            }
-        };
+            Trouble::Away(_) | Trouble::ConfigRefused(_) | Trouble::Refused(..) => is_hopeless = true,
+        }
         if let Trouble::ConfigRefused(message) = &trouble {
             shared.broker.tell_refused(message);
         }
@@ -198,9 +175,28 @@ async fn work_on(shared: &Shared, mut turn: Turn, open: &mut [Open]) {
                 open.close(Err(trouble.to_error(shared)));
             }
         }
-        if open.iter().all(|open| !open.is_open()) {
+        if count(open) == 0 {
             return;
         }
+    }
+}
+
+/// Waits, but no longer than anybody waits for what comes after it.
+async fn pause(open: &mut [Open], lasts: Duration) {
+    let all_gone = async {
+        for done in open.iter_mut().filter_map(|open| open.done.as_mut()) {
+            done.closed().await;
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(lasts) => {}
+        () = all_gone => {}
+    }
+}
+
+fn close_first(open: &mut [Open], error: OpenClawError) {
+    if let Some(first) = open.iter_mut().find(|open| open.is_open()) {
+        first.close(Err(error));
     }
 }
 
@@ -231,8 +227,8 @@ async fn attempt(shared: &Shared, open: &mut [Open], one_at_a_time: bool) -> Res
             !roster.is_explicit || fact.was_here || (fact.needs_text && shared.text().is_none());
         match roster.plan(change, open[at].was_sent, must_create) {
             Verdict::Done if open[at].was_created => {
-                wait_until_known(shared, &client, change).await?;
-                open[at].close(Ok(()));
+                let result = wait_until_known(shared, &client, change).await?;
+                open[at].close(result);
             }
             Verdict::Done => open[at].close(Ok(())),
             Verdict::Exists => {
@@ -244,6 +240,11 @@ async fn attempt(shared: &Shared, open: &mut [Open], one_at_a_time: bool) -> Res
                 open[at].close(Err(OpenClawError::NotFound { id }));
             }
             Verdict::Create if was_created && !fact.was_here => {}
+            // It said that it did, and did not.
+            Verdict::Create if open[at].was_created => {
+                open[at].was_created = false;
+                return Err(Trouble::Again(PAUSE));
+            }
             Verdict::Create => {
                 open[at].was_sent = true;
                 shared.forget_roster();
@@ -265,6 +266,10 @@ async fn attempt(shared: &Shared, open: &mut [Open], one_at_a_time: bool) -> Res
     }
     prepare_the_disk(shared, &planned, open, &facts).await;
     shared.budget.spend().await;
+    if planned.iter().any(|&at| !open[at].is_open()) {
+        // What is not to be done any more is not in the next plan.
+        return Ok(());
+    }
     for &at in &planned {
         open[at].was_sent = true;
     }
@@ -298,124 +303,6 @@ async fn read_roster(shared: &Shared, client: &Client) -> Result<Roster, Trouble
     Roster::of(&got).ok_or_else(|| unreadable("config.get"))
 }
 
-fn unreadable(method: &'static str) -> Trouble {
-    Trouble::Refused(
-        method,
-        Refusal {
-            code: "UNREADABLE".to_owned(),
-            message: "its answer cannot be read".to_owned(),
-            retryable: false,
-            retry_after_ms: None,
-        },
-    )
-}
-
-fn is_same(one: &Path, other: &Path) -> bool {
-    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
-}
-
-/// What the disk says of a new agent.
-#[derive(Debug, Clone, Copy, Default)]
-struct Fact {
-    was_here: bool,
-    needs_text: bool,
-}
-
-async fn look_at_the_disk(shared: &Shared, open: &[Open], roster: &Roster) -> Vec<Fact> {
-    let state_dir = shared.settings.state_dir.clone();
-    let skips_bootstrap = roster.skips_bootstrap;
-    let changes: Vec<_> = open
-        .iter()
-        .map(|open| (open.is_open() && !open.was_created).then(|| open.change.clone()))
-        .collect();
-    let count = changes.len();
-    let look = move || {
-        let fact = |change: Option<Change>| match change {
-            Some(Change::Add(agent)) => Fact {
-                was_here: was_here(&state_dir, &agent.id),
-                needs_text: !skips_bootstrap && seed::is_missing(&agent.workspace),
-            },
-            _ => Fact::default(),
-        };
-        changes.into_iter().map(fact).collect()
-    };
-    tokio::task::spawn_blocking(look)
-        .await
-        .unwrap_or_else(|_| vec![Fact::default(); count])
-}
-
-/// Does what `agents.create` would do: the files that OpenClaw writes, and the folder that tells a later
-/// attempt that the id was used.
-async fn prepare_the_disk(shared: &Shared, planned: &[usize], open: &[Open], facts: &[Fact]) {
-    let new: Vec<_> = planned
-        .iter()
-        .filter_map(|&at| match &open[at].change {
-            Change::Add(agent) if !open[at].was_created => Some((agent.clone(), facts[at])),
-            _ => None,
-        })
-        .collect();
-    let (state_dir, text) = (shared.settings.state_dir.clone(), shared.text());
-    let write = move || {
-        for (agent, fact) in new {
-            if let Some(text) = text.as_deref().filter(|_| fact.needs_text)
-                && let Err(error) = seed::write(&agent.workspace, text)
-            {
-                // The gateway writes it at the first turn.
-                tracing::warn!(%error, "failed to write AGENTS.md of {}: {error}", agent.id);
-            }
-            let sessions = state_dir.join("agents").join(agent.id.as_str()).join("sessions");
-            if let Err(error) = std::fs::create_dir_all(&sessions) {
-                tracing::debug!(%error, "failed to make {}: {error}", sessions.display());
-            }
-        }
-    };
-    let _panicked = tokio::task::spawn_blocking(write).await;
-}
-
-/// Makes an agent by `agents.create`. Its name and emoji come by a patch: this call would write them into its
-/// `IDENTITY.md`.
-async fn create(shared: &Shared, client: &Client, change: &Change, fact: &Fact) -> Result<(), Trouble> {
-    let Change::Add(agent) = change else { return Ok(()) };
-    let method = "agents.create";
-    let params = json!({ "name": agent.id.as_str(), "workspace": agent.workspace.to_string_lossy() });
-    let reply = match client.call(method, params, shared.settings.limits.call).await {
-        // Somebody was faster, or an attempt of ours was: it is planned anew.
-        Err(CallError::Refused(refusal)) if refusal.message.contains("already exists") => {
-            return Err(Trouble::Again(PAUSE));
-        }
-        reply => reply.map_err(|error| Trouble::of(method, error))?,
-    };
-    // OpenClaw normalises ids: what it did was done to the agent that it names.
-    if reply.get("agentId").and_then(Value::as_str) != Some(agent.id.as_str()) {
-        return Err(unreadable(method));
-    }
-    if fact.needs_text {
-        let workspace = agent.workspace.clone();
-        let text = tokio::task::spawn_blocking(move || seed::read(&workspace)).await;
-        shared.learn_text(text.ok().flatten());
-    }
-    Ok(())
-}
-
-/// Waits until the gateway has an agent that `agents.create` has written into its configuration.
-async fn wait_until_known(shared: &Shared, client: &Client, change: &Change) -> Result<(), Trouble> {
-    let method = "agents.files.list";
-    let began = tokio::time::Instant::now();
-    loop {
-        let params = json!({ "agentId": change.id().as_str() });
-        match client.call(method, params, shared.settings.limits.call).await {
-            Ok(_) => return Ok(()),
-            Err(CallError::Refused(refusal)) if refusal.message.contains("not found") => {
-                if began.elapsed() > shared.settings.limits.lag {
-                    return Err(Trouble::Later(method, refusal));
-                }
-                tokio::time::sleep(LAG_EVERY).await;
-            }
-            Err(error) => return Err(Trouble::of(method, error)),
-        }
-    }
-}
-
 /// Sends the patch, and reads back what became of it: in the answer, and in the file.
 async fn send(
     shared: &Shared,
@@ -435,6 +322,10 @@ async fn send(
         }
         reply => reply.map_err(|error| Trouble::of(method, error))?,
     };
+    if reply.get("noop").and_then(Value::as_bool) == Some(true) {
+        // Somebody else has done the same since it was read.
+        return Err(Trouble::Again(Duration::ZERO));
+    }
     let mut roster = Roster::of(&reply).ok_or_else(|| unreadable(method))?;
     roster.is_explicit = true;
     let file = config_file::read(&shared.settings.config_path).await;
@@ -460,19 +351,5 @@ async fn send(
     match all_kept {
         true => Ok(roster),
         false => Err(Trouble::Again(PAUSE)),
-    }
-}
-
-/// Makes the gateway forget that agents of these ids were deleted: `agents.create` does so before it finds
-/// them there. Until then, no change of the configuration succeeds.
-async fn heal(shared: &Shared, client: &Client, open: &mut [Open], planned: &[usize]) {
-    for &at in planned {
-        if let Change::Add(agent) = &open[at].change {
-            let params = json!({ "name": agent.id.as_str(), "workspace": agent.workspace.to_string_lossy() });
-            // Its answer is that the agent exists, or that the gateway is restarting.
-            let _answer = client
-                .call("agents.create", params, shared.settings.limits.call)
-                .await;
-        }
     }
 }

@@ -116,7 +116,8 @@ impl GatewayDriver {
         Ok(client)
     }
 
-    /// Puts a change into the next batch. It is done even if nobody waits for it any more.
+    /// Puts a change into the next batch. What the gateway was told of is done even if nobody waits for it any
+    /// more; what it was not told of is not begun then.
     async fn change(&self, change: Change) -> Result<(), OpenClawError> {
         let (done, answer) = oneshot::channel();
         let is_first = {

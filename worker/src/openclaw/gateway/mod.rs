@@ -12,6 +12,8 @@ mod access;
 mod batch;
 mod budget;
 mod client;
+mod create;
+mod disk;
 mod driver;
 mod link;
 mod listener;
@@ -20,6 +22,7 @@ pub(super) mod ready;
 mod roster;
 mod seed;
 mod settings;
+mod trouble;
 
 pub use driver::GatewayDriver;
 pub use problem::GatewayProblem;
