@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -14,7 +15,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Message, protocol::WebSocketConfig};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::access::Access;
+use super::access::{Access, is_same};
 use super::problem::{CallError, GatewayProblem, Refusal};
 use super::{GatewaySettings, listener};
 use crate::openclaw::Version;
@@ -132,6 +133,13 @@ impl Client {
                 _ => {}
             }
         };
+        let path = hello.pointer("/snapshot/configPath").and_then(Value::as_str);
+        if let Some(path) = path
+            .map(PathBuf::from)
+            .filter(|path| !is_same(path, &settings.config_path))
+        {
+            return Err(GatewayProblem::OtherConfiguration { port, path });
+        }
         let version = hello.pointer("/server/version").and_then(Value::as_str);
         let (calls, waiting) = mpsc::unbounded_channel();
         let ended = CancellationToken::new();

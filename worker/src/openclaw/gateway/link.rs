@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 struct State {
     client: Option<Arc<Client>>,
     problem: Option<(Instant, GatewayProblem)>,
+    /// What a person has to mend was told; while it lasts, once is enough.
+    told: Option<GatewayProblem>,
 }
 
 /// The way to the gateway of one configuration.
@@ -67,13 +69,17 @@ impl Link {
                 let client = Arc::new(client);
                 *state = State {
                     client: Some(Arc::clone(&client)),
-                    problem: None,
+                    ..State::default()
                 };
                 Ok(client)
             }
             Err(problem) => {
                 state.client = None;
                 state.problem = Some((Instant::now(), problem.clone()));
+                if !problem.may_pass() && state.told.as_ref() != Some(&problem) {
+                    tracing::warn!(error = %problem, "failed to use the gateway: {problem}");
+                    state.told = Some(problem.clone());
+                }
                 Err(problem)
             }
         }
@@ -109,16 +115,12 @@ impl Link {
             return Err(GatewayProblem::NotReady { port: access.port });
         }
         let client = Client::connect(&access, &self.settings, &self.runner).await;
-        match &client {
-            Ok(client) => tracing::info!(
+        if let Ok(client) = &client {
+            tracing::info!(
                 port = client.port,
                 "connected to the gateway on port {}",
                 client.port
-            ),
-            Err(problem) if !problem.may_pass() => {
-                tracing::warn!(error = %problem, "failed to use the gateway: {problem}");
-            }
-            Err(_) => {}
+            );
         }
         client
     }
