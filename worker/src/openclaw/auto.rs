@@ -1,12 +1,16 @@
 //! The driver that takes the gateway where there is one, and else the command line.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use creel_core::id::AgentId;
 use tokio::sync::Mutex;
 
-use super::{CliDriver, Entry, GatewayDriver, NewAgent, OpenClaw, OpenClawError, Version};
+use super::{CliDriver, Entry, GatewayDriver, GatewayProblem, NewAgent, OpenClaw, OpenClawError, Version};
+
+/// Many wait for a gateway when it goes away, and all of them for the same reason.
+const TOLD_FOR: Duration = Duration::from_secs(60);
 
 /// Chooses anew for each operation; while the gateway's connection lasts, that costs nothing.
 pub struct AutoDriver {
@@ -14,6 +18,8 @@ pub struct AutoDriver {
     cli: Arc<CliDriver>,
     /// Who has to take the command line looks again for the gateway when the turn comes.
     line: Mutex<()>,
+    /// Why the gateway was not taken, as it was told last.
+    told: std::sync::Mutex<Option<(Instant, GatewayProblem)>>,
 }
 
 /// What is asked of a driver.
@@ -38,27 +44,52 @@ impl AutoDriver {
             gateway,
             cli: Arc::new(cli),
             line: Mutex::default(),
+            told: std::sync::Mutex::default(),
         }
     }
 
     async fn change(&self, wish: &Wish<'_>) -> Result<(), OpenClawError> {
-        if self.gateway.available().await.is_ok() {
-            match wish.of(&self.gateway).await {
-                Err(OpenClawError::Gateway(problem)) => {
-                    tracing::warn!(error = %problem, "failed to use the gateway, taking the command line: {problem}");
-                }
-                result => return result,
-            }
-            if self.is_done(wish).await? {
-                return Ok(());
-            }
+        if let Some(result) = self.by_gateway(wish).await {
+            return result;
         }
         let in_line = self.line.lock().await;
-        if self.gateway.available().await.is_ok() {
-            drop(in_line);
-            return wish.of(&self.gateway).await;
+        if self.gateway.available().await.is_err() {
+            return wish.of(self.cli.as_ref()).await;
         }
+        // All who stand in line may go to the gateway together.
+        drop(in_line);
+        if let Some(result) = self.by_gateway(wish).await {
+            return result;
+        }
+        let _in_line = self.line.lock().await;
         wish.of(self.cli.as_ref()).await
+    }
+
+    /// What came of the wish at the gateway; none where the command line has to do it.
+    async fn by_gateway(&self, wish: &Wish<'_>) -> Option<Result<(), OpenClawError>> {
+        self.gateway.available().await.ok()?;
+        match wish.of(&self.gateway).await {
+            Err(OpenClawError::Gateway(problem)) => self.tell(problem),
+            result => return Some(result),
+        }
+        match self.is_done(wish).await {
+            Ok(true) => Some(Ok(())),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    /// Tells why the command line is taken: once for all that wait for the same gateway.
+    fn tell(&self, problem: GatewayProblem) {
+        let mut told = self.told.lock().expect("no holder of this lock panics");
+        if told
+            .as_ref()
+            .is_some_and(|(at, told)| *told == problem && at.elapsed() < TOLD_FOR)
+        {
+            return;
+        }
+        tracing::warn!(error = %problem, "failed to use the gateway, taking the command line: {problem}");
+        *told = Some((Instant::now(), problem));
     }
 
     /// Whether the gateway did it before it went away. What it left half done, the caller's next step
