@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use creel_worker::openclaw::{Entry, NewAgent, OpenClaw, OpenClawError as E};
+use creel_worker::openclaw::{Entry, GatewayProblem, NewAgent, OpenClaw, OpenClawError as E};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::conformance::beside;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, write_config};
 use crate::support::{Host, PATIENCE, eventually, id};
 
 /// Whatever the gateway does, an operation ends within this: some times the limits of these tests.
@@ -273,6 +273,65 @@ async fn a_gateway_that_restarts_in_the_middle_of_a_burst_makes_each_agent_once(
     for name in &names {
         is_there(openclaw.as_ref(), &host, name).await;
     }
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let (host, _gateway) = ready().await;
+    let openclaw = host.gateway_driver();
+    host.fault(&json!({ "config.patch": {
+        "mode": "refuse", "code": "UNAVAILABLE", "message": "busy", "retry_after_ms": 700, "times": 1,
+    } }));
+    let kept = async {
+        add(openclaw.as_ref(), &host, "kept").await.expect("it is added");
+    };
+    let given_up = async {
+        tokio::select! {
+            added = add(openclaw.as_ref(), &host, "given-up") => panic!("it is too early: {added:?}"),
+            () = eventually("both were in a patch", || host.calls("config.patch") == 1) => {}
+        }
+    };
+    tokio::join!(kept, given_up);
+    is_there(openclaw.as_ref(), &host, "kept").await;
+    assert_eq!(host.config()["agents"]["entries"]["given-up"], Value::Null);
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_made_does_not_fail_the_others() {
+    let (host, _gateway) = ready().await;
+    let openclaw = host.gateway_driver();
+    // As often as a batch is tried, and then one of it by itself.
+    host.fault(&json!({ "config.get": {
+        "mode": "refuse", "code": "UNAVAILABLE", "message": "Error: not this one", "times": 16,
+    } }));
+    let names = ["one", "two", "three", "four"];
+    let added = join_all(names.map(|name| add(openclaw.as_ref(), &host, name))).await;
+    assert!(matches!(added[0], Err(E::GatewayRefused { .. })), "{added:?}");
+    assert!(added[1..].iter().all(Result::is_ok), "{added:?}");
+    for name in &names[1..] {
+        is_there(openclaw.as_ref(), &host, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_of_another_configuration_serves_nobody_and_is_not_asked() {
+    let (theirs, gateway) = ready().await;
+    let host = Host::new();
+    write_config(&host, gateway.port, &json!({}));
+    let refused = add(host.gateway_driver().as_ref(), &host, "scout").await;
+    assert!(
+        matches!(
+            refused,
+            Err(E::Gateway(GatewayProblem::OtherConfiguration { .. }))
+        ),
+        "{refused:?}"
+    );
+    let auto = host.auto_driver();
+    assert!(!auto.is_served().await);
+    add(auto.as_ref(), &host, "scout").await.expect("it is added");
+    assert_eq!(host.calls("add"), 1);
+    assert!(auto.find(&id("scout")).await.expect("an answer").is_some());
+    assert_eq!(theirs.config()["agents"]["entries"]["scout"], Value::Null);
 }
 
 #[tokio::test]
