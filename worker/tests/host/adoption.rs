@@ -130,6 +130,22 @@ async fn a_folder_that_is_another_agents_is_not_adopted() {
 }
 
 #[tokio::test]
+async fn a_folder_that_two_agents_share_is_not_adopted() {
+    let host = Host::new();
+    let folder = make_by_hand(&host, json!({ "name": "ada" }));
+    let way = host.path().join("way");
+    std::os::unix::fs::symlink(host.path().join("mine"), &way).expect("make a link");
+    write_config(
+        &host,
+        &json!({ "ada": { "workspace": folder }, "bob": { "workspace": way.join("ada") } }),
+    );
+    let failure = host.failure(&adoption()).await;
+    assert_eq!(failure.code, "workspace_shared");
+    assert!(failure.message.contains("bob"), "{}", failure.message);
+    assert!(!folder.join(".creel").exists());
+}
+
+#[tokio::test]
 async fn what_is_no_folder_of_its_own_is_not_adopted() {
     let host = Host::new();
     let folder = make_by_hand(&host, json!({ "name": "ada" }));

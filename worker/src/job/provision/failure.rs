@@ -227,6 +227,17 @@ pub(super) fn nothing_to_adopt(wish: &Wish) -> Failure {
     failure("nothing_to_adopt", message, &Retry::Never, hint)
 }
 
+pub(super) fn workspace_shared(wish: &Wish, path: &Path, other: &str) -> Failure {
+    let message = format!(
+        "the workspace of {:?}, {}, is that of OpenClaw's agent {other:?}, too",
+        wish.id.as_str(),
+        path.display()
+    );
+    let hint =
+        "give one of the two a workspace of its own in OpenClaw's configuration; then redrive the request";
+    failure("workspace_shared", message, &Retry::Never, hint)
+}
+
 pub(super) fn differs(wish: &Wish, how: &str) -> Failure {
     let message = format!(
         "OpenClaw did not keep what it was told of {:?}: {how}",

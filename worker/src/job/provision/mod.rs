@@ -8,7 +8,7 @@ mod disk;
 mod failure;
 mod validate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +20,7 @@ use tracing::warn;
 use self::course::Course;
 pub use self::course::Step;
 use self::disk::{Disk, Folders};
-use self::failure::{agent_exists, differs, nothing_to_adopt};
+use self::failure::{agent_exists, differs, nothing_to_adopt, workspace_shared};
 pub use self::validate::{Place, Wish, plan_wish};
 use crate::job::{Job, JobContext, JobError, JobRows};
 use crate::lease::Lease;
@@ -125,9 +125,22 @@ impl ProvisionJob {
         let entry = self.entry(wish).await?;
         let path = entry.and_then(|entry| entry.workspace);
         let path = path.ok_or_else(|| nothing_to_adopt(wish))?;
-        let (folder, owner) = (path.clone(), wish.owner.clone());
-        disk.run(&path, move |_| Ok(Arc::new(Workspace::adopt(&folder, &owner)?)))
-            .await
+        let listed = self.openclaw.list().await?;
+        let (folder, wish) = (path.clone(), wish.clone());
+        let adopt = move |_: &Lease| {
+            let mut others = listed.iter().filter(|other| other.id != wish.id.as_str());
+            let is_here = |other: &&Entry| {
+                other
+                    .workspace
+                    .as_ref()
+                    .is_some_and(|path| is_same(path, &folder))
+            };
+            match others.find(is_here) {
+                Some(other) => Err(workspace_shared(&wish, &folder, &other.id).into()),
+                None => Ok(Arc::new(Workspace::adopt(&folder, &wish.owner)?)),
+            }
+        };
+        disk.run(&path, adopt).await
     }
 
     /// The agent in OpenClaw's configuration. One that inherits its workspace is asked for at OpenClaw.
@@ -233,6 +246,11 @@ impl Job for ProvisionJob {
             error => error,
         })
     }
+}
+
+/// Whether two paths lead to one folder.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Makes rows of the documents that are on the disk. What no row can hold is no reason to fail.
