@@ -32,6 +32,9 @@ const PROBE_WHILE_READY: Duration = Duration::from_secs(10);
 /// Somebody else's, or a configuration that a person is to change.
 const LOOK_ELSE: Duration = Duration::from_secs(2);
 
+/// What the command line of a gateway has, before and after it gives itself the title `openclaw-gateway`.
+const GATEWAY_WORD: &str = "gateway";
+
 /// How long changes of the configuration wait for a gateway that starts: a start takes 8 to 26 s.
 const CHANGES_WAIT: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,8 @@ pub(super) struct Keeper {
     alone: Option<(Instant, Turn)>,
     /// Where in its log what it says since its start begins.
     log_begin: u64,
+    /// Its log cannot be rotated, as on a full disk, and that was told.
+    log_is_stuck: bool,
     reason: Option<String>,
 }
 
@@ -81,6 +86,7 @@ impl Keeper {
             probed: None,
             alone: None,
             log_begin: 0,
+            log_is_stuck: false,
             reason: None,
         }
     }
@@ -158,7 +164,7 @@ impl Keeper {
     }
 
     async fn find_ours(&mut self) -> Ours {
-        self.ours = RunningService::find(&self.command.mark).await;
+        self.ours = RunningService::find(&self.command.mark, GATEWAY_WORD).await;
         match &self.ours {
             Some(ours) => {
                 tracing::info!(
@@ -201,10 +207,13 @@ impl Keeper {
         matches!(looked, Ok(Ok(true)))
     }
 
-    async fn rotate_log(&self) {
+    async fn rotate_log(&mut self) {
         let path = self.command.log.clone();
         let rotated = tokio::task::spawn_blocking(move || log::rotate_once(&path)).await;
-        if let Ok(Err(error)) = rotated {
+        let was_stuck = std::mem::replace(&mut self.log_is_stuck, matches!(rotated, Ok(Err(_))));
+        if let Ok(Err(error)) = rotated
+            && !was_stuck
+        {
             tracing::warn!(%error, "failed to rotate the gateway's log: {error}");
         }
     }

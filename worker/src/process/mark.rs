@@ -95,9 +95,14 @@ pub(super) async fn reap_service(mark: &ServiceMark) -> usize {
     reap(move |value| value == mark.0.as_bytes()).await
 }
 
-/// The process that was started as this service: the oldest that leads its own group.
-pub(super) fn find_leader(mark: &ServiceMark) -> Option<u32> {
+/// The process that was started as this service: the oldest that leads its own group and has this word in its
+/// command line. What an earlier one left behind has the same mark, and may lead a group of its own, too.
+pub(super) fn find_leader(mark: &ServiceMark, word: &str) -> Option<u32> {
     let system = processes_with_environ(ProcessesToUpdate::All)?;
+    let is_it = |process: &Process| {
+        let mut words = process.cmd().iter();
+        words.any(|said| said.to_string_lossy().contains(word))
+    };
     let leads = |pid: u32| {
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
         Some(getpgid(Some(pid)).ok()? == pid)
@@ -105,7 +110,7 @@ pub(super) fn find_leader(mark: &ServiceMark) -> Option<u32> {
     system
         .processes()
         .values()
-        .filter(|process| carries(process, |value| value == mark.0.as_bytes()))
+        .filter(|process| carries(process, |value| value == mark.0.as_bytes()) && is_it(process))
         .map(|process| (process.start_time(), process.pid().as_u32()))
         .filter(|&(_, pid)| leads(pid) == Some(true))
         .min()
@@ -179,6 +184,7 @@ fn processes_with_environ(which: ProcessesToUpdate<'_>) -> Option<System> {
         .ok()?;
     let environ = ProcessRefreshKind::nothing()
         .with_environ(UpdateKind::Always)
+        .with_cmd(UpdateKind::Always)
         .without_tasks();
     system.refresh_processes_specifics(which, true, environ);
     Some(system)

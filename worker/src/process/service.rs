@@ -91,10 +91,10 @@ impl Service {
 }
 
 impl RunningService {
-    /// Finds what an earlier worker started.
-    pub(crate) async fn find(mark: &ServiceMark) -> Option<Self> {
+    /// Finds what an earlier worker started; its command line has this word.
+    pub(crate) async fn find(mark: &ServiceMark, word: &'static str) -> Option<Self> {
         let wanted = mark.clone();
-        let found = tokio::task::spawn_blocking(move || mark::find_leader(&wanted));
+        let found = tokio::task::spawn_blocking(move || mark::find_leader(&wanted, word));
         Some(Self {
             mark: mark.clone(),
             pid: found.await.ok().flatten()?,
@@ -167,5 +167,30 @@ impl Mark {
     /// The mark of what every worker of this data directory keeps running under this name.
     pub(crate) fn of_service(&self, name: &str) -> ServiceMark {
         ServiceMark::new(self, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_service_left_behind_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let service = Service {
+            program: PathBuf::from("sleep"),
+            args: vec!["600".into()],
+            env: Vec::new(),
+            log: folder.path().join("log"),
+            mark: Mark::new(folder.path(), Uuid::new_v4()).of_service("test"),
+        };
+        let running = service.start().await.expect("it starts");
+        let found = RunningService::find(&service.mark, "sleep").await;
+        assert_eq!(found.map(|found| found.pid()), Some(running.pid()));
+        assert!(RunningService::find(&service.mark, "gateway").await.is_none());
+        running.kill().await;
+        assert!(RunningService::find(&service.mark, "sleep").await.is_none());
     }
 }
