@@ -34,7 +34,7 @@ pub(super) fn told(news: News, config: &ConfigWatch, log: &Path) -> Told {
             tracing::warn!("the gateway failed: {why}; it is started again in {pause} s; its log is {shown}");
             Told {
                 kind: HostEventKind::GatewayFailed,
-                payload: json!({ "reason": why, "log": log }),
+                payload: json!({ "reason": why, "log": shown.to_string() }),
                 reason: Some(format!("{why}; its log on the host is {shown}")),
             }
         }
@@ -47,7 +47,7 @@ pub(super) fn told(news: News, config: &ConfigWatch, log: &Path) -> Told {
             );
             Told {
                 kind: HostEventKind::GatewayGivenUp,
-                payload: json!({ "reason": why, "log": log, "failures": count }),
+                payload: json!({ "reason": why, "log": shown.to_string(), "failures": count }),
                 reason: Some(format!(
                     "{why}; given up after {count} failures. See {shown} on the host, then change openclaw.json or \
                      restart the worker"

@@ -102,6 +102,8 @@ pub(super) struct Life {
     failures: VecDeque<Duration>,
     /// The configuration with which it was given up.
     given_up_with: u64,
+    /// How often in a row somebody else was in the way.
+    waits: usize,
 }
 
 impl Life {
@@ -112,6 +114,7 @@ impl Life {
             until: Duration::ZERO,
             failures: VecDeque::new(),
             given_up_with: 0,
+            waits: 0,
         }
     }
 }
@@ -165,6 +168,11 @@ pub(super) const EXIT_CONFIG: i32 = 78;
 impl Failed {
     fn is_by_configuration(self) -> bool {
         self == Self::Exit(EXIT_CONFIG)
+    }
+
+    /// Whether it goes away when somebody else ends, which is waited for as long as it takes.
+    fn is_by_somebody_else(self) -> bool {
+        matches!(self, Self::Busy | Self::PortTaken)
     }
 
     /// How often it counts: what only a person can mend is given up sooner.
@@ -241,6 +249,7 @@ pub(super) fn plan_pass(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
         }
         (Ours::Running, Answer::Ready, _) => {
             let news = (life.state == S::Starting).then_some(News::Started);
+            next.life.waits = 0;
             next.enter(S::Ready, Duration::ZERO).and(Act::Wait, news)
         }
         (Ours::Running, _, S::Ready) => next.enter(S::Starting, limits.restart).wait(),
@@ -299,7 +308,20 @@ impl Next<'_> {
         }
     }
 
+    /// Somebody else is in the way: that is told once, and looked at more and more rarely.
+    fn waits_for_somebody(mut self, how: Failed) -> Plan {
+        self.life.waits += 1;
+        let waits = self.life.waits;
+        let pause = self.limits.pause(waits).max(self.limits.config_pause);
+        let next = self.enter(GatewayState::BackingOff, pause);
+        next.and(Act::Wait, (waits == 1).then_some(News::Failed(how, pause)))
+    }
+
     fn failed(mut self, how: Failed) -> Plan {
+        if how.is_by_somebody_else() {
+            return self.waits_for_somebody(how);
+        }
+        self.life.waits = 0;
         let (now, limits) = (self.seen.now, self.limits);
         let failures = &mut self.life.failures;
         failures.retain(|at| now.saturating_sub(*at) < limits.window);
@@ -317,7 +339,7 @@ impl Next<'_> {
         }
         let pause = limits.pause(count);
         let pause = match how {
-            Failed::Exit(EXIT_CONFIG) | Failed::PortTaken => pause.max(limits.config_pause),
+            Failed::Exit(EXIT_CONFIG) => pause.max(limits.config_pause),
             _ => pause,
         };
         let next = self.enter(GatewayState::BackingOff, pause);
@@ -517,5 +539,27 @@ mod tests {
         assert_eq!((state, act), (GatewayState::BackingOff, Act::Wait));
         assert!(matches!(news, Some(News::Failed(Failed::PortTaken, _))));
         assert_eq!(story.pass(60, Ours::None, Answer::Silent).1, Act::Start);
+    }
+
+    #[test]
+    fn somebody_else_in_the_way_is_waited_for_and_told_once() {
+        for (ours, answer) in [
+            (Ours::Failed(Failed::Busy), Answer::Silent),
+            (Ours::None, Answer::Stranger),
+        ] {
+            let mut story = Story::new();
+            let (state, act, news) = story.pass(0, ours, answer);
+            assert_eq!((state, act), (GatewayState::BackingOff, Act::Wait));
+            assert!(matches!(news, Some(News::Failed(_, pause)) if pause >= LIMITS.config_pause));
+            for _ in 0..50 {
+                let seen = story.pass(LIMITS.last_pause.as_secs(), ours, answer);
+                assert_eq!(seen, (GatewayState::BackingOff, Act::Wait, None));
+            }
+            let (_, act, _) = story.pass(LIMITS.last_pause.as_secs(), Ours::None, Answer::Silent);
+            assert_eq!(act, Act::Start);
+            story.pass(8, Ours::Running, Answer::Ready);
+            let (_, _, news) = story.pass(1, Ours::Failed(Failed::Busy), Answer::Silent);
+            assert!(news.is_some(), "it is news again");
+        }
     }
 }
