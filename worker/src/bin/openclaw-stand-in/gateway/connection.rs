@@ -68,6 +68,9 @@ pub(super) async fn serve(gateway: Arc<Gateway>, mut socket: Socket, stop: Cance
         tokio::select! {
             () = stop.cancelled() => {
                 // Who hears it does, and who does not is told by the close.
+                while let Ok(Out::Frame(answer)) = outs.try_recv() {
+                    let _unheard = socket.send(answer).await;
+                }
                 let _unheard = socket.send(event("shutdown", json!({ "reason": "gateway stopping" }))).await;
                 close(socket, CLOSE_RESTART, "service restart".to_owned()).await;
                 return;
@@ -268,6 +271,7 @@ async fn call(
         return;
     }
     send(&out, Out::Frame(answer(&id, done.as_ref())));
+    gateway.answered();
 }
 
 /// Another agent than the one that is asked for: of a patch, in place of its first.

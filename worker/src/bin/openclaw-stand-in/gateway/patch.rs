@@ -141,7 +141,7 @@ pub(super) fn patch(gateway: &Gateway, params: &Value) -> Result<Value, Refusal>
     })?;
     if risen {
         // It has lost its way: it does not know what it had forgotten on purpose.
-        gateway.restart(RECOVERY_MS);
+        gateway.restart_after_answer(RECOVERY_MS);
         return Err(Refusal::new(
             "UNAVAILABLE",
             "config.patch persisted and updated the active Gateway, but a recovery restart is required; wait \

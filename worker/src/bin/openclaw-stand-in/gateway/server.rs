@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
@@ -36,6 +36,8 @@ pub(super) struct Gateway {
     is_up: AtomicBool,
     since: Instant,
     restarts: mpsc::UnboundedSender<u64>,
+    /// 0: none.
+    recovery_ms: AtomicU64,
 }
 
 impl Gateway {
@@ -45,6 +47,19 @@ impl Gateway {
 
     pub(super) fn uptime_ms(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Finds a restart necessary, which comes when the answer is given.
+    pub(super) fn restart_after_answer(&self, away_ms: u64) {
+        self.recovery_ms.store(away_ms, Ordering::Release);
+    }
+
+    /// An answer was given.
+    pub(super) fn answered(&self) {
+        match self.recovery_ms.swap(0, Ordering::AcqRel) {
+            0 => {}
+            away_ms => self.restart(away_ms),
+        }
     }
 
     /// Ends all connections, and listens again after a while.
@@ -70,6 +85,7 @@ pub(super) async fn serve(state: State, settings: Settings, fault: Option<StartF
         is_up: AtomicBool::new(false),
         since: Instant::now(),
         restarts,
+        recovery_ms: AtomicU64::new(0),
     });
     say("loading configuration…");
     match fault {
