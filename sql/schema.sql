@@ -436,9 +436,10 @@ begin
   end if;
   docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
   if cardinality(creel.ids_with_row(leased.item_ids, docs)) < taken then
-    -- Somebody is deleting these: their lease is undone.
+    -- Somebody is deleting these: their lease is undone. For a second they are not in the way of the others.
     update creel.lanes l
-    set token = null, session_id = null, expires_at = null, attempts = l.attempts - 1
+    set token = null, session_id = null, expires_at = null, attempts = l.attempts - 1,
+        not_before = now() + interval '1 second'
     where l.id = any (array(
       select n.lane_id from unnest(leased.lane_ids, docs) as n (lane_id, doc) where n.doc is null));
   end if;
@@ -2585,6 +2586,12 @@ begin
   end if;
   if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
     select c.items, c.taken into claimed, taken from creel.claim_some(host, projects, session, most, woken, lease) c;
+    if coalesce(cardinality(claimed), 0) < taken then
+      select c.items into more
+      from creel.claim_some(host, projects, session, most - coalesce(cardinality(claimed), 0), woken, lease) c;
+      claimed := claimed || more;
+      taken := coalesce(cardinality(claimed), 0);
+    end if;
     if taken < most and creel.place(host, projects, most - taken) > 0 then
       select c.items into more from creel.claim_some(host, projects, session, most - taken, woken, lease) c;
       claimed := claimed || more;

@@ -1,9 +1,9 @@
 //! What somebody who means harm, or is merely slow, cannot do to others.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, token};
 
 #[tokio::test]
 async fn chosen_ids_of_one_project_do_not_stop_the_claims_of_another() {
@@ -392,4 +392,37 @@ async fn an_agent_is_not_moved_by_work_that_was_written_while_it_was_placed() {
     assert_eq!(places.len(), 1, "both lanes are where the agent is");
     assert_eq!(places[0].get::<_, Option<Uuid>>(0), Some(first.host));
     assert_eq!(held.len(), 2, "and both items were claimed there");
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_keeps_locked_is_not_in_the_way_of_the_others() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let locked = f.request("agent:locked:main").await;
+    f.request("agent:free:main").await;
+    // Placed, so that the host finds both among its own.
+    let held: Vec<Uuid> = host.claim(2).await.iter().map(token).collect();
+    assert_eq!(host.release(&held, false).await, 2);
+    let person = f.test.postgres().await.expect("connect");
+    person.batch_execute("begin").await.expect("begin");
+    person
+        .execute(
+            "select from agent_provision_requests where id = $1 for update",
+            &[&locked],
+        )
+        .await
+        .expect("lock the row");
+    let items = host.claim(1).await;
+    assert_eq!(items.len(), 1, "{items:?}");
+    assert_eq!(items[0]["row"]["agent_key"], json!("agent:free:main"));
+    assert_eq!(
+        host.finish(token(&items[0]), "done").await["applied"],
+        json!(true)
+    );
+    assert_eq!(host.claim(1).await, Vec::<Value>::new());
+    person.batch_execute("commit").await.expect("commit");
+    f.pass(1).await;
+    let items = host.claim(1).await;
+    assert_eq!(items[0]["row"]["id"], json!(locked));
+    assert_eq!(items[0]["attempt"], json!(1), "it cost no attempt");
 }
