@@ -159,7 +159,10 @@ async fn real_openclaw_gateway_is_killed_in_the_middle_of_a_batch() {
     let mut gateway = Gateway::ready(&station, Path::new(&program)).await;
     // On a busy machine the gateway takes minutes to start, and the command line waits for it in vain: the next
     // attempt succeeds.
-    let mut setup = station.setup().allow(NO_GATEWAY).allow("failed agent_provision_requests");
+    let mut setup = station
+        .setup()
+        .allow(NO_GATEWAY)
+        .allow("failed agent_provision_requests");
     setup.openclaw = program;
     let _worker = station.started_with(&setup).await;
     let ids = write_batch(&stage).await;
