@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The gateway takes 30 patches in a minute of one client. What is spent at once is half of it, so that
-/// afterwards there is one every few seconds, and never none for the rest of the minute.
-const AT_ONCE: usize = 15;
-/// The time in which one more may be sent: 15 a minute.
-const REFILL: Duration = Duration::from_secs(4);
+/// The gateway takes so many patches in a minute of one client.
+const LIMIT: usize = 30;
+/// Its minute, and a second for the way there.
+const WINDOW: Duration = Duration::from_secs(61);
+/// As many are sent as they come: single agents one after the other, and a burst behind them.
+const UNPACED: usize = 26;
+/// The last ones of a minute keep this distance, so that there is not none at all for the rest of it.
+const PACE: Duration = Duration::from_secs(8);
 
-/// A bucket of tokens for patches.
+/// When patches were sent, in the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Budget(Mutex<VecDeque<Instant>>);
 
@@ -27,18 +30,22 @@ impl Budget {
         }
     }
 
-    /// Counts a patch, or says when to ask again. Each patch occupies its token until it is refilled, one
-    /// after the other.
+    /// Counts a patch, or says when to ask again.
     fn try_spend(&self, now: Instant) -> Option<Instant> {
-        let mut refills = self.0.lock().expect("no holder of this lock panics");
-        while refills.front().is_some_and(|&at| at <= now) {
-            refills.pop_front();
+        let mut sent = self.0.lock().expect("no holder of this lock panics");
+        while sent.front().is_some_and(|&at| at + WINDOW <= now) {
+            sent.pop_front();
         }
-        if refills.len() >= AT_ONCE {
-            return refills.front().copied();
+        let leaves = sent.front().map(|&first| first + WINDOW);
+        let next = sent.back().map(|&last| last + PACE).filter(|&at| at > now);
+        if sent.len() >= LIMIT {
+            return leaves;
         }
-        let after = refills.back().copied().unwrap_or(now).max(now);
-        refills.push_back(after + REFILL);
+        if sent.len() >= UNPACED && next.is_some() {
+            // Whichever comes first: there is room again, or its turn.
+            return next.min(leaves);
+        }
+        sent.push_back(now);
         None
     }
 }
