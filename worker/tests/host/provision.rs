@@ -11,6 +11,7 @@ use creel_worker::job::{JobError, JobRows, MemoryRows};
 use creel_worker::openclaw::NewAgent;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::support::{Host, PATIENCE, eventually, id, lease, make_pipe, read, row};
@@ -136,12 +137,14 @@ async fn names_reach_openclaw_to_the_letter() {
 struct StopsAt<'a> {
     rows: &'a MemoryRows,
     step: Step,
+    stopped: Notify,
 }
 
 #[async_trait]
 impl JobRows for StopsAt<'_> {
     async fn progress(&self, result: Value) -> anyhow::Result<bool> {
         if result["step"] == self.step.as_str() {
+            self.stopped.notify_one();
             std::future::pending::<()>().await;
         }
         self.rows.progress(result).await
@@ -160,13 +163,16 @@ impl JobRows for StopsAt<'_> {
 async fn a_worker_that_stops_after_any_step_leaves_what_the_next_one_completes() {
     for &step in &Step::ALL[1..] {
         let (host, rows) = (Host::new(), no_rows());
-        let stops = StopsAt { rows: &rows, step };
-        let (wanted, held) = (row(json!({})), lease());
-        let stopped = tokio::select! {
-            result = host.provision_with(&wanted, &stops, &held) => panic!("it did not stop: {result:?}"),
-            () = eventually("the step before is done", || rows.shown().len() + 1 == position(step)) => true,
+        let stops = StopsAt {
+            rows: &rows,
+            step,
+            stopped: Notify::new(),
         };
-        assert!(stopped);
+        let (wanted, held) = (row(json!({})), lease());
+        tokio::select! {
+            result = host.provision_with(&wanted, &stops, &held) => panic!("it did not stop: {result:?}"),
+            () = stops.stopped.notified() => {}
+        }
         let result = host
             .provision(&wanted, &rows)
             .await
