@@ -49,7 +49,7 @@ struct Rates {
 
 /// Measures.
 pub async fn measure(stage: &Stage, host: &Host, effort: Effort) -> Result<Vec<Figure>> {
-    let item_count = effort.pick(10_000, 20_000);
+    let item_count = effort.pick(5_000, 20_000);
     let graphile = Graphile::set_up(stage).await?;
     let mut rates = Rates::default();
     for _ in 0..ROUNDS {

@@ -66,11 +66,11 @@ async fn measure_with(
     say(&format!("  {BURST_COUNT} rows: {burst:.1} s"));
     worker.stop().await?;
 
-    let polled_count = effort.pick(3, 7);
+    let polled_count = effort.pick(1, 7);
     let polled = measure_polling(stage, openclaw, polled_count).await?;
     let polled = median(&polled);
     say(&format!("  the polling way: p50 {polled:.1} s"));
-    let added_count = effort.pick(2, 5);
+    let added_count = effort.pick(1, 5);
     let mut added = Vec::new();
     for n in 0..added_count {
         added.push(openclaw.add(&format!("added-{n}")).await?.as_secs_f64());
