@@ -22,7 +22,7 @@ const CAPACITY: u32 = 5_000;
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Args {
-    /// Less of everything: done within five minutes
+    /// Less of everything: done in some five minutes
     #[arg(long)]
     quick: bool,
     /// One line of JSON a figure instead of the table
