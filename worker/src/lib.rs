@@ -1,10 +1,10 @@
 //! The daemon on a host.
 
+pub mod backend;
 mod claim;
 pub mod config;
 mod crew;
 mod daemon;
-mod db;
 pub mod exit;
 mod finish;
 mod gateway_service;
@@ -25,6 +25,7 @@ mod runtime;
 pub mod shutdown;
 mod stop;
 mod tick;
+mod transport;
 mod wake;
 pub mod workspace;
 

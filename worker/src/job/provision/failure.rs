@@ -23,13 +23,25 @@ impl From<Failure> for JobError {
 
 impl From<OpenClawError> for JobError {
     fn from(error: OpenClawError) -> Self {
-        Self::Failed(openclaw_failure(&error))
+        Self::Failed(Failure::from(&error))
     }
 }
 
 impl From<WorkspaceError> for JobError {
     fn from(error: WorkspaceError) -> Self {
-        Self::Failed(workspace_failure(&error))
+        Self::Failed(Failure::from(&error))
+    }
+}
+
+impl From<&OpenClawError> for Failure {
+    fn from(error: &OpenClawError) -> Self {
+        openclaw_failure(error)
+    }
+}
+
+impl From<&WorkspaceError> for Failure {
+    fn from(error: &WorkspaceError) -> Self {
+        workspace_failure(error)
     }
 }
 
@@ -55,7 +67,7 @@ fn failure(code: &'static str, message: String, retry: &Retry, hint: impl Into<S
 }
 
 /// An error with its causes.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn told(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

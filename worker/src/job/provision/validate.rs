@@ -75,12 +75,12 @@ pub fn plan_wish(item: &Item) -> Result<Wish, Failure> {
     let agent: AgentRow = serde_json::from_value(item.agent.clone()).map_err(|_| malformed("agent"))?;
     let id = plan_id(&request, &agent)?;
     let first = |texts: [Option<String>; 2]| texts.into_iter().flatten().find_map(|text| trimmed(&text));
-    let name = first([request.display_name, agent.name]).unwrap_or_else(|| id.to_string());
-    let role = first([request.role_short, agent.role]).unwrap_or_default();
-    let emoji = first([request.emoji, agent.emoji]).unwrap_or_default();
-    check_name(&name)?;
-    check_emoji(&emoji)?;
-    let role = checked_role(&role)?;
+    let persona = checked_persona(
+        first([request.display_name, agent.name]).as_deref(),
+        first([request.role_short, agent.role]).as_deref(),
+        first([request.emoji, agent.emoji]).as_deref(),
+        id.as_str(),
+    )?;
     let place = match agent.workspace_path {
         _ if request.adopt => Place::Adopted,
         Some(path) => Place::Known(path.into()),
@@ -93,9 +93,24 @@ pub fn plan_wish(item: &Item) -> Result<Wish, Failure> {
             project_id: agent.project_id,
             agent_key: agent.agent_key,
         },
-        persona: Persona { name, role, emoji },
+        persona,
         place,
     })
+}
+
+/// Who an agent is, as far as it was said; `otherwise` is its name if none was given.
+pub(crate) fn checked_persona(
+    name: Option<&str>,
+    role: Option<&str>,
+    emoji: Option<&str>,
+    otherwise: &str,
+) -> Result<Persona, Failure> {
+    let name = name.and_then(trimmed).unwrap_or_else(|| otherwise.to_owned());
+    let emoji = emoji.and_then(trimmed).unwrap_or_default();
+    check_name(&name)?;
+    check_emoji(&emoji)?;
+    let role = checked_role(&role.and_then(trimmed).unwrap_or_default())?;
+    Ok(Persona { name, role, emoji })
 }
 
 /// The id that the database chose; if it chose none, the reason is in the id that was wished for.
