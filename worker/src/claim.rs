@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::crew::Crew;
-use crate::db::{CALL_LIMIT, CallError, Link, retry_delays};
 use crate::exit::Fatal;
 use crate::jitter::jittered;
 use crate::shutdown::Shutdown;
+use crate::transport::{CALL_LIMIT, CallError, Link, retry_delays};
 use crate::wake::Wake;
 
 /// Each tick asks whether there is work, and a notification comes sooner: this is for the time in

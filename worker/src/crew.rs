@@ -14,12 +14,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::db::Link;
 use crate::finish::{Finisher, Recorded};
 use crate::held::Held;
 use crate::job::{Failure, Job, JobContext, JobError};
 use crate::lease::Lease;
 use crate::rows::HeldRows;
+use crate::transport::Link;
 use crate::wake::Wake;
 
 /// A job that lost its lease has this long to end what it started; then its task is dropped. Longer than

@@ -10,7 +10,6 @@ use tokio::task::{JoinError, JoinSet};
 use crate::claim::Claimer;
 use crate::config::WorkerConfig;
 use crate::crew::Crew;
-use crate::db::{CALL_LIMIT, Connector, Link, LinkKeeper, Spares, retry_delays};
 use crate::exit::{Fatal, Stopped};
 use crate::finish::{Finisher, Writer};
 use crate::health::Health;
@@ -23,6 +22,7 @@ use crate::runtime::{RuntimeSources, RuntimeWatch};
 use crate::shutdown::Shutdown;
 use crate::stop::StopLimits;
 use crate::tick::Ticker;
+use crate::transport::{CALL_LIMIT, Connector, Link, LinkKeeper, Spares, retry_delays};
 use crate::wake::Wake;
 
 /// The loops beside the claim; each runs until the end, and whichever ends before ends the worker.

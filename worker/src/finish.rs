@@ -10,8 +10,8 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::db::{CALL_LIMIT, CallError, Link, Spares, retry_delays};
 use crate::lease::Lease;
+use crate::transport::{CALL_LIMIT, CallError, Link, Spares, retry_delays};
 
 /// Results that are written one by one are under way together, so that none waits for another's way to the
 /// database and back.

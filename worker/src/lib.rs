@@ -26,6 +26,7 @@ pub mod shutdown;
 mod stop;
 mod tick;
 mod transport;
+mod transport;
 mod wake;
 pub mod workspace;
 

@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::db::{CALL_LIMIT, Link, retry_delays};
 use crate::job::JobRows;
 use crate::lease::Lease;
+use crate::transport::{CALL_LIMIT, Link, retry_delays};
 
 /// The rows of one held item. A cut connection is waited out for as long as the lease lasts: each of
 /// these calls has the same effect when it is carried out twice.

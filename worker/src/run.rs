@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use crate::config::{KeepGateway, OpenClawDriver, WorkerConfig};
 use crate::daemon::Daemon;
-use crate::db::Connector;
 use crate::exit::{Fatal, Stopped};
 use crate::gateway_service::{GatewayService, GatewaySettings, GatewayView};
 use crate::host_events::HostEvents;
@@ -20,6 +19,7 @@ use crate::lock::HostLock;
 use crate::openclaw::{self, AutoDriver, Broker, CliDriver, CliLimits, CliSettings, GatewayDriver, OpenClaw};
 use crate::process::{Mark, Runner};
 use crate::shutdown::Shutdown;
+use crate::transport::Connector;
 
 /// What a worker works with.
 pub(crate) struct Kit {

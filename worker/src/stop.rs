@@ -8,9 +8,9 @@ use uuid::Uuid;
 
 use crate::claim::give_back;
 use crate::daemon::Daemon;
-use crate::db::CALL_LIMIT;
 use crate::exit::{Fatal, Stopped};
 use crate::process::{Mark, reap_marked};
+use crate::transport::CALL_LIMIT;
 
 /// How long each step of an end may take.
 pub(crate) struct StopLimits {

@@ -11,7 +11,6 @@ use creel_core::telemetry::{RECONNECTED, TICK_FAILED, TICK_SECONDS};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::db::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
 use crate::exit::Fatal;
 use crate::health::Health;
 use crate::held::Held;
@@ -20,6 +19,7 @@ use crate::host_events::HostEvents;
 use crate::http;
 use crate::jitter::jittered;
 use crate::runtime::RuntimeNews;
+use crate::transport::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
 use crate::wake::Wake;
 
 /// Something that becomes claimable is looked for no more often than this, whatever the database
