@@ -26,7 +26,6 @@ pub mod shutdown;
 mod stop;
 mod tick;
 mod transport;
-mod transport;
 mod wake;
 pub mod workspace;
 
