@@ -1,4 +1,4 @@
-//! `creel host`.
+//! `creel host enroll`: a trusted host, with a login role of its own.
 
 use std::path::{Path, PathBuf};
 
@@ -8,37 +8,14 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use super::project::text;
-use super::request::age;
-use crate::connection::ConnectionArgs;
-use crate::data_api::DataApi;
 use crate::database::DatabaseArgs;
 use crate::env_file::{self, NewPrivateFile};
 use crate::error::{CliError, ErrorKind};
 use crate::output::{Output, printable};
 
-/// What can be done with hosts.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum HostCommand {
-    /// Make a trusted host: a row, and a login role of the database for its worker.
-    Enroll(EnrollArgs),
-    /// List the hosts that you own or that serve a project of yours.
-    List {
-        #[command(flatten)]
-        connection: ConnectionArgs,
-    },
-    /// End a host's login at once.
-    Revoke {
-        /// Id of the host.
-        id: Uuid,
-        #[command(flatten)]
-        database: DatabaseArgs,
-    },
-}
-
 /// What `creel host enroll` takes.
 #[derive(Debug, clap::Args)]
-pub(crate) struct EnrollArgs {
+pub(super) struct EnrollArgs {
     /// Project that the host may serve; may be given more than once.
     #[arg(long = "project", required = true, value_name = "ID")]
     projects: Vec<String>,
@@ -94,22 +71,14 @@ pub(crate) struct Enrolled {
     pub(crate) password: Secret,
 }
 
-const FIND_OWNER: &str = include_str!("../../../sql/queries/find_host_owner.sql");
-const FIND_MISSING_PROJECTS: &str = include_str!("../../../sql/queries/find_missing_projects.sql");
+const FIND_OWNER: &str = include_str!("../../../../sql/queries/find_host_owner.sql");
+const FIND_MISSING_PROJECTS: &str = include_str!("../../../../sql/queries/find_missing_projects.sql");
 
 /// Bytes of a password: more than anybody can try.
 const PASSWORD_BYTES: usize = 24;
 
-/// Runs the command.
-pub(super) async fn run(command: HostCommand, out: Output) -> anyhow::Result<()> {
-    match command {
-        HostCommand::Enroll(args) => enroll_command(args, out).await,
-        HostCommand::List { connection } => list(&DataApi::open(&connection).await?, out).await,
-        HostCommand::Revoke { id, database } => revoke(&database.connect().await?, id, out).await,
-    }
-}
-
-async fn enroll_command(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
+/// Makes a host and hands over its login.
+pub(super) async fn run(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
     let admin_url = args.database.require_url()?;
     // Nothing that can be known before may fail when the host is there.
     host_url(&admin_url, "creel_host", &Secret::new("password"))?;
@@ -309,71 +278,6 @@ fn host_url(admin_url: &Secret, role: &str, password: &Secret) -> anyhow::Result
     url.set_username(&user).map_err(|()| wrong())?;
     url.set_password(Some(password.expose())).map_err(|()| wrong())?;
     Ok(Secret::new(String::from(url)))
-}
-
-async fn list(api: &DataApi, out: Output) -> anyhow::Result<()> {
-    let columns = "id,name,platform,capacity,status,worker_version,openclaw_version,\
-                   heartbeat:host_heartbeats(last_seen_at,cpu_percent,ram_mb),projects:project_hosts(project_id)";
-    let hosts = api
-        .rows(api.from("hosts").select(columns).order("name,id"))
-        .await?;
-    let shown = api
-        .rows(api.from("host_status").select("id,shown_status"))
-        .await?;
-    let rows: Vec<Value> = hosts
-        .into_iter()
-        .map(|mut host| {
-            let status = shown.iter().find(|row| row["id"] == host["id"]);
-            host["shown_status"] = status.map_or(Value::Null, |row| row["shown_status"].clone());
-            host
-        })
-        .collect();
-    let cells = rows
-        .iter()
-        .map(|row| {
-            let projects = row["projects"].as_array().into_iter().flatten();
-            let projects: Vec<_> = projects.map(|project| text(project, "project_id")).collect();
-            vec![
-                text(row, "name"),
-                text(row, "shown_status"),
-                age(&row["heartbeat"]["last_seen_at"]),
-                projects.join(", "),
-                text(row, "openclaw_version"),
-                text(row, "id"),
-            ]
-        })
-        .collect();
-    let headers = ["HOST", "STATUS", "SEEN", "PROJECTS", "OPENCLAW", "ID"];
-    out.rows(
-        "hosts",
-        &json!(rows),
-        &headers,
-        cells,
-        "No host serves your projects. Make one: creel host enroll --project <id>",
-    );
-    Ok(())
-}
-
-async fn revoke(client: &Client, id: Uuid, out: Output) -> anyhow::Result<()> {
-    let known = client
-        .query_opt("select name from public.hosts where id = $1", &[&id])
-        .await
-        .context("find the host")?;
-    let Some(row) = known else {
-        return Err(
-            CliError::new(ErrorKind::NotFound, format!("there is no host {id}"))
-                .hint("creel host list shows them")
-                .into(),
-        );
-    };
-    client
-        .execute("select creel.revoke_host($1)", &[&id])
-        .await
-        .context("revoke the host")?;
-    let name: String = row.get(0);
-    out.value(&json!({ "ok": true, "host_id": id, "name": name }));
-    out.line(format!("The login of {name} ({id}) has ended."));
-    Ok(())
 }
 
 #[cfg(test)]
