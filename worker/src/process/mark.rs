@@ -48,6 +48,12 @@ impl Mark {
         format!("{self}.{run}")
     }
 
+    /// The name of the service of this worker that a mark stands for, if it is one's.
+    pub(super) fn service_name(&self, value: &[u8]) -> Option<String> {
+        let name = value.strip_prefix(format!("{}.{SERVICE}.", self.host).as_bytes())?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
     fn is_of_earlier_session(&self, value: &[u8]) -> bool {
         let begins = |beginning: String| value.starts_with(beginning.as_bytes());
         begins(format!("{}.", self.host))
@@ -195,6 +201,11 @@ fn processes_with_environ(which: ProcessesToUpdate<'_>) -> Option<System> {
 fn carries(process: &Process, matches: impl Fn(&[u8]) -> bool) -> bool {
     let environ = process.environ().iter();
     environ.filter_map(|entry| value_of_mark(entry)).any(matches)
+}
+
+/// The mark of a process, whoever's it is.
+pub(super) fn mark_of(process: &Process) -> Option<&[u8]> {
+    process.environ().iter().find_map(|entry| value_of_mark(entry))
 }
 
 fn value_of_mark(entry: &OsStr) -> Option<&[u8]> {

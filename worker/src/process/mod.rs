@@ -11,6 +11,7 @@ mod mark;
 mod run;
 mod runner;
 mod service;
+mod table;
 
 pub use error::ProcessError;
 pub(crate) use mark::ServiceMark;
@@ -18,3 +19,4 @@ pub use mark::{MARK_VARIABLE, Mark, reap_marked};
 pub use run::{Finished, Run};
 pub use runner::Runner;
 pub(crate) use service::{Ended, RunningService, Service};
+pub use table::{ProcessId, ProcessTable, SeenProcess, kill_processes};
