@@ -34,6 +34,7 @@ pub mod workspace;
 pub use config::{KeepGateway, OpenClawDriver, WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
 pub use gateway_service::GatewayState;
+pub use lock::running_worker;
 pub use host_key::{HostKey, HostKeyError};
 pub use run::{run, run_with};
 pub use shutdown::Shutdown;
