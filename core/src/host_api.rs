@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::status::{DocType, HostEventKind, Outcome, RequestStatus, WokenBy};
+use crate::status::{
+    AgentStatus, Backend, DesiredState, DocType, HostEventKind, Outcome, RequestStatus, WokenBy,
+};
 
 /// The version of these functions. The database answers an unknown one with SQLSTATE [`UPGRADE_NEEDED`].
 pub const API: u32 = 1;
@@ -68,8 +70,75 @@ pub struct TickRequest {
     pub tokens: Vec<Uuid>,
     /// Usage of agents: `{agent_id, cpu_percent, ram_mb, disk_mb, uptime_secs}` each.
     pub metrics: Vec<Value>,
+    /// How agents are; told only when it has changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentReport>,
     /// What the host says of itself.
     pub host: HostReport,
+}
+
+/// How an agent is, as its host sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentReport {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Running, stopped or starting; error with a note.
+    pub state: AgentState,
+    /// What is wrong with it, and what to do; none when all is well.
+    pub note: Option<String>,
+    /// How often it was started again since a person last said something.
+    pub restarts: u32,
+    /// Its own gateway's process; none where it has none.
+    pub pid: Option<u32>,
+}
+
+/// Where an agent stands, in the words of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Its gateway is ready.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// It runs and is not ready yet, or not any more.
+    Starting,
+    /// It is to run and does not.
+    Error,
+}
+
+/// Argument of `list_agents`.
+#[derive(Debug, Clone, Serialize)]
+pub struct ListAgentsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// One per process start.
+    pub session: Uuid,
+}
+
+/// Answer of `list_agents`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListAgentsReply {
+    /// What this host should have: rows of agents with what [`ListedAgent`] has besides.
+    pub agents: Vec<Value>,
+}
+
+/// An agent that this host should have.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListedAgent {
+    /// The row's id.
+    pub id: Uuid,
+    /// Where it runs.
+    pub backend: Backend,
+    /// What a person wants.
+    pub desired_state: DesiredState,
+    /// Which version of the row this is.
+    pub generation: i64,
+    /// What the database believes.
+    pub status: AgentStatus,
+    /// Whether a host has made it.
+    pub provisioned: bool,
+    /// Whether a command or a request of it waits or is at work.
+    pub open_command: bool,
 }
 
 /// What a host says of itself with each tick. What is `None` leaves the row as it is.
@@ -104,6 +173,9 @@ pub const HOST_EVENT_MAX_BYTES: usize = 4_096;
 pub struct HostEvent {
     /// What happened.
     pub kind: HostEventKind,
+    /// The agent that it happened to; none if it happened to the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent_id: Option<Uuid>,
     /// What a person needs to know of it, an object; no secret.
     pub payload: Value,
 }

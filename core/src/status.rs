@@ -241,6 +241,20 @@ text_enum! {
         GatewayFailed = "gateway.failed",
         /// The host's gateway failed too often; a person is to look at it.
         GatewayGivenUp = "gateway.given_up",
+        /// An agent was started without a command, as after a restart of its host. Set by the supervisor.
+        AgentStarted = "agent.started",
+        /// An agent was stopped without a command: it was not to run. Set by the supervisor.
+        AgentStopped = "agent.stopped",
+        /// An agent ended by itself, and is started again after a pause. Set by the supervisor.
+        AgentCrashed = "agent.crashed",
+        /// An agent that ended by itself runs again. Set by the supervisor.
+        AgentRestarted = "agent.restarted",
+        /// An agent ended too often; a person is to look at it. Set by the supervisor.
+        AgentGivenUp = "agent.given_up",
+        /// An agent used more than it may for too long, and was stopped. Set by the supervisor.
+        AgentLimitExceeded = "agent.limit_exceeded",
+        /// The worker is too old for the database, and takes no work.
+        HostUpgradeNeeded = "host.upgrade_needed",
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use creel_core::host_api::{HOST_EVENT_MAX_BYTES, HOST_EVENTS_MAX, HostEvent};
 use creel_core::status::HostEventKind;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// What waits while the database is away; what happened before that is in the log.
 const WAITING_MAX: usize = 100;
@@ -18,12 +19,25 @@ impl HostEvents {
     /// Tells an event with the next tick. `payload` is an object without secrets; one that is too long is left
     /// away.
     pub fn push(&self, kind: HostEventKind, payload: Value) {
+        self.push_about(None, kind, payload);
+    }
+
+    /// The same of something that happened to an agent.
+    pub fn push_for(&self, agent_id: Uuid, kind: HostEventKind, payload: Value) {
+        self.push_about(Some(agent_id), kind, payload);
+    }
+
+    fn push_about(&self, agent_id: Option<Uuid>, kind: HostEventKind, payload: Value) {
         let text = payload.to_string();
         // Postgres knows no NUL, and the tick would be lost with it.
         let cannot_be_told = text.len() > HOST_EVENT_MAX_BYTES || text.contains("\\u0000");
         let payload = if cannot_be_told { json!({}) } else { payload };
         let mut waiting = self.waiting();
-        waiting.push_back(HostEvent { kind, payload });
+        waiting.push_back(HostEvent {
+            kind,
+            agent_id,
+            payload,
+        });
         if waiting.len() > WAITING_MAX {
             waiting.pop_front();
         }

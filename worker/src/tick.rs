@@ -118,6 +118,7 @@ impl Ticker {
             session: self.session_id,
             tokens: self.held.tokens(),
             metrics: Vec::new(),
+            agents: Vec::new(),
             host: HostReport {
                 openclaw_version: self
                     .openclaw_version

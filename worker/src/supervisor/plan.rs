@@ -189,6 +189,8 @@ pub struct Seen {
     pub observed: Observed,
     /// What it uses, if it was measured in this pass.
     pub sample: Option<Sample>,
+    /// Whether what did not run when the worker began may be started: the database may know better.
+    pub may_start: bool,
 }
 
 /// What to do.
@@ -258,18 +260,18 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
         limits,
     };
     let is_up = matches!(seen.observed, Observed::Running(_) | Observed::Starting { .. });
+    if life.hold.is_some() {
+        // Whatever is to be: only who says something anew takes the hold away.
+        let act = if is_up { Act::Stop } else { Act::Wait };
+        return next.enter(Phase::Held).and(act, None);
+    }
     if seen.desired != DesiredState::Running {
         next.life.over = None;
-        next.life.hold = None;
         return match (is_up, life.phase) {
             (true, _) => next.enter(Phase::Stopped).and(Act::Stop, Some(News::Stopped)),
             (false, Phase::Stopped) => next.wait(),
             (false, _) => next.enter(Phase::Stopped).wait(),
         };
-    }
-    if is_up && life.hold.is_some() {
-        // A worker that was killed before it had stopped it.
-        return next.enter(Phase::Held).and(Act::Stop, None);
     }
     if is_up && let Some(exceeded) = next.count_sample() {
         return exceeded;
@@ -304,8 +306,6 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
             next.life.until = seen.now + limits.not_ready;
             next.enter(Phase::Starting).wait()
         }
-        (_, Phase::Held) => next.wait(),
-        (_, _) if life.hold.is_some() => next.enter(Phase::Held).wait(),
         (Observed::Failed { reason }, Phase::Running | Phase::Starting) => next.failed(reason),
         (_, Phase::Running | Phase::Starting) => next.failed("it is gone"),
         (_, Phase::BackingOff) if seen.now < life.until => next.wait(),
@@ -314,7 +314,9 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
             next.life.until = Duration::ZERO;
             next.enter(Phase::Starting).and(Act::Start, None)
         }
-        (_, Phase::Unknown | Phase::Stopped) => {
+        (_, Phase::Unknown) if !seen.may_start => next.wait(),
+        // Held before, and somebody says something about it just now.
+        (_, Phase::Unknown | Phase::Stopped | Phase::Held) => {
             next.life.until = Duration::ZERO;
             next.enter(Phase::Starting).and(Act::Start, None)
         }
@@ -552,6 +554,7 @@ mod tests {
                 limits: AgentLimits::default(),
                 observed: up(),
                 sample: None,
+                may_start: true,
             };
             Self {
                 life: Life::new(hold),
@@ -642,19 +645,34 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_stays_so_for_the_next_worker_and_until_it_is_to_stop() {
+    fn what_is_held_stays_so_for_the_next_worker_until_somebody_says_so() {
         let hold = Hold {
             why: Why::GivenUp,
             note: "it ended".to_owned(),
         };
         let mut story = Story::new(Some(hold));
         assert_eq!(story.pass(5, down()), (Phase::Held, Act::Wait, None));
+        // Stopping it made it so.
         story.seen.desired = DesiredState::Stopped;
-        assert_eq!(
-            story.pass(5, Observed::Stopped),
-            (Phase::Stopped, Act::Wait, None)
-        );
+        assert_eq!(story.pass(5, Observed::Stopped), (Phase::Held, Act::Wait, None));
         story.seen.desired = DesiredState::Running;
+        story.life = Life::new(None);
+        assert_eq!(story.pass(5, down()).1, Act::Start);
+    }
+
+    #[test]
+    fn a_worker_that_begins_asks_the_database_before_it_starts_anything() {
+        let mut story = Story::new(None);
+        story.seen.may_start = false;
+        assert_eq!(story.pass(5, down()), (Phase::Unknown, Act::Wait, None));
+        assert_eq!(plan_shown(&story.life), None);
+        story.seen.may_start = true;
+        assert_eq!(story.pass(5, down()).1, Act::Start);
+        // What ran while the worker did is another thing.
+        let mut story = Story::new(None);
+        story.seen.may_start = false;
+        story.pass(5, up());
+        assert_eq!(story.pass(5, down()).0, Phase::BackingOff);
         assert_eq!(story.pass(5, down()).1, Act::Start);
     }
 
