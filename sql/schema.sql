@@ -293,6 +293,8 @@ CREATE TABLE creel.settings (
     max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
     max_requests_per_day integer DEFAULT 10000 NOT NULL,
     max_doc_bytes_per_project bigint DEFAULT 268435456 NOT NULL,
+    max_hosts_per_user integer DEFAULT 100 NOT NULL,
+    max_open_codes_per_user integer DEFAULT 20 NOT NULL,
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
     CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
@@ -323,6 +325,26 @@ $$;
 
 
 --
+-- Name: check_tenancy(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_tenancy() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if current_setting('role', true) = 'authenticated' and exists (
+    select from public.project_hosts p
+    where p.host_id = new.id and p.project_id <> all (creel.owned_projects())) then
+    raise exception 'host % serves a project that is not yours', new.id
+      using errcode = '42501', hint = 'Only where all its projects are yours may they share a machine.';
+  end if;
+  return new;
+end
+$$;
+
+
+--
 -- Name: check_wished_host(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -330,14 +352,32 @@ CREATE FUNCTION creel.check_wished_host() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  host public.hosts;
 begin
-  if new.host_id is not null and not exists (
+  if new.host_id is null
+     or tg_op = 'UPDATE' and (new.host_id, new.backend) is not distinct from (old.host_id, old.backend) then
+    return new;
+  end if;
+  perform 1 from public.hosts h where h.id = new.host_id for no key update;
+  select * into host from public.hosts h where h.id = new.host_id;
+  if not creel.may_neighbour(host, new.project_id, new.backend) then
+    raise exception 'host % runs agents of another project, and this one would not be kept from their files', new.host_id
+      using errcode = 'PT409', hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  end if;
+  if not new.backend = any (host.backends) then
+    raise exception 'host % cannot run agents by %', new.host_id, new.backend
+      using errcode = 'PT409', hint = 'Choose another host or backend; hosts.backends says what each can run.';
+  end if;
+  if tg_op = 'UPDATE' and new.host_id is not distinct from old.host_id then
+    return new;
+  end if;
+  if not exists (
     select from public.project_hosts p where p.project_id = new.project_id and p.host_id = new.host_id) then
     raise exception 'host % does not serve project %', new.host_id, new.project_id
       using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
   end if;
-  perform 1 from public.hosts h where h.id = new.host_id for no key update;
-  if (select h.capacity from public.hosts h where h.id = new.host_id) <= (
+  if host.capacity <= (
     select count(*) from public.agents a
     where a.host_id = new.host_id and a.status <> 'removed'
       and (a.project_id, a.agent_key) <> (new.project_id, new.agent_key)) then
@@ -460,6 +500,86 @@ begin
     where n.doc is not null;
     exit when not coalesce(some_unnamed, false) or not creel.name_agents(host, leased.lane_ids);
   end loop;
+end
+$$;
+
+
+--
+-- Name: hosts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.hosts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner_id uuid,
+    name text NOT NULL,
+    platform text,
+    capacity integer DEFAULT 10 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    price jsonb,
+    status text DEFAULT 'enrolled'::text NOT NULL,
+    worker_version text,
+    openclaw_version text,
+    runtime jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    backends text[] DEFAULT '{shared}'::text[] NOT NULL,
+    tenancy text DEFAULT 'single'::text NOT NULL,
+    outdated_since timestamp with time zone,
+    CONSTRAINT hosts_backends CHECK ((backends <@ ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text])),
+    CONSTRAINT hosts_capacity CHECK (((capacity >= 0) AND (capacity <= 100000))),
+    CONSTRAINT hosts_platform CHECK ((platform = ANY (ARRAY['linux'::text, 'macos'::text]))),
+    CONSTRAINT hosts_sizes CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND (cardinality(tags) <= 50) AND (COALESCE(octet_length(worker_version), 0) <= 100) AND (COALESCE(octet_length(openclaw_version), 0) <= 100) AND (COALESCE(pg_column_size(runtime), 0) <= 262144) AND (COALESCE(pg_column_size(price), 0) <= 4096))),
+    CONSTRAINT hosts_status CHECK ((status = ANY (ARRAY['enrolled'::text, 'online'::text, 'draining'::text, 'retired'::text]))),
+    CONSTRAINT hosts_tenancy CHECK ((tenancy = ANY (ARRAY['single'::text, 'trusted'::text])))
+);
+
+
+--
+-- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
+
+
+--
+-- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger than that list where it was cut.';
+
+
+--
+-- Name: COLUMN hosts.backends; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.backends IS 'What its worker can run agents by, as it told with its last tick.';
+
+
+--
+-- Name: COLUMN hosts.tenancy; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.tenancy IS 'trusted: agents of several projects may run as one user of this machine, and could read each other''s files. single: agents without a container or virtual machine of their own are of one project. A host with a login begins as trusted, one with a key as single.';
+
+
+--
+-- Name: COLUMN hosts.outdated_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.outdated_since IS 'Since when its worker is refused because it is too old for this database.';
+
+
+--
+-- Name: could_take(public.hosts, public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.could_take(host public.hosts, agent public.agents) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return agent.backend = any (host.backends) and creel.has_tags(host, agent.config)
+    and creel.may_neighbour(host, agent.project_id, agent.backend) and creel.has_room(host);
 end
 $$;
 
@@ -631,13 +751,14 @@ declare
   host uuid;
   login name;
 begin
-  insert into public.hosts (name, owner_id, platform, capacity)
+  insert into public.hosts (name, owner_id, platform, capacity, tags, price)
   values (
-    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10))
+    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10),
+    array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price')
   returning id into host;
 
   insert into public.project_hosts (project_id, host_id)
-  select p.id, host from jsonb_array_elements_text(coalesce(args -> 'project_ids', '[]')) as p (id);
+  select distinct p.id, host from jsonb_array_elements_text(coalesce(args -> 'project_ids', '[]')) as p (id);
 
   if args #>> '{login,verifier}' is not null then
     login := 'creel_host_' || substr(replace(host::text, '-', ''), 1, 16);
@@ -650,10 +771,13 @@ begin
   end if;
 
   if args #>> '{key,sha256}' is not null then
-    insert into creel.host_keys (host_id, key_sha256, label, expires_at)
+    insert into creel.host_keys (host_id, key_sha256, label, expires_at, lifetime_days)
     values (
       host, decode(args #>> '{key,sha256}', 'hex'), coalesce(args #>> '{key,label}', ''),
-      (args #>> '{key,expires_at}')::timestamptz);
+      coalesce(
+        (args #>> '{key,expires_at}')::timestamptz,
+        now() + (args ->> 'key_days')::int * interval '1 day'),
+      (args ->> 'key_days')::int);
   end if;
 
   return jsonb_build_object('host_id', host, 'role', login);
@@ -665,7 +789,7 @@ $$;
 -- Name: FUNCTION enroll_host(args jsonb); Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in any log.';
+COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, tags[]?, price?, key_days?, login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in any log.';
 
 
 --
@@ -677,6 +801,47 @@ CREATE FUNCTION creel.failure(code text, message text, hint text) RETURNS jsonb
     SET search_path TO ''
     AS $$
   select jsonb_build_object('ok', false, 'error', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+
+--
+-- Name: fault_of_host_wish(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_host_wish(wish jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case
+    when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
+    when coalesce(octet_length(wish ->> 'name'), 0) not between 1 and 200 then 'name must have 1 to 200 bytes'
+    when wish ->> 'platform' not in ('linux', 'macos') then 'platform must be linux or macos'
+    when wish ? 'capacity' and case
+        when jsonb_typeof(wish -> 'capacity') <> 'number' then true
+        else (wish ->> 'capacity')::numeric not between 0 and 100000 or (wish ->> 'capacity')::numeric % 1 <> 0 end
+      then 'capacity must be a whole number from 0 to 100000'
+    when wish ? 'key_days' and case
+        when jsonb_typeof(wish -> 'key_days') <> 'number' then true
+        else (wish ->> 'key_days')::numeric not between 1 and 3650 or (wish ->> 'key_days')::numeric % 1 <> 0 end
+      then 'key_days must be a whole number from 1 to 3650'
+    when wish ? 'tags' and case
+        when jsonb_typeof(wish -> 'tags') <> 'array' then true
+        else jsonb_array_length(wish -> 'tags') > 50
+          or exists (
+            select from jsonb_array_elements(wish -> 'tags') t
+            where jsonb_typeof(t) <> 'string' or octet_length(t #>> '{}') not between 1 and 100) end
+      then 'tags must be an array of at most 50 texts of 1 to 100 bytes'
+    when wish ? 'project_ids' and case
+        when jsonb_typeof(wish -> 'project_ids') <> 'array' then true
+        else jsonb_array_length(wish -> 'project_ids') > 100
+          or exists (
+            select from jsonb_array_elements(wish -> 'project_ids') p where jsonb_typeof(p) <> 'string') end
+      then 'project_ids must be an array of at most 100 texts'
+    when wish ? 'price' and (jsonb_typeof(wish -> 'price') <> 'object' or pg_column_size(wish -> 'price') > 4096)
+      then 'price must be an object of at most 4096 bytes'
+  end;
+end
 $$;
 
 
@@ -713,6 +878,32 @@ $$;
 
 
 --
+-- Name: has_room(public.hosts); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_room(host public.hosts) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return host.capacity > (select count(*) from public.agents a where a.host_id = host.id and a.status <> 'removed');
+end
+$$;
+
+
+--
+-- Name: has_tags(public.hosts, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_tags(host public.hosts, config jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(nullif(config -> 'tags', 'null'), '[]') <@ to_jsonb(host.tags)
+$$;
+
+
+--
 -- Name: has_work(uuid, text[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -722,6 +913,8 @@ CREATE FUNCTION creel.has_work(host uuid, projects text[]) RETURNS boolean
     SET enable_seqscan TO 'off'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+declare
+  whole public.hosts;
 begin
   if exists (
     select from creel.lanes l
@@ -729,13 +922,68 @@ begin
       and (l.project_id = any (projects)) is true) then
     return true;
   end if;
-  return exists (
+  if not exists (
     select from creel.lanes l
     where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (projects))
-  and (select h.capacity from public.hosts h where h.id = host)
-    > (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
+      and l.project_id = any (projects)) then
+    return false;
+  end if;
+  select * into whole from public.hosts h where h.id = host;
+  return creel.has_room(whole) and creel.placeable(whole, projects, 1) <> '{}';
 end
+$$;
+
+
+--
+-- Name: hash_of_code(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.hash_of_code(code text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select sha256(convert_to(
+    translate(upper(regexp_replace(code, '[^0-9A-Za-z]', '', 'g')), 'OIL', '011'), 'utf8'))
+$$;
+
+
+--
+-- Name: host_heartbeats; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.host_heartbeats (
+    host_id uuid NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    session_id uuid,
+    cpu_percent real,
+    ram_mb bigint,
+    quiet_secs integer DEFAULT 0 NOT NULL
+);
+
+
+--
+-- Name: TABLE host_heartbeats; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.host_heartbeats IS 'One row a host, renewed by each tick; kept apart from hosts, so that a heartbeat is no change of the host.';
+
+
+--
+-- Name: COLUMN host_heartbeats.quiet_secs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_heartbeats.quiet_secs IS 'For how much longer than others this host may be silent: a daemon that polls once a minute is there all the same.';
+
+
+--
+-- Name: heard_until(public.host_heartbeats); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.heard_until(beat public.host_heartbeats) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select beat.last_seen_at + beat.quiet_secs * interval '1 second'
 $$;
 
 
@@ -834,6 +1082,18 @@ CREATE FUNCTION creel.is_agent_id(id text) RETURNS boolean
     AS $_$
   select id ~ '^[a-z0-9][a-z0-9_-]{0,62}$' and id <> 'main'
 $_$;
+
+
+--
+-- Name: is_confined(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_confined(backend text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select backend in ('docker', 'multipass')
+$$;
 
 
 --
@@ -1260,6 +1520,23 @@ CREATE FUNCTION creel.max_given_back() RETURNS integer
 
 
 --
+-- Name: may_neighbour(public.hosts, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.may_neighbour(host public.hosts, project text, backend text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return host.tenancy = 'trusted' or not exists (
+    select from public.agents o
+    where o.host_id = host.id and o.status <> 'removed' and o.project_id <> project
+      and not (creel.is_confined(o.backend) and creel.is_confined(may_neighbour.backend)));
+end
+$$;
+
+
+--
 -- Name: may_serve(uuid, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1398,6 +1675,7 @@ CREATE FUNCTION creel.place(host uuid, projects text[], most integer) RETURNS in
     SET search_path TO ''
     AS $$
 declare
+  whole public.hosts;
   room int;
   chosen bigint[];
 begin
@@ -1407,16 +1685,18 @@ begin
   ) then
     return 0;
   end if;
-  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice. What is counted
-  -- is counted by a statement of its own, after the wait for that row.
+  -- The host's row orders two claims of one host, so that neither capacity nor ids are given twice, and no two projects
+  -- come to where one may be. What is there is looked at by statements of their own, after the wait for that row.
   perform 1 from public.hosts h where h.id = host for no key update;
-  select h.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed')
-  into room from public.hosts h where h.id = host;
+  select * into whole from public.hosts h where h.id = host;
+  room := whole.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
+  chosen := creel.placeable(whole, projects, least(most, room));
+  -- Asked again of what is locked: somebody may have changed it in between.
   chosen := array(
     select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
-    where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-      and l.project_id = any (projects) and a.host_id is null
-    order by l.priority desc, l.head limit greatest(least(most, room), 0)
+    where l.id = any (chosen) and l.host_id is null and l.token is null and l.head is not null
+      and a.host_id is null and a.backend = any (whole.backends)
+    order by l.priority desc, l.head
     for no key update of l, a skip locked
   );
   -- Whatever it was on a host that is gone, here it is to be made anew.
@@ -1440,6 +1720,140 @@ begin
   update creel.lanes l set host_id = new.host_id
   where l.project_id = new.project_id and l.agent_key = new.agent_key and l.host_id is distinct from new.host_id;
   return null;
+end
+$$;
+
+
+--
+-- Name: placeable(public.hosts, text[], integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.placeable(host public.hosts, projects text[], most integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  tenants text[];
+  unconfined text[];
+  lane_ids bigint[];
+begin
+  if host.tenancy = 'single' then
+    select coalesce(array_agg(distinct a.project_id), '{}'),
+      coalesce(array_agg(distinct a.project_id) filter (where not creel.is_confined(a.backend)), '{}')
+    into tenants, unconfined
+    from public.agents a where a.host_id = host.id and a.status <> 'removed';
+  end if;
+  select array_agg(f.id order by f.priority desc, f.head)
+    -- What comes first decides what may come beside it.
+    filter (
+      where host.tenancy = 'trusted'
+        or case when f.first_confined then creel.is_confined(f.backend) else f.project_id = f.first_project end)
+  into lane_ids
+  from (
+    select c.*, first_value(c.project_id) over w as first_project,
+      first_value(creel.is_confined(c.backend)) over w as first_confined
+    from (
+      select l.id, l.priority, l.head, a.project_id, a.backend
+      from creel.lanes l join public.agents a using (project_id, agent_key)
+      where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
+        and l.project_id = any (projects) and a.host_id is null
+        and a.backend = any (host.backends) and creel.has_tags(host, a.config)
+        and (host.tenancy = 'trusted'
+          or case when creel.is_confined(a.backend) then unconfined else tenants end <@ array[a.project_id])
+      order by l.priority desc, l.head limit greatest(most, 0)) c
+    window w as (order by c.priority desc, c.head)) f;
+  return coalesce(lane_ids, '{}');
+end
+$$;
+
+
+--
+-- Name: placement_reason(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.placement_reason(agent public.agents) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  wanted_tags text;
+begin
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and creel.takes_work(h)) then
+    if exists (
+      select from public.project_hosts p join public.hosts h on h.id = p.host_id
+      where p.project_id = agent.project_id and h.outdated_since is not null
+        and h.status not in ('retired', 'draining')) then
+      return jsonb_build_object('code', 'outdated',
+        'message', 'every host that serves the project is offline, or has a Creel that is too old',
+        'hint', 'Upgrade Creel on a host of the project, and start creel worker again.');
+    end if;
+    return jsonb_build_object('code', 'offline',
+      'message', 'every host that serves the project is offline or draining',
+      'hint', 'Start creel worker on a host of the project; the item waits for it.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and agent.backend = any (h.backends) and creel.takes_work(h)) then
+    return jsonb_build_object('code', 'backend',
+      'message', format('no host of the project that is there can run agents by %s', agent.backend),
+      'hint', 'Choose another backend for the agent, or prepare a host for this one; hosts.backends says what each can.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and agent.backend = any (h.backends)
+      and creel.has_tags(h, agent.config) and creel.takes_work(h)) then
+    wanted_tags := left(case jsonb_typeof(agent.config -> 'tags')
+      when 'array' then (select string_agg(t, ', ') from jsonb_array_elements_text(agent.config -> 'tags') t)
+      else agent.config ->> 'tags' end, 200);
+    return jsonb_build_object('code', 'tags',
+      'message', format('no host of the project that is there has the tags that the agent asks for: %s', wanted_tags),
+      'hint', 'Give a host these tags, or the agent others in its config.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and agent.backend = any (h.backends)
+      and creel.has_tags(h, agent.config) and creel.takes_work(h)
+      and creel.may_neighbour(h, agent.project_id, agent.backend)) then
+    return jsonb_build_object('code', 'isolation',
+      'message', 'every host that could take it runs agents of another project, whose files it could read there',
+      'hint', 'Enrol a host for this project alone, choose docker or multipass as backend, or trust the projects '
+        'with each other: hosts.tenancy.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and creel.takes_work(h) and creel.could_take(h, agent)) then
+    return jsonb_build_object('code', 'capacity',
+      'message', 'every host that serves the project is full',
+      'hint', 'Raise a host''s capacity, remove agents, or enrol another host.');
+  end if;
+  return jsonb_build_object('code', 'ready',
+    'message', 'the next host with room takes it',
+    'hint', 'Raise the worker''s permits if this lasts.');
+end
+$$;
+
+
+--
+-- Name: placement_verdicts(creel.items); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.placement_verdicts(item creel.items) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return (
+    select jsonb_agg(v.verdict order by v.name, v.id) from (
+      select h.id, h.name,
+        jsonb_build_object('host_id', h.id, 'name', h.name, 'code', creel.why_not_placed(h, a)) as verdict
+      from creel.lanes l
+      join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+      join public.project_hosts p on p.project_id = l.project_id
+      join public.hosts h on h.id = p.host_id
+      where l.id = item.lane_id and l.host_id is null
+      order by h.name, h.id limit 50) v);
 end
 $$;
 
@@ -1612,6 +2026,41 @@ $$;
 
 
 --
+-- Name: random_code(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.random_code() RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select string_agg(
+    substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 1 + (get_byte(r.bytes, n.i) & 31), 1)
+      || case when n.i in (4, 9, 14) then '-' else '' end,
+    '' order by n.i)
+  from (select sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) as bytes) r,
+    generate_series(0, 19) as n (i)
+$$;
+
+
+--
+-- Name: read_sha256(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.read_sha256(digits text) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if digits is null or digits !~ '^[0-9a-fA-F]{64}$' then
+    raise exception 'key_sha256 is no SHA-256'
+      using errcode = '22023', hint = 'Send the SHA-256 of the host''s key as 64 hexadecimal digits.';
+  end if;
+  return decode(digits, 'hex');
+end
+$_$;
+
+
+--
 -- Name: readable_projects(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1656,6 +2105,22 @@ CREATE FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text,
   select jsonb_build_object(
     'openclaw_id', openclaw_id, 'outcome', 'refused',
     'reason', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+
+--
+-- Name: replace_host_keys(uuid, bytea, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.replace_host_keys(host uuid, sha256 bytea, key_days integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.host_keys k set revoked_at = now() where k.host_id = host and k.revoked_at is null;
+  insert into creel.host_keys (host_id, key_sha256, expires_at, lifetime_days)
+  values (host, sha256, now() + key_days * interval '1 day', key_days);
+end
 $$;
 
 
@@ -1717,6 +2182,26 @@ $$;
 
 
 --
+-- Name: require_owned_host(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.require_owned_host(args jsonb) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  host constant uuid := case when jsonb_typeof(args) = 'object' then (args ->> 'host_id')::uuid end;
+begin
+  if not coalesce(host = any (creel.owned_hosts()), false) then
+    raise exception 'you own no such host'
+      using errcode = '42501', hint = 'Sign in as the owner of the host: creel host list shows yours.';
+  end if;
+  return host;
+end
+$$;
+
+
+--
 -- Name: revoke_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1728,12 +2213,16 @@ declare
   login name;
 begin
   update creel.host_keys k set revoked_at = now() where k.host_id = revoke_host.host_id and k.revoked_at is null;
+  delete from creel.enrolment_codes c where c.host_id = revoke_host.host_id;
   for login in
     update creel.host_logins l set revoked_at = now()
     where l.host_id = revoke_host.host_id and l.revoked_at is null returning l.role_name
   loop
     execute format('alter role %I nologin', login);
   end loop;
+  if exists (select from public.hosts h where h.id = revoke_host.host_id) then
+    perform creel.log_event('host.revoked', null, null, revoke_host.host_id, null);
+  end if;
 end
 $$;
 
@@ -2090,17 +2579,12 @@ begin
           select from public.project_hosts p join public.hosts h on h.id = p.host_id
           where p.project_id = l.project_id and p.host_id = l.host_id and h.status not in ('retired', 'draining'))
         or not exists (
-          select from public.host_heartbeats b where b.host_id = l.host_id and b.last_seen_at >= silent_since)));
+          select from public.host_heartbeats b
+          where b.host_id = l.host_id and creel.heard_until(b) >= silent_since)));
   if candidates = '{}' then
     return 0;
   end if;
   lane_ids := array(
-    with roomy as materialized (
-      select h.id from public.hosts h
-      join public.host_heartbeats o on o.host_id = h.id and o.last_seen_at > silent_since
-      where h.status not in ('draining', 'retired')
-        and h.capacity > (select count(*) from public.agents x where x.host_id = h.id and x.status <> 'removed')
-    )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     where l.id = any (candidates)
@@ -2109,8 +2593,11 @@ begin
       and (
         not creel.may_serve(l.host_id, l.project_id)
         or exists (
-          select from public.project_hosts p join roomy r on r.id = p.host_id
-          where p.project_id = l.project_id and p.host_id <> l.host_id))
+          select from public.project_hosts p
+          join public.hosts h on h.id = p.host_id
+          join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
+          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
+            and creel.could_take(h, a)))
     order by l.id limit 500 for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
@@ -2242,6 +2729,23 @@ $$;
 
 
 --
+-- Name: takes_work(public.hosts); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.takes_work(host public.hosts) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return host.status not in ('retired', 'draining') and exists (
+    select from public.host_heartbeats b
+    where b.host_id = host.id
+      and creel.heard_until(b) >= now() - (creel.knobs()).offline_after_secs * interval '1 second');
+end
+$$;
+
+
+--
 -- Name: touch(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2283,8 +2787,9 @@ CREATE FUNCTION creel.waiting_reason(item creel.items) RETURNS jsonb
 declare
   knobs constant creel.settings := creel.knobs();
   lane creel.lanes;
+  agent public.agents;
   agent_host public.hosts;
-  seen timestamptz;
+  beat public.host_heartbeats;
   ahead creel.items;
 begin
   select * into lane from creel.lanes l where l.id = item.lane_id;
@@ -2325,14 +2830,19 @@ begin
       'hint', 'The row''s result has the reason of the last attempt.');
   end if;
   if lane.host_id is not null then
-    select b.last_seen_at into seen from public.host_heartbeats b where b.host_id = lane.host_id;
+    select * into beat from public.host_heartbeats b where b.host_id = lane.host_id;
     if agent_host.status = 'draining' then
       return jsonb_build_object('code', 'draining', 'host_id', lane.host_id,
         'message', format('host %s is draining and takes nothing new', agent_host.name),
         'hint', 'Set its status to online to let it take work again.');
     end if;
-    if seen is null or seen < now() - knobs.offline_after_secs * interval '1 second' then
-      return jsonb_build_object('code', 'offline', 'host_id', lane.host_id, 'since', seen,
+    if beat.host_id is null or creel.heard_until(beat) < now() - knobs.offline_after_secs * interval '1 second' then
+      if agent_host.outdated_since is not null then
+        return jsonb_build_object('code', 'outdated', 'host_id', lane.host_id, 'since', agent_host.outdated_since,
+          'message', format('host %s has a Creel that is too old for this database', agent_host.name),
+          'hint', 'Upgrade Creel on the host, and start creel worker again; the item waits for it.');
+      end if;
+      return jsonb_build_object('code', 'offline', 'host_id', lane.host_id, 'since', beat.last_seen_at,
         'message', format('host %s is offline', agent_host.name),
         'hint', 'Start creel worker on the host; the item waits for it.');
     end if;
@@ -2340,26 +2850,29 @@ begin
       'message', format('host %s takes it as soon as it has room', agent_host.name),
       'hint', 'Raise the worker''s permits if this lasts.');
   end if;
-  if not exists (
-    select from public.project_hosts p join public.hosts h on h.id = p.host_id
-    join public.host_heartbeats b on b.host_id = h.id
-    where p.project_id = lane.project_id and h.status not in ('retired', 'draining')
-      and b.last_seen_at >= now() - knobs.offline_after_secs * interval '1 second') then
-    return jsonb_build_object('code', 'offline',
-      'message', 'every host that serves the project is offline or draining',
-      'hint', 'Start creel worker on a host of the project; the item waits for it.');
-  end if;
-  if not exists (
-    select from public.project_hosts p join public.hosts h on h.id = p.host_id
-    where p.project_id = lane.project_id and h.status not in ('retired', 'draining')
-      and h.capacity > (select count(*) from public.agents a where a.host_id = h.id and a.status <> 'removed')) then
-    return jsonb_build_object('code', 'capacity',
-      'message', 'every host that serves the project is full',
-      'hint', 'Raise a host''s capacity, remove agents, or enrol another host.');
-  end if;
-  return jsonb_build_object('code', 'ready',
-    'message', 'the next host with room takes it',
-    'hint', 'Raise the worker''s permits if this lasts.');
+  select * into agent from public.agents a where a.project_id = lane.project_id and a.agent_key = lane.agent_key;
+  return creel.placement_reason(agent);
+end
+$$;
+
+
+--
+-- Name: why_not_placed(public.hosts, public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.why_not_placed(host public.hosts, agent public.agents) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case
+    when host.status in ('retired', 'draining') then host.status
+    when not creel.takes_work(host) then case when host.outdated_since is null then 'offline' else 'outdated' end
+    when not agent.backend = any (host.backends) then 'backend'
+    when not creel.has_tags(host, agent.config) then 'tags'
+    when not creel.may_neighbour(host, agent.project_id, agent.backend) then 'isolation'
+    when not creel.has_room(host) then 'capacity'
+    else 'ready' end;
 end
 $$;
 
@@ -2610,6 +3123,143 @@ COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit,
 
 
 --
+-- Name: create_enrolment_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.create_enrolment_code(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  asker constant uuid := auth.uid();
+  -- What is null is as good as not there.
+  wish constant jsonb := jsonb_strip_nulls(
+    case when jsonb_typeof($1) = 'object' then $1 - 'host_id' - 'api' else '{}' end);
+  for_host constant uuid := case when jsonb_typeof($1) = 'object' then ($1 ->> 'host_id')::uuid end;
+  knobs constant creel.settings := creel.knobs();
+  fault text;
+  code text;
+begin
+  if asker is null then
+    raise exception 'only a signed-in person may make a code for a host'
+      using errcode = '42501', hint = 'Sign in as the owner of the host.';
+  end if;
+  if for_host is not null then
+    if for_host <> all (creel.owned_hosts()) then
+      raise exception 'you own no host %', for_host
+        using errcode = '42501', hint = 'Only the owner of a host may let it enrol again.';
+    end if;
+    if (select h.status from public.hosts h where h.id = for_host) = 'retired' then
+      raise exception 'host % is retired', for_host
+        using errcode = 'PT409', hint = 'Enrol the machine as a new host.';
+    end if;
+  else
+    fault := creel.fault_of_host_wish(wish);
+    if fault is not null then
+      raise exception '%', fault using errcode = '22023', hint = 'Correct it, and ask for the code again.';
+    end if;
+    if exists (
+      select from jsonb_array_elements_text(coalesce(wish -> 'project_ids', '[]')) p
+      where p <> all (creel.owned_projects())) then
+      raise exception 'only an owner of a project may let a host serve it'
+        using errcode = '42501', hint = 'Ask an owner of the project for the code.';
+    end if;
+    if (select count(*) from public.hosts h where h.owner_id = asker and h.status <> 'retired')
+       >= knobs.max_hosts_per_user then
+      raise exception 'too many hosts: the limit for one person is %', knobs.max_hosts_per_user
+        using errcode = 'PT429', hint = 'Retire a host, or ask the operator to raise max_hosts_per_user.';
+    end if;
+  end if;
+  delete from creel.enrolment_codes c where c.owner_id = asker and c.expires_at < now() - interval '1 day';
+  if (select count(*) from creel.enrolment_codes c
+      where c.owner_id = asker and c.used_at is null and c.expires_at > now()) >= knobs.max_open_codes_per_user then
+    raise exception 'too many codes that nobody has used yet: the limit for one person is %',
+      knobs.max_open_codes_per_user
+      using errcode = 'PT429', hint = 'Use them, or wait a quarter of an hour until they have ended.';
+  end if;
+  code := creel.random_code();
+  insert into creel.enrolment_codes (code_sha256, owner_id, wish, expires_at, host_id)
+  values (creel.hash_of_code(code), asker, wish, now() + interval '15 minutes', for_host);
+  return jsonb_build_object('code', code, 'expires_at', now() + interval '15 minutes');
+end
+$_$;
+
+
+--
+-- Name: FUNCTION create_enrolment_code(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name, project_ids[], platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
+
+
+--
+-- Name: enroll_host_by_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.enroll_host_by_code(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  given creel.enrolment_codes;
+  sha constant bytea := creel.read_sha256($1 ->> 'key_sha256');
+  known creel.host_keys;
+  wish jsonb;
+  host uuid;
+begin
+  if octet_length($1 ->> 'code') > 100 or octet_length($1 ->> 'name') > 200
+     or $1 ->> 'platform' not in ('linux', 'macos') then
+    raise exception 'code, name or platform cannot be one'
+      using errcode = '22023', hint = 'A name has 200 bytes at most, and platform is linux or macos.';
+  end if;
+  select * into given from creel.enrolment_codes c
+  where c.code_sha256 = creel.hash_of_code($1 ->> 'code') and c.expires_at > now()
+  for update;
+  select * into known from creel.host_keys k where k.key_sha256 = sha;
+  -- Whoever did not hear the answer asks again, with the same key.
+  if given.used_at is not null and known.host_id = given.host_id and known.revoked_at is null then
+    return jsonb_build_object('host_id', given.host_id);
+  end if;
+  if given.code_sha256 is null or given.used_at is not null then
+    raise exception 'the code is not known, was used, or has ended'
+      using errcode = 'PT404', detail = 'unknown_code',
+        hint = 'Let the owner of the host make another one: creel host code. It is good once, for 15 minutes.';
+  end if;
+  if known.id is not null then
+    raise exception 'a host has this key already'
+      using errcode = 'PT409', detail = 'known_key', hint = 'Make a new random key for each enrolment.';
+  end if;
+  if given.host_id is not null then
+    host := given.host_id;
+    perform creel.replace_host_keys(host, sha, (given.wish ->> 'key_days')::int);
+  else
+    wish := given.wish || jsonb_strip_nulls(jsonb_build_object(
+      'owner_id', given.owner_id,
+      'name', nullif($1 ->> 'name', ''),
+      'platform', coalesce(given.wish ->> 'platform', $1 ->> 'platform'),
+      'key', jsonb_build_object('sha256', encode(sha, 'hex')),
+      -- Whoever made the code may own less by now.
+      'project_ids', (
+        select coalesce(jsonb_agg(m.project_id), '[]') from public.project_members m
+        where m.user_id = given.owner_id and m.role = 'owner'
+          and given.wish -> 'project_ids' ? m.project_id)));
+    host := (creel.enroll_host(wish) ->> 'host_id')::uuid;
+  end if;
+  update creel.enrolment_codes c set used_at = now(), host_id = host where c.code_sha256 = given.code_sha256;
+  perform creel.log_event('host.enrolled', null, null, host, null);
+  return jsonb_build_object('host_id', host);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION enroll_host_by_code(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.enroll_host_by_code(jsonb) IS 'For a host that nobody knows yet: {code, key_sha256, platform?, name?} -> {host_id}. From then on the host sends the key itself as x-creel-host-key. Asked again with the same code and key it answers the same; 404 for a code that is not known, was used, or has ended.';
+
+
+--
 -- Name: finish(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -2672,6 +3322,47 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token, outcome: done|retry|failed, result}]} -> {items: [{token, applied, status}], work}. A token that is no longer in force changes nothing: applied is false.';
+
+
+--
+-- Name: list_host_access(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_host_access(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  host constant uuid := creel.require_owned_host($1);
+begin
+  return jsonb_build_object(
+    'keys', coalesce((
+      select jsonb_agg(
+        jsonb_build_object(
+          'id', k.id, 'label', k.label, 'created_at', k.created_at, 'expires_at', k.expires_at,
+          'replaced_at', k.replaced_at, 'revoked_at', k.revoked_at,
+          'good', k.revoked_at is null and (k.expires_at is null or k.expires_at > now()))
+        order by k.created_at desc)
+      from creel.host_keys k where k.host_id = host), '[]'),
+    'logins', coalesce((
+      select jsonb_agg(
+        jsonb_build_object(
+          'role', l.role_name, 'created_at', l.created_at, 'revoked_at', l.revoked_at, 'good', l.revoked_at is null)
+        order by l.created_at desc)
+      from creel.host_logins l where l.host_id = host), '[]'),
+    'open_codes', coalesce((
+      select jsonb_agg(jsonb_build_object('created_at', c.created_at, 'expires_at', c.expires_at)
+        order by c.created_at desc)
+      from creel.enrolment_codes c where c.host_id = host and c.used_at is null and c.expires_at > now()), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_host_access(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_host_access(jsonb) IS 'For the owner of a host: {host_id} -> {keys[], logins[], open_codes[]}: by what it may come in, without any secret.';
 
 
 --
@@ -3081,6 +3772,100 @@ COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} ->
 
 
 --
+-- Name: revoke_host_access(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.revoke_host_access(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  host constant uuid := creel.require_owned_host($1);
+begin
+  perform creel.revoke_host(host);
+  return jsonb_build_object('host_id', host);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION revoke_host_access(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.revoke_host_access(jsonb) IS 'For the owner of a host: {host_id} -> {host_id}. Ends every key and login of it at once; what it was at work on goes back when its leases end. A code with {host_id} lets it in again.';
+
+
+--
+-- Name: rotate_host_key(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.rotate_host_key(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  sha constant bytea := creel.read_sha256($1 ->> 'key_sha256');
+  -- Requests that are on their way, and a worker that reads its key's file now and then, may go on so long.
+  grace constant interval := interval '10 minutes';
+  used creel.host_keys;
+  known creel.host_keys;
+begin
+  perform creel.require_api($1);
+  if session_user <> 'authenticator' then
+    raise exception 'this host comes by a login of the database, and has no key'
+      using errcode = 'PT409', hint = 'Change the password of its login instead.';
+  end if;
+  -- Two of these take turns.
+  perform 1 from public.hosts h where h.id = host for no key update;
+  select * into used from creel.host_keys k
+  where k.key_sha256 = sha256(convert_to(
+    nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-host-key', 'utf8'));
+  select * into known from creel.host_keys k where k.key_sha256 = sha;
+  if known.id is not null then
+    if known.host_id <> host or known.revoked_at is not null or known.expires_at <= now() then
+      raise exception 'this key was used before'
+        using errcode = 'PT409', detail = 'known_key', hint = 'Make a new random key.';
+    end if;
+    -- Whoever did not hear the answer asks again.
+    return jsonb_build_object('host_id', host, 'expires_at', known.expires_at);
+  end if;
+  if used.replaced_at is not null then
+    raise exception 'this key was replaced by another one already'
+      using errcode = 'PT409', detail = 'replaced_key',
+        hint = 'Use the newer key. If nobody has it, let the owner of the host make a code: creel host code --host.';
+  end if;
+  update creel.host_keys k
+  set replaced_at = now(), expires_at = least(coalesce(k.expires_at, 'infinity'), now() + grace)
+  where k.host_id = host and k.replaced_at is null and k.revoked_at is null;
+  -- What ended is kept for a while, for the owner to look at.
+  delete from creel.host_keys k where k.id in (
+    select o.id from creel.host_keys o
+    where o.host_id = host and (o.revoked_at < now() - interval '1 hour' or o.expires_at < now() - interval '1 hour')
+    order by o.created_at desc offset 20);
+  if (select count(*) from creel.host_keys k where k.host_id = host and k.created_at > now() - interval '1 hour') >= 10
+  then
+    raise exception 'this host has had too many keys within an hour'
+      using errcode = 'PT429', hint = 'Wait; the key that it has stays good.';
+  end if;
+  insert into creel.host_keys (host_id, key_sha256, expires_at, lifetime_days)
+  values (host, sha, now() + used.lifetime_days * interval '1 day', used.lifetime_days);
+  perform creel.log_event('host.key_rotated', null, null, host, null);
+  return jsonb_build_object(
+    'host_id', host, 'expires_at', now() + used.lifetime_days * interval '1 day', 'old_ends_at', now() + grace);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION rotate_host_key(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.rotate_host_key(jsonb) IS 'Host function, for hosts that come by a key: {api, key_sha256} -> {host_id, expires_at, old_ends_at}. The new key is good at once, the one that it replaces for ten more minutes; that one can be replaced only once.';
+
+
+--
 -- Name: sweep(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -3251,8 +4036,10 @@ begin
   select * into item from creel.items i where i.item_id = why_pending.id;
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.project_id = any (readable) then
-    return creel.waiting_reason(item) || jsonb_build_object(
-      'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at);
+    return creel.waiting_reason(item)
+      || jsonb_build_object(
+        'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at)
+      || jsonb_strip_nulls(jsonb_build_object('hosts', creel.placement_verdicts(item)));
   end if;
   select * into dead from creel.dead_letters d where d.item_id = why_pending.id and d.project_id = any (readable);
   if found then
@@ -3274,7 +4061,7 @@ $$;
 -- Name: FUNCTION why_pending(id uuid); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}.';
+COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}. While its agent lives nowhere, hosts says of each host of the project why it does not take it in.';
 
 
 --
@@ -3312,6 +4099,31 @@ CREATE TABLE creel.doc_usage (
 
 
 --
+-- Name: enrolment_codes; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.enrolment_codes (
+    code_sha256 bytea NOT NULL,
+    owner_id uuid NOT NULL,
+    wish jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    host_id uuid,
+    CONSTRAINT enrolment_codes_sha256_size CHECK ((octet_length(code_sha256) = 32)),
+    CONSTRAINT enrolment_codes_used_by_a_host CHECK (((used_at IS NULL) OR (host_id IS NOT NULL))),
+    CONSTRAINT enrolment_codes_wish CHECK (((jsonb_typeof(wish) = 'object'::text) AND (pg_column_size(wish) <= 65536)))
+);
+
+
+--
+-- Name: TABLE enrolment_codes; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.enrolment_codes IS 'The SHA-256 of each code, and the host that is to be: {name, platform, capacity, tags, price, project_ids, key_days}. host_id: the host that came of it; before that, one which is there and is to get another key.';
+
+
+--
 -- Name: host_keys; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -3323,6 +4135,8 @@ CREATE TABLE creel.host_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
+    lifetime_days integer,
+    replaced_at timestamp with time zone,
     CONSTRAINT host_keys_sha256_size CHECK ((octet_length(key_sha256) = 32))
 );
 
@@ -3331,7 +4145,7 @@ CREATE TABLE creel.host_keys (
 -- Name: TABLE host_keys; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.host_keys IS 'Hosts that come by HTTPS: the SHA-256 of a random key of 256 bits. A key that is revoked or expired opens nothing.';
+COMMENT ON TABLE creel.host_keys IS 'Hosts that come by HTTPS: the SHA-256 of a random key of 256 bits. A key that is revoked or expired opens nothing. replaced_at: another key took its place, and it ends some minutes after that. lifetime_days: for how long a key is good, the one that replaces it too; null, until it is revoked.';
 
 
 --
@@ -3652,26 +4466,6 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
--- Name: host_heartbeats; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.host_heartbeats (
-    host_id uuid NOT NULL,
-    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    session_id uuid,
-    cpu_percent real,
-    ram_mb bigint
-);
-
-
---
--- Name: TABLE host_heartbeats; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.host_heartbeats IS 'One row a host, renewed by each tick; kept apart from hosts, so that a heartbeat is no change of the host.';
-
-
---
 -- Name: host_rosters; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -3690,45 +4484,6 @@ COMMENT ON TABLE public.host_rosters IS 'What a host reported last of the agents
 
 
 --
--- Name: hosts; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.hosts (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    owner_id uuid,
-    name text NOT NULL,
-    platform text,
-    capacity integer DEFAULT 10 NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    price jsonb,
-    status text DEFAULT 'enrolled'::text NOT NULL,
-    worker_version text,
-    openclaw_version text,
-    runtime jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT hosts_capacity CHECK (((capacity >= 0) AND (capacity <= 100000))),
-    CONSTRAINT hosts_platform CHECK ((platform = ANY (ARRAY['linux'::text, 'macos'::text]))),
-    CONSTRAINT hosts_sizes CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND (cardinality(tags) <= 50) AND (COALESCE(octet_length(worker_version), 0) <= 100) AND (COALESCE(octet_length(openclaw_version), 0) <= 100) AND (COALESCE(pg_column_size(runtime), 0) <= 262144) AND (COALESCE(pg_column_size(price), 0) <= 4096))),
-    CONSTRAINT hosts_status CHECK ((status = ANY (ARRAY['enrolled'::text, 'online'::text, 'draining'::text, 'retired'::text])))
-);
-
-
---
--- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
-
-
---
--- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger than that list where it was cut.';
-
-
---
 -- Name: host_status; Type: VIEW; Schema: public; Owner: -
 --
 
@@ -3739,7 +4494,7 @@ CREATE VIEW public.host_status WITH (security_invoker='true') AS
     b.last_seen_at,
         CASE
             WHEN (h.status = ANY (ARRAY['retired'::text, 'enrolled'::text])) THEN h.status
-            WHEN ((b.last_seen_at IS NULL) OR (b.last_seen_at < (now() - '00:00:30'::interval))) THEN 'offline'::text
+            WHEN ((b.last_seen_at IS NULL) OR ((b.last_seen_at + ((b.quiet_secs)::double precision * '00:00:01'::interval)) < (now() - '00:00:30'::interval))) THEN 'offline'::text
             ELSE h.status
         END AS shown_status,
     b.cpu_percent,
@@ -3828,6 +4583,14 @@ ALTER TABLE ONLY creel.dead_letters
 
 ALTER TABLE ONLY creel.doc_usage
     ADD CONSTRAINT doc_usage_pkey PRIMARY KEY (project_id);
+
+
+--
+-- Name: enrolment_codes enrolment_codes_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_pkey PRIMARY KEY (code_sha256);
 
 
 --
@@ -4077,6 +4840,20 @@ CREATE INDEX dead_letters_queue ON creel.dead_letters USING btree (queue);
 
 
 --
+-- Name: enrolment_codes_host; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX enrolment_codes_host ON creel.enrolment_codes USING btree (host_id);
+
+
+--
+-- Name: enrolment_codes_owner; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX enrolment_codes_owner ON creel.enrolment_codes USING btree (owner_id);
+
+
+--
 -- Name: host_keys_host; Type: INDEX; Schema: creel; Owner: -
 --
 
@@ -4315,6 +5092,13 @@ CREATE TRIGGER agents_wished_host BEFORE INSERT OR UPDATE OF host_id ON public.a
 
 
 --
+-- Name: agents agents_wished_host_backend; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_wished_host_backend BEFORE UPDATE OF backend ON public.agents FOR EACH ROW WHEN (((old.backend IS DISTINCT FROM new.backend) AND (new.host_id IS NOT NULL))) EXECUTE FUNCTION creel.check_wished_host();
+
+
+--
 -- Name: brain_doc_contents brain_doc_contents_count_bytes; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -4340,6 +5124,13 @@ CREATE TRIGGER brain_docs_limit AFTER INSERT ON public.brain_docs REFERENCING NE
 --
 
 CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+
+
+--
+-- Name: hosts hosts_tenancy_trusted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hosts_tenancy_trusted BEFORE UPDATE OF tenancy ON public.hosts FOR EACH ROW WHEN (((new.tenancy = 'trusted'::text) AND (old.tenancy <> 'trusted'::text))) EXECUTE FUNCTION creel.check_tenancy();
 
 
 --
@@ -4413,6 +5204,22 @@ ALTER TABLE ONLY creel.dead_letters
 
 ALTER TABLE ONLY creel.doc_usage
     ADD CONSTRAINT doc_usage_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: enrolment_codes enrolment_codes_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
+-- Name: enrolment_codes enrolment_codes_owner_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES auth.users(id) ON DELETE CASCADE;
 
 
 --
@@ -5009,6 +5816,13 @@ REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FRO
 
 
 --
+-- Name: FUNCTION check_tenancy(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_tenancy() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION check_wished_host(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5035,6 +5849,63 @@ REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most integer, woken text, lease interval, OUT items json[], OUT taken integer) FROM PUBLIC;
+
+
+--
+-- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.hosts TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.hosts TO service_role;
+
+
+--
+-- Name: COLUMN hosts.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(name) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.capacity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(capacity) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.tags; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(tags) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.price; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(price) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.tenancy; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(tenancy) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: FUNCTION could_take(host public.hosts, agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.could_take(host public.hosts, agent public.agents) FROM PUBLIC;
 
 
 --
@@ -5088,6 +5959,13 @@ REVOKE ALL ON FUNCTION creel.failure(code text, message text, hint text) FROM PU
 
 
 --
+-- Name: FUNCTION fault_of_host_wish(wish jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_host_wish(wish jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION find_lanes(project_ids text[], agent_keys text[], lane_kind text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5103,10 +5981,46 @@ GRANT ALL ON FUNCTION creel.has_members(project_id text) TO authenticated;
 
 
 --
+-- Name: FUNCTION has_room(host public.hosts); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_room(host public.hosts) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION has_tags(host public.hosts, config jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_tags(host public.hosts, config jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION has_work(host uuid, projects text[]); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.has_work(host uuid, projects text[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION hash_of_code(code text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.hash_of_code(code text) FROM PUBLIC;
+
+
+--
+-- Name: TABLE host_heartbeats; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_heartbeats TO authenticated;
+GRANT SELECT ON TABLE public.host_heartbeats TO service_role;
+
+
+--
+-- Name: FUNCTION heard_until(beat public.host_heartbeats); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.heard_until(beat public.host_heartbeats) FROM PUBLIC;
 
 
 --
@@ -5136,6 +6050,13 @@ REVOKE ALL ON FUNCTION creel.ids_with_row(ids uuid[], docs json[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.is_agent_id(id text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_confined(backend text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_confined(backend text) FROM PUBLIC;
 
 
 --
@@ -5258,6 +6179,13 @@ REVOKE ALL ON FUNCTION creel.max_given_back() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION may_neighbour(host public.hosts, project text, backend text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.may_neighbour(host public.hosts, project text, backend text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION may_serve(host uuid, project text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5323,6 +6251,27 @@ REVOKE ALL ON FUNCTION creel.place_lanes() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION placeable(host public.hosts, projects text[], most integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.placeable(host public.hosts, projects text[], most integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION placement_reason(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.placement_reason(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION placement_verdicts(item creel.items); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.placement_verdicts(item creel.items) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION pre_request(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5376,6 +6325,20 @@ REVOKE ALL ON FUNCTION creel.queues_written() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION random_code(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.random_code() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION read_sha256(digits text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.read_sha256(digits text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION readable_projects(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5398,6 +6361,13 @@ REVOKE ALL ON FUNCTION creel.refuse_adoption(openclaw_id text, code text, messag
 
 
 --
+-- Name: FUNCTION replace_host_keys(host uuid, sha256 bytea, key_days integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.replace_host_keys(host uuid, sha256 bytea, key_days integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION reported_agents(of_project text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5417,6 +6387,13 @@ REVOKE ALL ON FUNCTION creel.require_api(args jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.require_host() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION require_owned_host(args jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.require_owned_host(args jsonb) FROM PUBLIC;
 
 
 --
@@ -5528,6 +6505,13 @@ REVOKE ALL ON FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken tex
 
 
 --
+-- Name: FUNCTION takes_work(host public.hosts); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION touch(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5547,6 +6531,13 @@ GRANT ALL ON FUNCTION creel.visible_hosts() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION why_not_placed(host public.hosts, agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.why_not_placed(host public.hosts, agent public.agents) FROM PUBLIC;
 
 
 --
@@ -5596,11 +6587,36 @@ GRANT ALL ON FUNCTION public.claim(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION create_enrolment_code(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.create_enrolment_code(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_enrolment_code(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION enroll_host_by_code(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.enroll_host_by_code(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO anon;
+GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION finish(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.finish(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_host_access(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_host_access(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_host_access(jsonb) TO authenticated;
 
 
 --
@@ -5681,6 +6697,22 @@ GRANT ALL ON FUNCTION public.request_provision(jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.request_removal(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.request_removal(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION revoke_host_access(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.revoke_host_access(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_host_access(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION rotate_host_key(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.rotate_host_key(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rotate_host_key(jsonb) TO creel_host;
 
 
 --
@@ -5781,62 +6813,11 @@ GRANT SELECT ON TABLE public.events TO service_role;
 
 
 --
--- Name: TABLE host_heartbeats; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT ON TABLE public.host_heartbeats TO authenticated;
-GRANT SELECT ON TABLE public.host_heartbeats TO service_role;
-
-
---
 -- Name: TABLE host_rosters; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.host_rosters TO authenticated;
 GRANT SELECT ON TABLE public.host_rosters TO service_role;
-
-
---
--- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT ON TABLE public.hosts TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.hosts TO service_role;
-
-
---
--- Name: COLUMN hosts.name; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(name) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.capacity; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(capacity) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.tags; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(tags) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.price; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(price) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.status; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(status) ON TABLE public.hosts TO authenticated;
 
 
 --

@@ -68,6 +68,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// `hosts.tenancy`: whose agents may live beside each other on a host.
+    Tenancy {
+        /// Agents that have no container or virtual machine of their own are of one project.
+        Single = "single",
+        /// Several projects share it. Only where one person answers for all of them.
+        Trusted = "trusted",
+    }
+}
+
+text_enum! {
     /// `agents.status`: what the host observed, never what was asked for.
     AgentStatus {
         /// The row is there; no host has begun. Set when the row is made.

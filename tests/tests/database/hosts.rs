@@ -108,6 +108,7 @@ async fn a_host_login_can_call_the_host_functions_and_no_other() {
         "read_docs(jsonb)",
         "record_docs(jsonb)",
         "release(jsonb)",
+        "rotate_host_key(jsonb)",
         "sweep(jsonb)",
         "tick(jsonb)",
     ];

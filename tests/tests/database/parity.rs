@@ -41,6 +41,8 @@ async fn each_status_enum_equals_its_check() {
     }
     same!(MemberRole, "public.project_members", "project_members_role");
     same!(HostStatus, "public.hosts", "hosts_status");
+    same!(Tenancy, "public.hosts", "hosts_tenancy");
+    same!(Backend, "public.hosts", "hosts_backends");
     same!(AgentStatus, "public.agents", "agents_status");
     same!(DesiredState, "public.agents", "agents_desired_state");
     same!(Backend, "public.agents", "agents_backend");
