@@ -46,6 +46,22 @@ pub fn init(filter: &str) {
     };
 }
 
+/// Logs JSON lines to `writer` instead. A second call does nothing.
+pub fn init_into<W>(filter: &str, writer: W)
+where
+    W: std::io::Write + Clone + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(move || writer.clone())
+        .with_ansi(false)
+        .json()
+        .flatten_event(true)
+        .finish();
+    let _already_set = subscriber.with(filter_fn(may_be_told)).try_init();
+}
+
 /// The WebSocket library tells each message as it is, those with a token in them, too. No filter asks for that.
 fn may_be_told(metadata: &Metadata<'_>) -> bool {
     !metadata.target().starts_with("tungstenite")

@@ -84,6 +84,24 @@ impl HostLock {
     }
 }
 
+/// The process of the worker that runs with this data directory; none when none does.
+pub fn running_worker(data_dir: &Path) -> std::io::Result<Option<u32>> {
+    let mut file = match File::open(data_dir.join(FILE_NAME)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    // A worker that starts just now tries for longer than this is held.
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            file.read_to_string(&mut pid)?;
+            Ok(pid.trim().parse().ok())
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn is_held(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Fatal::AlreadyRunning { .. }))
 }
@@ -113,7 +131,10 @@ mod tests {
         let first = HostLock::take(&data_dir).await.expect("the first");
         let said = HostLock::take(&data_dir).await.expect_err("refused").to_string();
         assert!(said.contains(&std::process::id().to_string()), "{said}");
+        let running = || running_worker(&data_dir).expect("look");
+        assert_eq!(running(), Some(std::process::id()));
         drop(first);
+        assert_eq!(running(), None);
         HostLock::take(&data_dir).await.expect("free again");
     }
 }

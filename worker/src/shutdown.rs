@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A wish to stop, in two steps: first [`Shutdown::drain`], then [`Shutdown::stop_now`]. Clones share
-/// one state.
+/// A wish to stop, in steps: first [`Shutdown::drain`], or [`Shutdown::finish`] before it, then
+/// [`Shutdown::stop_now`]. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     drain: CancellationToken,
+    grace: CancellationToken,
     now: CancellationToken,
     last_signal: Arc<AtomicI32>,
 }
@@ -18,13 +19,17 @@ pub struct Shutdown {
 /// The signals that ask a worker to stop; SIGHUP does too, where its terminal goes away.
 const SIGNALS: [SignalKind; 2] = [SignalKind::terminate(), SignalKind::interrupt()];
 
+/// The signal by which `creel worker --drain` asks a worker to end when it is idle.
+pub const FINISH_SIGNAL: rustix::process::Signal = rustix::process::Signal::USR1;
+
 impl Shutdown {
     /// A wish that nobody has yet: for a worker inside another program.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Follows the process' signals: SIGTERM, SIGINT or SIGHUP drains, the next one stops at once.
+    /// Follows the process' signals: SIGTERM, SIGINT or SIGHUP drains, the next one stops at once; SIGUSR1
+    /// finishes.
     ///
     /// SIGHUP is left as it is where it may be ignored, as by `nohup`; where the system does not tell
     /// (macOS), it ends the process as it ends others.
@@ -33,7 +38,8 @@ impl Shutdown {
     pub fn on_signals() -> std::io::Result<Self> {
         let shutdown = Self::new();
         let hangup = (!hangup_may_be_ignored()).then(SignalKind::hangup);
-        for kind in SIGNALS.into_iter().chain(hangup) {
+        let finish = SignalKind::from_raw(FINISH_SIGNAL.as_raw());
+        for kind in SIGNALS.into_iter().chain(hangup).chain([finish]) {
             let mut signals = signal(kind)?;
             let shutdown = shutdown.clone();
             tokio::spawn(async move {
@@ -48,17 +54,28 @@ impl Shutdown {
     /// Claim nothing more, let the jobs finish within the grace, give back the rest.
     pub fn drain(&self) {
         self.drain.cancel();
+        self.grace.cancel();
+    }
+
+    /// Claim nothing more, and let the jobs finish, however long that takes.
+    pub fn finish(&self) {
+        self.drain.cancel();
     }
 
     /// Stop the jobs at once, too.
     pub fn stop_now(&self) {
-        self.drain.cancel();
+        self.drain();
         self.now.cancel();
     }
 
     /// Waits for the first wish.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
+    }
+
+    /// Waits until the jobs' grace runs.
+    pub async fn grace_begins(&self) {
+        self.grace.cancelled().await;
     }
 
     /// Waits for the second wish.
@@ -69,6 +86,11 @@ impl Shutdown {
     /// Whether the first wish was made.
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
+    }
+
+    /// Whether the jobs' grace runs.
+    pub fn is_grace_running(&self) -> bool {
+        self.grace.is_cancelled()
     }
 
     /// Whether the second wish was made.
@@ -82,8 +104,11 @@ impl Shutdown {
     }
 
     fn received(&self, signal: i32) {
+        if signal == FINISH_SIGNAL.as_raw() {
+            return self.finish();
+        }
         self.last_signal.store(signal, Ordering::Relaxed);
-        if self.is_draining() {
+        if self.grace.is_cancelled() {
             self.stop_now();
         } else {
             self.drain();
@@ -124,5 +149,17 @@ mod tests {
         shutdown.received(2);
         assert!(shutdown.is_stopping_now());
         assert_eq!(shutdown.last_signal(), Some(2));
+    }
+
+    #[test]
+    fn a_worker_that_finishes_has_no_limit_until_it_is_told_to_stop() {
+        let shutdown = Shutdown::new();
+        shutdown.received(FINISH_SIGNAL.as_raw());
+        shutdown.received(FINISH_SIGNAL.as_raw());
+        assert!(shutdown.is_draining() && !shutdown.grace.is_cancelled());
+        shutdown.received(15);
+        assert!(shutdown.grace.is_cancelled() && !shutdown.is_stopping_now());
+        shutdown.received(15);
+        assert!(shutdown.is_stopping_now());
     }
 }

@@ -47,17 +47,31 @@ impl Daemon {
     pub(crate) async fn drain(&self, claiming: &mut JoinHandle<Result<(), Fatal>>) -> Stopped {
         let grace = self.drain_grace;
         self.health.set_draining();
-        tracing::info!(
-            running = self.held.count(),
-            "stopping: {} jobs have {} s to finish; a second signal stops them at once",
-            self.held.count(),
-            grace.as_secs()
-        );
+        let running = self.held.count();
+        let grace_secs = grace.as_secs();
+        if self.shutdown.is_grace_running() {
+            tracing::info!(
+                running,
+                "stopping: {running} jobs have {grace_secs} s to finish; a second signal stops them at once"
+            );
+        } else {
+            tracing::info!(
+                running,
+                "finishing: {running} jobs have all the time they need; SIGTERM gives them {grace_secs} s"
+            );
+        }
         let patient = async {
             if !claiming.is_finished() {
                 let _ended_or_late = timeout(CLAIM_END_LIMIT, claiming).await;
             }
-            let _all_or_late = timeout(grace, self.crew.all_ended()).await;
+            let late = async {
+                self.shutdown.grace_begins().await;
+                tokio::time::sleep(grace).await;
+            };
+            tokio::select! {
+                () = self.crew.all_ended() => {}
+                () = late => {}
+            }
             self.stop_jobs(StopLimits::PATIENT).await
         };
         tokio::select! {
