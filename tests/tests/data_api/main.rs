@@ -6,5 +6,6 @@
 )]
 
 mod dashboard;
+mod enrolment;
 mod host_keys;
 mod strangers;

@@ -12,6 +12,7 @@ mod grudges;
 mod hosts;
 mod members;
 mod parity;
+mod placement;
 mod plans;
 mod queue;
 mod realtime;
