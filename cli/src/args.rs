@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::command::{agent, doctor, host, login, project, request, up};
+use crate::command::{agent, doctor, host, login, project, request, up, worker};
 
 /// Shown at the end of `creel --help`; `docs/operations.md` holds the same list.
 const EXIT_CODES: &str = "\
@@ -15,7 +15,7 @@ Exit codes:
   4    there is no such project, agent, request or host
   5    the database, the Data API or OpenClaw cannot be reached
   6    the agent's request ended in an error
-  7    creel doctor found something that is broken
+  7    creel doctor or creel worker status found something that is broken
   8    the time to wait ran out
   130  interrupted
 
@@ -41,8 +41,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run everything on this machine: database, Data API, worker and OpenClaw.
     Up(up::UpArgs),
-    /// Run the daemon that makes agents of rows on this host.
-    Worker(Box<creel_worker::WorkerArgs>),
+    /// Run the daemon that makes agents of rows on this host, or have this system run it.
+    Worker(Box<worker::WorkerCommand>),
     /// Sign in to a project's Data API and keep the session.
     Login(login::LoginArgs),
     /// Forget the session.

@@ -9,6 +9,7 @@ mod env_file;
 mod error;
 mod http;
 mod output;
+mod service;
 mod session;
 
 use std::process::ExitCode;

@@ -8,7 +8,7 @@ pub(crate) mod login;
 pub(crate) mod project;
 pub(crate) mod request;
 pub(crate) mod up;
-mod worker;
+pub(crate) mod worker;
 
 use crate::args::Command;
 use crate::output::Output;
@@ -24,7 +24,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
     }
     match command {
         Command::Up(args) => Box::pin(up::run(args, *out)).await,
-        Command::Worker(args) => worker::run(*args).await,
+        Command::Worker(command) => Box::pin(worker::run(*command, *out)).await,
         Command::Login(args) => login::login(args, *out).await,
         Command::Logout(args) => login::logout(&args, *out).await,
         Command::Project(command) => project::run(command, *out).await,

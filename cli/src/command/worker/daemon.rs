@@ -1,15 +1,21 @@
-//! `creel worker`.
+//! `creel worker` itself.
+
+use std::path::PathBuf;
 
 use creel_worker::{Fatal, Shutdown, WorkerArgs};
 
+use super::log_file::LogFile;
 use crate::error::{CliError, ErrorKind};
 
 /// Runs the daemon until it is told to stop.
-pub(super) async fn run(args: WorkerArgs) -> anyhow::Result<()> {
+pub(super) async fn run(args: WorkerArgs, log_file: Option<PathBuf>) -> anyhow::Result<()> {
     let config = args
         .resolve()
         .map_err(|error| ended(&Fatal::from(error).into()))?;
-    creel_core::telemetry::init(&config.log);
+    match log_file {
+        Some(path) => creel_core::telemetry::init_into(&config.log, LogFile::open(&path)?),
+        None => creel_core::telemetry::init(&config.log),
+    }
     let shutdown = Shutdown::on_signals()?;
     match creel_worker::run(config, shutdown).await {
         Ok(stopped) if stopped.exit_code() == 0 => Ok(()),
