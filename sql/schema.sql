@@ -251,6 +251,9 @@ CREATE FUNCTION creel.after_settled(for_queue text, row_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
+  if for_queue = 'agent_commands' then
+    perform creel.command_settled(row_ids);
+  end if;
   if for_queue = 'agent_provision_requests' then
     perform creel.provision_settled(row_ids);
   end if;
@@ -267,6 +270,9 @@ CREATE FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
+  if for_queue = 'agent_commands' then
+    perform creel.command_taken(row_ids);
+  end if;
   if for_queue = 'agent_provision_requests' then
     perform creel.provision_taken(row_ids);
   end if;
@@ -293,8 +299,12 @@ CREATE TABLE creel.settings (
     max_open_requests_per_project integer DEFAULT 2000 NOT NULL,
     max_requests_per_day integer DEFAULT 10000 NOT NULL,
     max_doc_bytes_per_project bigint DEFAULT 268435456 NOT NULL,
+    max_open_commands_per_agent integer DEFAULT 50 NOT NULL,
+    max_commands_per_day integer DEFAULT 10000 NOT NULL,
+    max_command_bytes integer DEFAULT 1310720 NOT NULL,
     max_hosts_per_user integer DEFAULT 100 NOT NULL,
     max_open_codes_per_user integer DEFAULT 20 NOT NULL,
+    CONSTRAINT settings_command_quotas_not_negative CHECK ((LEAST(max_open_commands_per_agent, max_commands_per_day, max_command_bytes) >= 0)),
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
     CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
@@ -325,6 +335,21 @@ $$;
 
 
 --
+-- Name: cancels(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.cancels(newer text, older text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case newer
+    when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config')
+    when 'stop' then older in ('start', 'restart')
+    else false end
+$$;
+
+
+--
 -- Name: check_tenancy(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -340,6 +365,49 @@ begin
       using errcode = '42501', hint = 'Only where all its projects are yours may they share a machine.';
   end if;
   return new;
+end
+$$;
+
+
+--
+-- Name: check_update(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_update(payload jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  key text;
+  part jsonb;
+begin
+  for key, part in select * from jsonb_each(payload) loop
+    if key in ('name', 'emoji', 'role') then
+      if jsonb_typeof(part) not in ('string', 'null') or octet_length(part #>> '{}') > 16384 then
+        perform creel.refuse_payload(key || ' is no text of at most 16 KB');
+      end if;
+    elsif key in ('config', 'limits', 'docs') then
+      if jsonb_typeof(part) <> 'object' then
+        perform creel.refuse_payload(key || ' is no object');
+      end if;
+    elsif key <> 'changed' then
+      perform creel.refuse_payload('it has no key ' || left(key, 100));
+    end if;
+  end loop;
+  for key, part in select * from jsonb_each(coalesce(payload -> 'limits', '{}')) loop
+    if key not in ('cpu_percent', 'ram_mb', 'disk_mb') then
+      perform creel.refuse_payload('limits has no key ' || left(key, 100));
+    elsif jsonb_typeof(part) not in ('number', 'null') or jsonb_typeof(part) = 'number' and part::numeric <= 0 then
+      perform creel.refuse_payload('limits.' || key || ' is no number above zero');
+    end if;
+  end loop;
+  for key, part in select * from jsonb_each(coalesce(payload -> 'docs', '{}')) loop
+    if key not in ('soul', 'agents', 'user', 'identity', 'memory_long') then
+      perform creel.refuse_payload('docs has no key ' || left(key, 100));
+    elsif jsonb_typeof(part) <> 'string' or octet_length(part #>> '{}') > 1048576 then
+      perform creel.refuse_payload('docs.' || key || ' is no text of at most 1 MB');
+    end if;
+  end loop;
 end
 $$;
 
@@ -417,6 +485,7 @@ CREATE TABLE public.agents (
     status text DEFAULT 'pending_deploy'::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleting_since timestamp with time zone,
     CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
     CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
     CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
@@ -500,6 +569,199 @@ begin
     where n.doc is not null;
     exit when not coalesce(some_unnamed, false) or not creel.name_agents(host, leased.lane_ids);
   end loop;
+end
+$$;
+
+
+--
+-- Name: command_settled(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.command_settled(command_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  command public.agent_commands;
+  agent public.agents;
+  code text;
+  observed text;
+  gone boolean;
+begin
+  perform 1 from public.agents a
+  where a.id = any (array(select c.agent_id from public.agent_commands c where c.id = any (command_ids)))
+  order by a.id for no key update;
+  for command in
+    select c.* from unnest(command_ids) with ordinality as n (id, position)
+    join public.agent_commands c on c.id = n.id order by n.position
+  loop
+    select * into agent from public.agents a where a.id = command.agent_id;
+    code := command.result #>> '{error,code}';
+    observed := case
+      when command.type = 'undeploy' then 'removed'
+      when command.result ->> 'state' in ('running', 'stopped') then command.result ->> 'state' end;
+    -- A host that will never be told any more has what it has.
+    gone := command.type = 'undeploy' and (
+      command.status = 'acked' or command.status = 'failed' and code = 'no_host' and not creel.is_on_host(agent));
+
+    if command.status <> 'pending' or command.result ? 'error' then
+      perform creel.log_event(
+        case when command.status = 'acked' then 'agent.command_done'
+          when command.status = 'pending' then 'agent.command_retried'
+          when code = 'superseded' then 'agent.command_superseded'
+          else 'agent.command_failed' end,
+        command.project_id, command.agent_key, agent.host_id, command.id,
+        jsonb_strip_nulls(jsonb_build_object(
+          'type', command.type, 'error', command.result -> 'error', 'steps', command.result -> 'steps')));
+    end if;
+
+    if gone then
+      if agent.deleting_since is not null and agent.desired_state = 'removed' then
+        perform creel.log_event('agent.removed', agent.project_id, agent.agent_key, agent.host_id, command.id);
+        delete from public.agents a where a.id = agent.id;
+        continue;
+      end if;
+      -- Where somebody wishes for it again by now, it is made anew.
+      update public.agents a set
+        status = case a.desired_state when 'removed' then 'removed' else 'pending_deploy' end,
+        provisioned = false, workspace_path = null, openclaw_id = null, port = null, profile = null,
+        host_id = case when a.host_pinned then a.host_id end
+      where a.id = agent.id;
+      delete from public.agent_metrics m where m.agent_id = agent.id;
+    elsif command.status = 'acked' and command.result -> 'on_host' is distinct from 'false' then
+      update public.agents a set
+        provisioned = a.provisioned or command.type = 'deploy' and a.openclaw_id is not null
+          and creel.short_text(command.result -> 'workspace', 4096) is not null,
+        workspace_path = case when command.type = 'deploy' and a.openclaw_id is not null
+          then coalesce(creel.short_text(command.result -> 'workspace', 4096), a.workspace_path)
+          else a.workspace_path end,
+        port = case when command.result ? 'port'
+          then creel.whole_number(command.result -> 'port', 1, 65535) else a.port end,
+        profile = coalesce(creel.short_text(command.result -> 'profile', 200), a.profile),
+        status = coalesce(observed, a.status)
+      where a.id = agent.id;
+    elsif command.status = 'failed' and code is distinct from 'superseded' then
+      update public.agents a set status = 'error'
+      where a.id = agent.id and command.type in ('deploy', 'start', 'restart') and a.status <> 'error';
+    else
+      update public.agents a set status = 'pending_deploy'
+      where a.id = agent.id and command.type = 'deploy' and not a.provisioned and a.status = 'deploying';
+    end if;
+
+    if command.status = 'acked' and observed is not null and (gone or command.result -> 'on_host' is distinct from 'false')
+       or command.status = 'failed' and code is distinct from 'superseded'
+         and command.type in ('deploy', 'start', 'restart') then
+      insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
+      values (
+        command.project_id, command.agent_key,
+        case when command.status = 'failed' then 'error' when observed = 'running' then 'idle' else 'offline' end,
+        case when command.status = 'failed' then command.error when observed <> 'running' then observed end, now())
+      on conflict (project_id, agent_key) do update set
+        state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
+    end if;
+  end loop;
+end
+$$;
+
+
+--
+-- Name: command_taken(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.command_taken(command_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform 1 from public.agents a
+  where a.id = any (array(select c.agent_id from public.agent_commands c where c.id = any (command_ids)))
+  order by a.id for no key update;
+  update public.agent_commands c set host_id = a.host_id from public.agents a
+  where c.id = any (command_ids) and a.id = c.agent_id and c.host_id is distinct from a.host_id;
+  update public.agents a set status = 'deploying' from public.agent_commands c
+  where c.id = any (command_ids) and c.type = 'deploy' and a.id = c.agent_id
+    and not a.provisioned and a.status <> 'deploying';
+end
+$$;
+
+
+--
+-- Name: agent_commands; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_commands (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id uuid NOT NULL,
+    host_id uuid,
+    type text NOT NULL,
+    payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    result jsonb,
+    error text,
+    waiting_for text,
+    woken_by text,
+    deadline_at timestamp with time zone,
+    idempotency_key text,
+    created_by uuid DEFAULT auth.uid(),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    sent_at timestamp with time zone,
+    acked_at timestamp with time zone,
+    CONSTRAINT agent_commands_acked CHECK (((status = ANY (ARRAY['acked'::text, 'failed'::text])) = (acked_at IS NOT NULL))),
+    CONSTRAINT agent_commands_payload CHECK (((jsonb_typeof(payload) = 'object'::text) AND (pg_column_size(payload) <= 131072))),
+    CONSTRAINT agent_commands_sent CHECK (((status <> 'sent'::text) OR (sent_at IS NOT NULL))),
+    CONSTRAINT agent_commands_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(idempotency_key), 0) <= 200) AND (COALESCE(octet_length(waiting_for), 0) <= 1000) AND (COALESCE(octet_length(error), 0) <= 16384) AND (COALESCE(pg_column_size(result), 0) <= 65536))),
+    CONSTRAINT agent_commands_status CHECK ((status = ANY (ARRAY['pending'::text, 'sent'::text, 'acked'::text, 'failed'::text]))),
+    CONSTRAINT agent_commands_type CHECK ((type = ANY (ARRAY['deploy'::text, 'start'::text, 'stop'::text, 'restart'::text, 'undeploy'::text, 'update_config'::text]))),
+    CONSTRAINT agent_commands_waiting CHECK (((waiting_for IS NULL) OR (status = 'pending'::text))),
+    CONSTRAINT agent_commands_woken_by CHECK ((woken_by = ANY (ARRAY['push'::text, 'poll'::text])))
+);
+
+
+--
+-- Name: TABLE agent_commands; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_commands IS 'A member inserts {agent_id, type, payload} or {project_id, agent_key, type, payload}; the rest is filled in. A host claims it (sent, sent_at) and finishes it (acked or failed, acked_at, result, and error, the message of result.error). Each command is also a wish, written to the agent''s row: deploy, start and restart want it running, stop stopped, undeploy removed; update_config {name, emoji, role, config, limits, docs} changes the row and the documents. Keys of config and limits that are null are taken away. docs holds texts by doc_type; of each the row keeps the SHA-256 alone. undeploy with {"delete_row": true} deletes the agent''s row when it is acked, as deleting the row does. deploy with {"previous_backend"} moves an agent from another backend. Start or restart of an agent that is not deployed is a deploy. A newer command supersedes older ones that it makes needless: these end failed with result.error.code superseded. The same idempotency_key with the same content is the same command, with other content a conflict.';
+
+
+--
+-- Name: commanded_agent(public.agent_commands); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.commanded_agent(command public.agent_commands) RETURNS public.agents
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  is_member constant boolean := current_setting('role', true) = 'authenticated';
+  agent public.agents;
+begin
+  if command.agent_id is not null then
+    select * into agent from public.agents a where a.id = command.agent_id;
+  elsif command.project_id is not null and command.agent_key is not null then
+    select * into agent from public.agents a
+    where a.project_id = command.project_id and a.agent_key = command.agent_key;
+  else
+    raise exception 'a command needs agent_id, or project_id and agent_key'
+      using errcode = '22023', hint = 'Name the agent by one of the two.';
+  end if;
+  if agent.id is null or is_member and not coalesce(agent.project_id = any (creel.readable_projects()), false) then
+    raise exception 'there is no agent %', coalesce(command.agent_id::text, command.agent_key)
+      using errcode = 'PT404', detail = 'unknown_agent', hint = 'Look at the agents of the project.';
+  end if;
+  if is_member and not coalesce(agent.project_id = any (creel.writable_projects()), false) then
+    raise exception 'you may not write project %', agent.project_id
+      using errcode = '42501', hint = 'Ask an owner of the project to make you an editor.';
+  end if;
+  if coalesce(command.project_id, agent.project_id) <> agent.project_id
+     or coalesce(command.agent_key, agent.agent_key) <> agent.agent_key then
+    raise exception 'agent_id is of another agent than project_id and agent_key'
+      using errcode = '22023', hint = 'Name the agent by one of the two.';
+  end if;
+  return agent;
 end
 $$;
 
@@ -655,6 +917,33 @@ begin
         from creel.items i where i.lane_id = l.id order by i.seq limit 1)
   where l.id = any (lane_ids) and not exists (select from creel.items i where i.lane_id = l.id and i.seq = l.head);
   perform creel.notify_lanes(lane_ids);
+  return null;
+end
+$$;
+
+
+--
+-- Name: end_cancelled(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.end_cancelled() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  ended creel.settlement;
+begin
+  perform 1 from creel.lanes l where l.item_id = new.id for no key update;
+  select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null, 'dead', 'failed',
+    creel.superseded('command'), false
+  into ended
+  from creel.items i join creel.lanes l on l.id = i.lane_id and l.head = i.seq
+  where i.item_id = new.id and i.cancel and l.token is null;
+  if found then
+    perform creel.settle(array[ended]);
+    perform creel.notify_lanes(array[ended.lane_id]);
+  end if;
   return null;
 end
 $$;
@@ -874,6 +1163,37 @@ CREATE FUNCTION creel.has_members(project_id text) RETURNS boolean
     SET search_path TO ''
     AS $$
   select exists (select from public.project_members m where m.project_id = has_members.project_id)
+$$;
+
+
+--
+-- Name: has_open(public.agents, text[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_open(agent public.agents, types text[]) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from creel.lanes l join creel.items i on i.lane_id = l.id
+    left join public.agent_commands c on c.id = i.item_id and i.queue = 'agent_commands'
+    where l.project_id = agent.project_id and l.agent_key = agent.agent_key and l.kind = 'control' and not i.cancel
+      and coalesce(c.type, i.queue) = any (types))
+$$;
+
+
+--
+-- Name: has_open_items(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_open_items(agent_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.agents a
+    join creel.lanes l on l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = 'control'
+    where a.id = has_open_items.agent_id and l.head is not null)
 $$;
 
 
@@ -1105,7 +1425,23 @@ CREATE FUNCTION creel.is_host_event(kind text) RETURNS boolean
     SET search_path TO ''
     AS $$
   select kind in (
-    'openclaw.config_restored', 'openclaw.config_unusable', 'gateway.started', 'gateway.failed', 'gateway.given_up')
+    'openclaw.config_restored', 'openclaw.config_unusable', 'gateway.started', 'gateway.failed', 'gateway.given_up',
+    'agent.started', 'agent.stopped', 'agent.crashed', 'agent.restarted', 'agent.given_up', 'agent.limit_exceeded',
+    'host.upgrade_needed')
+$$;
+
+
+--
+-- Name: is_on_host(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_on_host(agent public.agents) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select agent.openclaw_id is not null and agent.host_id is not null and exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and p.host_id = agent.host_id and h.status <> 'retired')
 $$;
 
 
@@ -1151,6 +1487,7 @@ begin
     new.profile := null;
     new.status := 'pending_deploy';
     new.generation := 1;
+    new.deleting_since := null;
     new.created_at := now();
     new.host_pinned := new.host_id is not null;
     return new;
@@ -1164,6 +1501,7 @@ begin
   new.port := old.port;
   new.profile := old.profile;
   new.status := old.status;
+  new.deleting_since := old.deleting_since;
   new.created_at := old.created_at;
   new.host_id := coalesce(old.host_id, new.host_id);
   if old.host_id is null and new.host_id is not null then
@@ -1182,6 +1520,71 @@ begin
       is distinct from (old.name, old.role, old.emoji, old.config, old.limits, old.desired_state, old.backend)
     then 1 else 0 end;
   return new;
+end
+$$;
+
+
+--
+-- Name: keep_agent_states(uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_agent_states(host uuid, told jsonb) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  warnings text[] := '{}';
+  projects constant text[] := creel.projects_of_host(host);
+  one jsonb;
+  agent public.agents;
+  observed text;
+  told_note text;
+begin
+  if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 1000 then
+    return array['agents must be an array of at most 1000'];
+  end if;
+  -- In the order of the agents, as everywhere.
+  for one in select e from jsonb_array_elements(told) e order by e ->> 'agent_id' loop
+    observed := one ->> 'state';
+    if jsonb_typeof(one) <> 'object' or creel.uuid_of(one -> 'agent_id') is null then
+      warnings := warnings || 'each of agents is an object with agent_id, a uuid'::text;
+      continue;
+    elsif observed is null or observed not in ('running', 'stopped', 'starting', 'error') then
+      warnings := warnings || format(
+        'agent %s: state must be running, stopped, starting or error', one ->> 'agent_id');
+      continue;
+    end if;
+    told_note := left(one ->> 'note', 4000);
+    select * into agent from public.agents a
+    where a.id = creel.uuid_of(one -> 'agent_id') and a.host_id = host and a.project_id = any (projects)
+      and a.openclaw_id is not null and a.status <> 'removed'
+    for no key update;
+    if not found then
+      warnings := warnings || format('agent %s is not on this host', one ->> 'agent_id');
+      continue;
+    end if;
+    update public.agents a set status = observed
+    where a.id = agent.id and a.status <> observed and observed <> 'starting'
+      -- Before it was made, only what makes it says how that goes.
+      and a.provisioned;
+    insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
+    values (
+      agent.project_id, agent.agent_key,
+      case observed when 'running' then 'idle' when 'error' then 'error' else 'offline' end,
+      coalesce(told_note, case when observed <> 'running' then observed end), now())
+    on conflict (project_id, agent_key) do update set
+      state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at
+    -- One that runs may be at work; what it does then is told by others.
+    where (s.state, s.note) is distinct from (excluded.state, excluded.note)
+      and (excluded.state <> 'idle' or s.state in ('offline', 'error'));
+    insert into public.agent_metrics as m (agent_id, restarts, pid, sampled_at)
+    values (
+      agent.id, creel.whole_number(one -> 'restarts', 0, 2147483647), creel.whole_number(one -> 'pid', 1, 2147483647),
+      now())
+    on conflict (agent_id) do update set restarts = excluded.restarts, pid = excluded.pid;
+  end loop;
+  return warnings[1:20];
 end
 $$;
 
@@ -1236,6 +1639,31 @@ $$;
 
 
 --
+-- Name: keep_command_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_command_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if current_user in ('anon', 'authenticated', 'service_role') then
+    new.status := 'pending';
+    new.result := null;
+    new.error := null;
+    new.waiting_for := null;
+    new.woken_by := null;
+    new.created_by := auth.uid();
+    new.created_at := now();
+    new.sent_at := null;
+    new.acked_at := null;
+  end if;
+  return new;
+end
+$$;
+
+
+--
 -- Name: keep_doc_version(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1274,10 +1702,9 @@ CREATE FUNCTION creel.keep_host_report(host uuid, report jsonb) RETURNS void
     SET search_path TO ''
     AS $$
 declare
-  room constant int := 100 - (
-    select count(*) from public.events e
-    where e.host_id = host and e.project_id is null and e.at > now() - interval '1 hour');
   told constant jsonb := report -> 'events';
+  room int;
+  agent_room int;
 begin
   if jsonb_typeof(report -> 'runtime') = 'object' then
     if pg_column_size(report -> 'runtime') > 262144 then
@@ -1291,14 +1718,30 @@ begin
       end if;
     end if;
   end if;
-  if jsonb_typeof(told) = 'array' then
-    insert into public.events (kind, host_id, actor, detail)
-    select t.e ->> 'kind', host, creel.actor(),
-      case when jsonb_typeof(t.e -> 'payload') = 'object' and octet_length(t.e ->> 'payload') <= 8192
-        then t.e -> 'payload' else '{}' end
-    from jsonb_array_elements(told) with ordinality as t (e, position)
-    where creel.is_host_event(t.e ->> 'kind')
-    order by t.position limit greatest(least(room, 20), 0);
+  if jsonb_typeof(told) = 'array' and jsonb_array_length(told) > 0 then
+    room := 100 - (
+      select count(*) from public.events e
+      where e.host_id = host and e.project_id is null and e.at > now() - interval '1 hour');
+    agent_room := 1000 - (
+      select count(*) from public.events e
+      where e.host_id = host and e.project_id is not null and creel.is_host_event(e.kind)
+        and e.at > now() - interval '1 hour');
+    -- An event that names an agent is told to the agent's project; it must be one of this host.
+    insert into public.events (kind, host_id, project_id, agent_key, actor, detail)
+    select n.kind, host, n.project_id, n.agent_key, creel.actor(), n.payload
+    from (
+      select t.e ->> 'kind' as kind, t.position, a.project_id, a.agent_key,
+        row_number() over (partition by a.id is null order by t.position) as place,
+        case when jsonb_typeof(t.e -> 'payload') = 'object' and octet_length(t.e ->> 'payload') <= 8192
+          then t.e -> 'payload' else '{}' end as payload
+      from (
+        select e, position from jsonb_array_elements(told) with ordinality as t (e, position)
+        where creel.is_host_event(e ->> 'kind') order by position limit 20) t
+      left join public.agents a on a.id = creel.uuid_of(t.e -> 'agent_id') and a.host_id = host
+      where coalesce(t.e -> 'agent_id', 'null') = 'null'
+        or a.project_id = any (creel.projects_of_host(host))) n
+    where n.place <= case when n.project_id is null then room else agent_room end
+    order by n.position;
   end if;
 end
 $$;
@@ -1547,6 +1990,19 @@ CREATE FUNCTION creel.may_serve(host uuid, project text) RETURNS boolean
   select exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = project and p.host_id = host and h.status <> 'retired')
+$$;
+
+
+--
+-- Name: merged(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.merged(base jsonb, change jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select (base || coalesce(change, '{}')) - array(
+    select e.key from jsonb_each(coalesce(change, '{}')) e where e.value = 'null')
 $$;
 
 
@@ -1880,6 +2336,90 @@ $$;
 
 
 --
+-- Name: prepare_command(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.prepare_command() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  agent constant public.agents := creel.commanded_agent(new);
+  earlier public.agent_commands;
+  docs jsonb;
+begin
+  new.agent_id := agent.id;
+  new.project_id := agent.project_id;
+  new.agent_key := agent.agent_key;
+  new.host_id := agent.host_id;
+  new.payload := coalesce(new.payload, '{}');
+  if new.type is null or new.type not in ('deploy', 'start', 'stop', 'restart', 'undeploy', 'update_config') then
+    raise exception 'there is no command %', coalesce(left(new.type, 100), 'without a type')
+      using errcode = '22023', hint = 'type is deploy, start, stop, restart, undeploy or update_config.';
+  end if;
+  if jsonb_typeof(new.payload) <> 'object' then
+    raise exception 'the payload of a command is an object, not %', jsonb_typeof(new.payload)
+      using errcode = '22023', hint = 'Leave it away, or send {}.';
+  end if;
+  if octet_length(new.payload::text) > knobs.max_command_bytes then
+    raise exception 'the payload is too large: % bytes, the limit is %',
+      octet_length(new.payload::text), knobs.max_command_bytes
+      using errcode = 'PT413', hint = 'Write large documents to brain_docs, one by one, and then send update_config.';
+  end if;
+
+  docs := new.payload -> 'docs';
+  if new.type = 'update_config' then
+    perform creel.check_update(new.payload);
+    if docs is not null then
+      new.payload := new.payload || jsonb_build_object('docs', (
+        select coalesce(jsonb_object_agg(d.key, encode(sha256(convert_to(d.value, 'utf8')), 'hex')), '{}')
+        from jsonb_each_text(docs) d));
+    end if;
+  end if;
+  if pg_column_size(new.payload) > 131072 then
+    raise exception 'the payload is too large without its documents: % bytes, the limit is 131072',
+      pg_column_size(new.payload)
+      using errcode = 'PT413', hint = 'Send less; a config may have 64 KB.';
+  end if;
+
+  if new.idempotency_key is not null then
+    select * into earlier from public.agent_commands c
+    where c.project_id = new.project_id and c.idempotency_key = new.idempotency_key;
+    if found then
+      if (earlier.agent_id, earlier.payload) is distinct from (new.agent_id, new.payload)
+         or earlier.type <> new.type and not (earlier.type = 'deploy' and new.type in ('start', 'restart')) then
+        raise exception 'idempotency key % was used for another command', quote_literal(new.idempotency_key)
+          using errcode = 'PT409', hint = 'Use a new key for a new command.';
+      end if;
+      return new;  -- the unique index says the rest
+    end if;
+  end if;
+
+  if agent.desired_state = 'removed' then
+    if new.type = 'stop' or new.type = 'update_config' and creel.has_open(agent, array['undeploy']) then
+      raise exception 'agent % is being removed, or was', agent.agent_key
+        using errcode = 'PT409', detail = 'removed', hint = 'Send deploy to have it back.';
+    end if;
+  end if;
+  if new.type in ('start', 'restart') and (
+    agent.desired_state = 'removed'
+    or not agent.provisioned and not creel.has_open(agent, array['deploy', 'agent_provision_requests'])) then
+    new.type := 'deploy';
+  end if;
+
+  if new.type = 'update_config' and docs is not null then
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    select new.project_id, new.agent_key, d.key, d.value, creel.actor() from jsonb_each_text(docs) d order by d.key
+    on conflict on constraint brain_docs_key do update
+      set content = excluded.content, updated_by = excluded.updated_by;
+  end if;
+  return new;
+end
+$$;
+
+
+--
 -- Name: prepare_request(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2095,6 +2635,51 @@ $$;
 
 
 --
+-- Name: receive_commands(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.receive_commands() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  command_ids uuid[];
+  crowded text;
+begin
+  select array_agg(n.id) into command_ids from new_rows n where n.status = 'pending';
+  if command_ids is null then
+    return null;
+  end if;
+  perform creel.log_event('agent.commanded', n.project_id, n.agent_key, n.host_id, n.id,
+    jsonb_build_object('type', n.type))
+  from new_rows n where n.id = any (command_ids);
+  perform creel.supersede_commands(command_ids);
+  perform creel.write_wishes(command_ids, true);
+  perform creel.settle_without_host(command_ids);
+
+  select l.agent_key into crowded
+  from creel.items i join creel.lanes l on l.id = i.lane_id
+  where i.queue = 'agent_commands' and i.lane_id = any (array(
+    select m.lane_id from creel.items m where m.item_id = any (command_ids)))
+  group by l.id having count(*) > knobs.max_open_commands_per_agent limit 1;
+  if found then
+    raise exception 'agent % has too many open commands: the limit is %', crowded, knobs.max_open_commands_per_agent
+      using errcode = 'PT429', hint = 'Wait until some are done; why_pending says what they wait for.';
+  end if;
+  select c.project_id into crowded from public.agent_commands c
+  where c.project_id in (select n.project_id from new_rows n) and c.created_at > now() - interval '1 day'
+  group by c.project_id having count(*) > knobs.max_commands_per_day limit 1;
+  if found then
+    raise exception 'project % has sent too many commands: the limit is % a day', crowded, knobs.max_commands_per_day
+      using errcode = 'PT429', hint = 'Wait, or ask the operator to raise max_commands_per_day.';
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: refuse_adoption(text, text, text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2105,6 +2690,40 @@ CREATE FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text,
   select jsonb_build_object(
     'openclaw_id', openclaw_id, 'outcome', 'refused',
     'reason', jsonb_build_object('code', code, 'message', message, 'hint', hint))
+$$;
+
+
+--
+-- Name: refuse_dead_letter(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_dead_letter() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if exists (select from creel.items i where i.item_id = new.item_id and i.cancel) then
+    return null;
+  end if;
+  return new;
+end
+$$;
+
+
+--
+-- Name: refuse_payload(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_payload(what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception 'the payload of update_config is malformed: %', what
+    using errcode = '22023',
+      hint = 'It takes name, emoji and role (texts), config (an object), limits (cpu_percent, ram_mb, disk_mb) and docs '
+        '(texts by doc_type).';
+end
 $$;
 
 
@@ -2235,6 +2854,64 @@ COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login
 
 
 --
+-- Name: send_wished_command(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.send_wished_command() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  on_host constant boolean := new.openclaw_id is not null and new.host_id is not null;
+  changed text[];
+begin
+  if current_user not in ('authenticated', 'service_role') then
+    return null;
+  end if;
+  if new.desired_state <> old.desired_state then
+    if new.desired_state = 'removed' then
+      insert into public.agent_commands (agent_id, type) values (new.id, 'undeploy');
+      return null;
+    end if;
+    if old.desired_state = 'removed' then
+      insert into public.agent_commands (agent_id, type) values (new.id, 'deploy');
+      if new.desired_state = 'stopped' then
+        insert into public.agent_commands (agent_id, type) values (new.id, 'stop');
+      end if;
+      return null;  -- the deployment takes all that is in the row
+    end if;
+    if on_host or creel.has_open_items(new.id) then
+      insert into public.agent_commands (agent_id, type)
+      values (new.id, case new.desired_state when 'running' then 'start' else 'stop' end);
+    end if;
+  end if;
+  if not on_host or new.desired_state = 'removed' then
+    return null;
+  end if;
+  if new.backend <> old.backend then
+    insert into public.agent_commands (agent_id, type, payload)
+    values (new.id, 'deploy', jsonb_build_object('previous_backend', old.backend));
+    if new.desired_state = 'stopped' then
+      insert into public.agent_commands (agent_id, type) values (new.id, 'stop');
+    end if;
+    return null;
+  end if;
+  changed := array_remove(array[
+    case when new.name is distinct from old.name then 'name' end,
+    case when new.role is distinct from old.role then 'role' end,
+    case when new.emoji is distinct from old.emoji then 'emoji' end,
+    case when new.config <> old.config then 'config' end,
+    case when new.limits <> old.limits then 'limits' end], null);
+  if changed <> '{}' then
+    insert into public.agent_commands (agent_id, type, payload)
+    values (new.id, 'update_config', jsonb_build_object('changed', changed));
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: settle(creel.settlement[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2324,6 +3001,13 @@ CREATE FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate text, res
 declare
   word text;
 begin
+  if for_queue = 'agent_commands' then
+    word := case fate when 'done' then 'acked' when 'dead' then 'failed' else 'pending' end;
+    update public.agent_commands t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
+      acked_at = case when fate <> 'waiting' then now() end
+    from unnest(row_ids, results) as n (id, result) where t.id = any (row_ids) and t.id = n.id;
+    return word;
+  end if;
   if for_queue = 'agent_provision_requests' then
     word := case fate when 'done' then 'done' when 'dead' then 'error' else 'queued' end;
     update public.agent_provision_requests t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
@@ -2333,6 +3017,52 @@ begin
   end if;
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
+-- Name: settle_superseded(creel.settlement[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_superseded(settlements creel.settlement[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.items i set cancel = true
+  where i.item_id = any (array(select s.item_id from unnest(settlements) s));
+  perform creel.settle(settlements);
+end
+$$;
+
+
+--
+-- Name: settle_without_host(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_without_host(command_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  settlements creel.settlement[];
+begin
+  settlements := array(
+    select (
+      i.lane_id, i.seq, i.item_id, i.queue, 0, i.max_attempts, 0, null, 'done', null,
+      jsonb_build_object(
+        'ok', true, 'on_host', false,
+        'state', case c.type when 'undeploy' then 'removed' when 'stop' then 'stopped' end), false)::creel.settlement
+    from creel.items i
+    join creel.lanes l on l.id = i.lane_id and l.token is null
+    join public.agent_commands c on c.id = i.item_id and c.type in ('stop', 'undeploy', 'update_config')
+    join public.agents a on a.id = c.agent_id
+    where i.item_id = any (command_ids) and not creel.is_on_host(a)
+      and not creel.has_open(a, array['deploy', 'start', 'restart', 'agent_provision_requests'])
+    order by i.lane_id, i.seq);
+  perform creel.settle(settlements);
 end
 $$;
 
@@ -2350,6 +3080,19 @@ $$;
 
 
 --
+-- Name: short_text(jsonb, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.short_text(value jsonb, most integer) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when jsonb_typeof(value) = 'string' and octet_length(value #>> '{}') between 1 and most
+    then value #>> '{}' end
+$$;
+
+
+--
 -- Name: show_result(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2359,6 +3102,10 @@ CREATE FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb)
     AS $$
 #variable_conflict use_variable
 begin
+  if for_queue = 'agent_commands' then
+    update public.agent_commands t set result = new_result where t.id = row_id;
+    return;
+  end if;
   if for_queue = 'agent_provision_requests' then
     update public.agent_provision_requests t set result = new_result where t.id = row_id;
     return;
@@ -2366,6 +3113,97 @@ begin
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
 end
+$$;
+
+
+--
+-- Name: supersede_commands(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.supersede_commands(command_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  lane_ids constant bigint[] := array(
+    select distinct i.lane_id from creel.items i where i.item_id = any (command_ids));
+  needless creel.settlement[];
+  host uuid;
+begin
+  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for no key update;
+
+  needless := array(
+    select (
+      o.lane_id, o.seq, o.item_id, o.queue, case when o.seq = l.head then l.attempts else 0 end, o.max_attempts, 0,
+      null, 'dead', 'failed', creel.superseded(n.type), false)::creel.settlement
+    from creel.lanes l join creel.items o on o.lane_id = l.id and not (l.token is not null and o.seq = l.head)
+    left join public.agent_commands c on c.id = o.item_id
+    cross join lateral (
+      select k.type from creel.items i join public.agent_commands k on k.id = i.item_id
+      where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids)
+        and case o.queue
+          when 'agent_commands' then creel.supersedes(k.type, c.type)
+          when 'agent_provision_requests' then k.type = 'undeploy'
+          else false end
+      order by i.seq desc limit 1) n
+    where l.id = any (lane_ids));
+  perform creel.settle_superseded(needless);
+
+  for host in
+    with cancelled as (
+      update creel.items o set cancel = true
+      from creel.lanes l
+      where l.id = any (lane_ids) and l.token is not null and o.lane_id = l.id and o.seq = l.head and not o.cancel
+        and o.queue = 'agent_commands' and exists (
+          select from creel.items i join public.agent_commands k on k.id = i.item_id
+          join public.agent_commands c on c.id = o.item_id
+          where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids) and creel.cancels(k.type, c.type))
+      returning l.host_id
+    )
+    select distinct c.host_id from cancelled c where c.host_id is not null
+  loop
+    -- The host then asks at once what it is to stop.
+    perform pg_notify('creel_work', host || ' cancel');
+  end loop;
+
+  -- What once failed and was wished for again is nothing that a person must look at.
+  delete from creel.dead_letters d using public.agent_commands c, public.agent_commands k
+  where k.id = any (command_ids) and c.agent_id = k.agent_id and c.status = 'failed' and c.id <> k.id
+    and d.item_id = c.id and creel.supersedes(k.type, c.type);
+end
+$$;
+
+
+--
+-- Name: superseded(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.superseded(newer text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select creel.failure('superseded', format('a newer %s took its place', newer), 'Nothing is to be done.')
+$$;
+
+
+--
+-- Name: supersedes(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.supersedes(newer text, older text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case newer
+    when 'undeploy' then true
+    when 'stop' then older in ('start', 'restart', 'stop')
+    when 'start' then older in ('start', 'stop')
+    when 'restart' then older in ('start', 'stop', 'restart')
+    when 'deploy' then older in ('deploy', 'start', 'stop', 'undeploy')
+    when 'update_config' then older = 'update_config'
+    else false end
 $$;
 
 
@@ -2698,6 +3536,41 @@ $$;
 
 
 --
+-- Name: take_back_removals(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_back_removals() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  lane_ids bigint[];
+begin
+  if not exists (
+    select from new_rows n join public.agents a using (project_id, agent_key) where a.desired_state = 'removed') then
+    return null;
+  end if;
+  lane_ids := array(
+    select i.lane_id from new_rows n join creel.items i on i.item_id = n.id);
+  perform 1 from creel.lanes l where l.id = any (lane_ids) order by l.id for no key update;
+  perform creel.settle_superseded(array(
+    select (
+      o.lane_id, o.seq, o.item_id, o.queue, case when o.seq = l.head then l.attempts else 0 end, o.max_attempts, 0,
+      null, 'dead', 'failed', creel.superseded('request'), false)::creel.settlement
+    from creel.lanes l join creel.items o on o.lane_id = l.id and not (l.token is not null and o.seq = l.head)
+    join public.agent_commands c on c.id = o.item_id and c.type = 'undeploy'
+    where l.id = any (lane_ids)));
+  update public.agents a set desired_state = 'running', deleting_since = null, generation = a.generation + 1
+  from new_rows n
+  where a.project_id = n.project_id and a.agent_key = n.agent_key and n.status = 'queued'
+    and a.desired_state = 'removed';
+  return null;
+end
+$$;
+
+
+--
 -- Name: take_rows(text, uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2711,6 +3584,17 @@ CREATE FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) RETU
 declare
   docs json[];
 begin
+  if for_queue = 'agent_commands' then
+    with taken as (
+      update public.agent_commands t set status = 'sent', sent_at = now(), waiting_for = null, woken_by = woken
+      where t.id = any (array(
+        select f.id from public.agent_commands f where f.id = any (row_ids) for no key update skip locked))
+      returning t.id, row_to_json(t.*) as doc
+    )
+    select array_agg(k.doc order by n.position) into docs
+    from unnest(row_ids) with ordinality as n (id, position) left join taken k on k.id = n.id;
+    return docs;
+  end if;
   if for_queue = 'agent_provision_requests' then
     with taken as (
       update public.agent_provision_requests t set status = 'running', picked_up_at = now(), waiting_for = null, woken_by = woken
@@ -2746,6 +3630,29 @@ $$;
 
 
 --
+-- Name: tidy_command(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tidy_command() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if pg_column_size(new.result) > 65536 then
+    new.result := jsonb_build_object(
+      'ok', new.result -> 'ok', 'state', left(new.result ->> 'state', 100), 'truncated', true,
+      'error', case when new.result ? 'error' then jsonb_build_object(
+        'code', left(new.result #>> '{error,code}', 100), 'message', left(new.result #>> '{error,message}', 1000),
+        'hint', left(new.result #>> '{error,hint}', 1000)) end);
+  end if;
+  new.error := case when new.status = 'failed'
+    then coalesce(left(new.result #>> '{error,message}', 4000), 'it failed, and the host did not say why') end;
+  return new;
+end
+$$;
+
+
+--
 -- Name: touch(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2758,6 +3665,18 @@ begin
   return new;
 end
 $$;
+
+
+--
+-- Name: uuid_of(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.uuid_of(value jsonb) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select case when value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then (value #>> '{}')::uuid end
+$_$;
 
 
 --
@@ -2857,6 +3776,23 @@ $$;
 
 
 --
+-- Name: whole_number(jsonb, bigint, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.whole_number(value jsonb, lowest bigint, highest bigint) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if jsonb_typeof(value) = 'number' and value::numeric between lowest and highest and value::numeric % 1 = 0 then
+    return value::numeric::bigint;
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: why_not_placed(public.hosts, public.agents); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2889,7 +3825,9 @@ begin
   if old.openclaw_id is null or old.host_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
     return old;
   end if;
-  update public.agents a set desired_state = 'removed' where a.id = old.id and a.desired_state <> 'removed';
+  if old.deleting_since is null or not creel.has_open_items(old.id) then
+    insert into public.agent_commands (agent_id, type, payload) values (old.id, 'undeploy', '{"delete_row": true}');
+  end if;
   return null;
 end
 $$;
@@ -2985,6 +3923,67 @@ $$
 $part$;
 end
 $_$;
+
+
+--
+-- Name: write_wishes(uuid[], boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_wishes(command_ids uuid[], is_new boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  command public.agent_commands;
+  agent public.agents;
+  wished public.agents;
+  changes jsonb;
+begin
+  perform 1 from public.agents a
+  where a.id = any (array(select c.agent_id from public.agent_commands c where c.id = any (command_ids)))
+  order by a.id for no key update;
+  for command in
+    select c.* from unnest(command_ids) with ordinality as n (id, position)
+    join public.agent_commands c on c.id = n.id order by n.position
+  loop
+    select * into agent from public.agents a where a.id = command.agent_id;
+    wished := agent;
+    changes := case when command.type = 'update_config' and is_new then command.payload else '{}' end;
+    wished.desired_state := case command.type
+      when 'deploy' then 'running' when 'start' then 'running' when 'restart' then 'running'
+      when 'stop' then 'stopped' when 'undeploy' then 'removed' else agent.desired_state end;
+    wished.deleting_since := case command.type
+      when 'deploy' then null
+      when 'undeploy' then case when command.payload -> 'delete_row' = 'true'
+        then coalesce(agent.deleting_since, now()) else agent.deleting_since end
+      else agent.deleting_since end;
+    wished.name := case when changes ? 'name' then changes ->> 'name' else agent.name end;
+    wished.emoji := case when changes ? 'emoji' then changes ->> 'emoji' else agent.emoji end;
+    wished.role := case when changes ? 'role' then changes ->> 'role' else agent.role end;
+    wished.config := creel.merged(agent.config, changes -> 'config');
+    wished.limits := creel.merged(agent.limits, changes -> 'limits');
+    if pg_column_size(wished.config) > 65536 then
+      raise exception 'the config of agent % would be too large: the limit is 64 KB', agent.agent_key
+        using errcode = 'PT413', hint = 'Take keys away by setting them to null.';
+    end if;
+    -- It is begun anew.
+    wished.status := case when command.type = 'deploy' and not agent.provisioned and agent.status in ('error', 'removed')
+      then 'pending_deploy' else agent.status end;
+    wished.generation := agent.generation + (
+      (wished.name, wished.emoji, wished.role, wished.config, wished.limits, wished.desired_state)
+        is distinct from (agent.name, agent.emoji, agent.role, agent.config, agent.limits, agent.desired_state)
+      or changes ? 'docs')::int;
+    if wished is distinct from agent then
+      update public.agents a set
+        desired_state = wished.desired_state, deleting_since = wished.deleting_since, name = wished.name,
+        emoji = wished.emoji, role = wished.role, config = wished.config, limits = wished.limits,
+        status = wished.status, generation = wished.generation
+      where a.id = agent.id;
+    end if;
+  end loop;
+end
+$$;
 
 
 --
@@ -3322,6 +4321,45 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token, outcome: done|retry|failed, result}]} -> {items: [{token, applied, status}], work}. A token that is no longer in force changes nothing: applied is false.';
+
+
+--
+-- Name: list_agents(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_agents(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  projects constant text[] := creel.projects_of_host(host);
+begin
+  perform creel.require_api($1);
+  return jsonb_build_object('agents', coalesce((
+    select jsonb_agg(jsonb_build_object(
+      'id', a.id, 'project_id', a.project_id, 'agent_key', a.agent_key, 'openclaw_id', a.openclaw_id,
+      'backend', a.backend, 'desired_state', a.desired_state, 'generation', a.generation, 'status', a.status,
+      'provisioned', a.provisioned, 'workspace_path', a.workspace_path, 'port', a.port, 'config', a.config,
+      'limits', a.limits, 'name', a.name, 'role', a.role, 'emoji', a.emoji,
+      'open_command', exists (
+        select from creel.lanes l
+        where l.project_id = a.project_id and l.agent_key = a.agent_key and l.kind = 'control' and l.head is not null))
+      order by a.id)
+    from public.agents a
+    where a.host_id = host and a.openclaw_id is not null and a.status <> 'removed'
+      and (a.project_id = any (projects)) is true), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_agents(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_agents(jsonb) IS 'Host function: {api, session} -> {agents[]}: the agents that this host has or is to have, as their rows say it. open_command: something about it waits or is at work, and will say what is to be done.';
 
 
 --
@@ -3917,6 +4955,7 @@ declare
   held uuid[];
   forgotten creel.settlement[];
   next_at timestamptz;
+  warnings text[] := '{}';
 begin
   perform creel.require_api($1);
   if session is null then
@@ -3938,7 +4977,8 @@ begin
     or h.platform is distinct from coalesce(report ->> 'platform', h.platform)
     or h.worker_version is distinct from coalesce(report ->> 'worker_version', h.worker_version)
     or h.openclaw_version is distinct from coalesce(report ->> 'openclaw_version', h.openclaw_version));
-  if report ?| array['runtime', 'events'] then
+  -- Everything else that a host tells of itself.
+  if report - array['platform', 'worker_version', 'openclaw_version', 'cpu_percent', 'ram_mb'] <> '{}' then
     perform creel.keep_host_report(host, report);
   end if;
 
@@ -3978,6 +5018,10 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
+  if jsonb_typeof($1 -> 'agents') <> 'array' or jsonb_array_length($1 -> 'agents') > 0 then
+    warnings := creel.keep_agent_states(host, $1 -> 'agents');
+  end if;
+
   -- What keeps a sweep from ending must not cost this host its heartbeat and its leases.
   begin
     perform creel.sweep_once(interval '1 second');
@@ -4006,6 +5050,7 @@ begin
       select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
       where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
     'work', creel.has_work(host, projects),
+    'warnings', to_jsonb(warnings),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
 end
@@ -4016,7 +5061,7 @@ $_$;
 -- Name: FUNCTION tick(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, wake_in_ms}. Renews the leases of these tokens, stores metrics, sweeps, and says what to stop and whether there is work.';
+COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, and what of the report could not be taken.';
 
 
 --
@@ -4255,7 +5300,9 @@ CREATE TABLE public.agent_metrics (
     ram_mb real,
     disk_mb real,
     uptime_secs bigint,
-    sampled_at timestamp with time zone DEFAULT now() NOT NULL
+    sampled_at timestamp with time zone DEFAULT now() NOT NULL,
+    restarts integer,
+    pid integer
 );
 
 
@@ -4263,7 +5310,7 @@ CREATE TABLE public.agent_metrics (
 -- Name: TABLE agent_metrics; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published.';
+COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway.';
 
 
 --
@@ -4682,6 +5729,22 @@ ALTER TABLE ONLY creel.sweep_state
 
 
 --
+-- Name: agent_commands agent_commands_idempotency; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_commands
+    ADD CONSTRAINT agent_commands_idempotency UNIQUE (project_id, idempotency_key);
+
+
+--
+-- Name: agent_commands agent_commands_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_commands
+    ADD CONSTRAINT agent_commands_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: agent_metrics agent_metrics_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -4910,6 +5973,34 @@ CREATE INDEX lanes_unplaced ON creel.lanes USING btree (project_id, priority DES
 
 
 --
+-- Name: agent_commands_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_commands_by_agent ON public.agent_commands USING btree (agent_id, created_at DESC);
+
+
+--
+-- Name: agent_commands_by_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_commands_by_host ON public.agent_commands USING btree (host_id);
+
+
+--
+-- Name: agent_commands_by_person; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_commands_by_person ON public.agent_commands USING btree (created_by);
+
+
+--
+-- Name: agent_commands_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_commands_by_time ON public.agent_commands USING btree (project_id, created_at DESC);
+
+
+--
 -- Name: agent_provision_requests_by_agent; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -4980,6 +6071,13 @@ CREATE INDEX events_host ON public.events USING btree (host_id);
 
 
 --
+-- Name: events_of_host_agents; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX events_of_host_agents ON public.events USING btree (host_id, at) WHERE ((project_id IS NOT NULL) AND creel.is_host_event(kind));
+
+
+--
 -- Name: events_of_hosts; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -5022,10 +6120,45 @@ CREATE INDEX projects_created_by ON public.projects USING btree (created_by);
 
 
 --
+-- Name: dead_letters dead_letters_not_of_cancelled; Type: TRIGGER; Schema: creel; Owner: -
+--
+
+CREATE TRIGGER dead_letters_not_of_cancelled BEFORE INSERT ON creel.dead_letters FOR EACH ROW EXECUTE FUNCTION creel.refuse_dead_letter();
+
+
+--
 -- Name: queues queues_written; Type: TRIGGER; Schema: creel; Owner: -
 --
 
 CREATE TRIGGER queues_written AFTER INSERT OR DELETE OR UPDATE ON creel.queues FOR EACH STATEMENT EXECUTE FUNCTION creel.queues_written();
+
+
+--
+-- Name: agent_commands agent_commands_1_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_commands_1_keep_columns BEFORE INSERT ON public.agent_commands FOR EACH ROW EXECUTE FUNCTION creel.keep_command_columns();
+
+
+--
+-- Name: agent_commands agent_commands_2_prepare; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_commands_2_prepare BEFORE INSERT ON public.agent_commands FOR EACH ROW EXECUTE FUNCTION creel.prepare_command();
+
+
+--
+-- Name: agent_commands agent_commands_end_cancelled; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER agent_commands_end_cancelled AFTER UPDATE OF status ON public.agent_commands DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'sent'::text) AND (new.status = 'pending'::text))) EXECUTE FUNCTION creel.end_cancelled();
+
+
+--
+-- Name: agent_commands agent_commands_tidy; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_commands_tidy BEFORE UPDATE ON public.agent_commands FOR EACH ROW WHEN (((new.result IS DISTINCT FROM old.result) OR (new.status <> old.status))) EXECUTE FUNCTION creel.tidy_command();
 
 
 --
@@ -5075,6 +6208,13 @@ CREATE TRIGGER agents_limit AFTER INSERT ON public.agents REFERENCING NEW TABLE 
 --
 
 CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR EACH ROW WHEN ((old.host_id IS DISTINCT FROM new.host_id)) EXECUTE FUNCTION creel.place_lanes();
+
+
+--
+-- Name: agents agents_send_wished_command; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_send_wished_command AFTER UPDATE ON public.agents FOR EACH ROW WHEN ((((((((new.name IS DISTINCT FROM old.name) OR (new.role IS DISTINCT FROM old.role)) OR (new.emoji IS DISTINCT FROM old.emoji)) OR (new.config IS DISTINCT FROM old.config)) OR (new.limits IS DISTINCT FROM old.limits)) OR (new.desired_state IS DISTINCT FROM old.desired_state)) OR (new.backend IS DISTINCT FROM old.backend))) EXECUTE FUNCTION creel.send_wished_command();
 
 
 --
@@ -5162,10 +6302,24 @@ CREATE TRIGGER projects_own_new_project AFTER INSERT ON public.projects FOR EACH
 
 
 --
+-- Name: agent_commands queue_dequeue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_commands REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.dequeue();
+
+
+--
 -- Name: agent_provision_requests queue_dequeue; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_provision_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.dequeue();
+
+
+--
+-- Name: agent_commands queue_enqueue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_enqueue AFTER INSERT ON public.agent_commands REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.enqueue();
 
 
 --
@@ -5180,6 +6334,20 @@ CREATE TRIGGER queue_enqueue AFTER INSERT ON public.agent_provision_requests REF
 --
 
 CREATE TRIGGER ready_agents AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.ready_agents();
+
+
+--
+-- Name: agent_commands receive_commands; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER receive_commands AFTER INSERT ON public.agent_commands REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.receive_commands();
+
+
+--
+-- Name: agent_provision_requests take_back_removals; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER take_back_removals AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.take_back_removals();
 
 
 --
@@ -5260,6 +6428,30 @@ ALTER TABLE ONLY creel.lanes
 
 ALTER TABLE ONLY creel.lanes
     ADD CONSTRAINT lanes_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_commands agent_commands_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_commands
+    ADD CONSTRAINT agent_commands_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_commands agent_commands_created_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_commands
+    ADD CONSTRAINT agent_commands_created_by_fkey FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: agent_commands agent_commands_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_commands
+    ADD CONSTRAINT agent_commands_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
 
 
 --
@@ -5433,6 +6625,26 @@ ALTER TABLE creel.dead_letters ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY dead_letters_select ON creel.dead_letters FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_commands; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_commands ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_commands agent_commands_insert; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_commands_insert ON public.agent_commands FOR INSERT TO authenticated WITH CHECK ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: agent_commands agent_commands_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_commands_select ON public.agent_commands FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
 
 
 --
@@ -5816,10 +7028,24 @@ REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FRO
 
 
 --
+-- Name: FUNCTION cancels(newer text, older text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.cancels(newer text, older text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION check_tenancy(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.check_tenancy() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_update(payload jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_update(payload jsonb) FROM PUBLIC;
 
 
 --
@@ -5849,6 +7075,35 @@ REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC
 --
 
 REVOKE ALL ON FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most integer, woken text, lease interval, OUT items json[], OUT taken integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION command_settled(command_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.command_settled(command_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION command_taken(command_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.command_taken(command_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: TABLE agent_commands; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT ON TABLE public.agent_commands TO authenticated;
+GRANT SELECT,INSERT ON TABLE public.agent_commands TO service_role;
+
+
+--
+-- Name: FUNCTION commanded_agent(command public.agent_commands); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.commanded_agent(command public.agent_commands) FROM PUBLIC;
 
 
 --
@@ -5931,6 +7186,13 @@ REVOKE ALL ON FUNCTION creel.dequeue() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION end_cancelled(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.end_cancelled() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION enqueue(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5978,6 +7240,22 @@ REVOKE ALL ON FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], l
 
 REVOKE ALL ON FUNCTION creel.has_members(project_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.has_members(project_id text) TO authenticated;
+
+
+--
+-- Name: FUNCTION has_open(agent public.agents, types text[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_open(agent public.agents, types text[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION has_open_items(agent_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_open_items(agent_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.has_open_items(agent_id uuid) TO authenticated;
+GRANT ALL ON FUNCTION creel.has_open_items(agent_id uuid) TO service_role;
 
 
 --
@@ -6067,6 +7345,13 @@ REVOKE ALL ON FUNCTION creel.is_host_event(kind text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_on_host(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_on_host(agent public.agents) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION join_queue(tbl regclass); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6081,6 +7366,13 @@ REVOKE ALL ON FUNCTION creel.keep_agent_columns() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION keep_agent_states(host uuid, told jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_agent_states(host uuid, told jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION keep_agent_status_columns(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6092,6 +7384,13 @@ REVOKE ALL ON FUNCTION creel.keep_agent_status_columns() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.keep_an_owner() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_command_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_command_columns() FROM PUBLIC;
 
 
 --
@@ -6193,6 +7492,13 @@ REVOKE ALL ON FUNCTION creel.may_serve(host uuid, project text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION merged(base jsonb, change jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.merged(base jsonb, change jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION name_agents(host uuid, lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6283,6 +7589,13 @@ GRANT ALL ON FUNCTION creel.pre_request() TO creel_host;
 
 
 --
+-- Name: FUNCTION prepare_command(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.prepare_command() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION prepare_request(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6354,10 +7667,31 @@ REVOKE ALL ON FUNCTION creel.ready_agents() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION receive_commands(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.receive_commands() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION refuse_adoption(openclaw_id text, code text, message text, hint text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.refuse_adoption(openclaw_id text, code text, message text, hint text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_dead_letter(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_dead_letter() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_payload(what text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_payload(what text) FROM PUBLIC;
 
 
 --
@@ -6404,6 +7738,13 @@ REVOKE ALL ON FUNCTION creel.revoke_host(host_id uuid) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION send_wished_command(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.send_wished_command() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle(settlements creel.settlement[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6418,6 +7759,20 @@ REVOKE ALL ON FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate te
 
 
 --
+-- Name: FUNCTION settle_superseded(settlements creel.settlement[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_superseded(settlements creel.settlement[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle_without_host(command_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_without_host(command_ids uuid[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION short_of_key(agent_key text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6427,10 +7782,38 @@ GRANT ALL ON FUNCTION creel.short_of_key(agent_key text) TO service_role;
 
 
 --
+-- Name: FUNCTION short_text(value jsonb, most integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.short_text(value jsonb, most integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION show_result(for_queue text, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION supersede_commands(command_ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.supersede_commands(command_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION superseded(newer text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.superseded(newer text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION supersedes(newer text, older text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.supersedes(newer text, older text) FROM PUBLIC;
 
 
 --
@@ -6498,6 +7881,13 @@ GRANT ALL ON FUNCTION creel.take_back_removal(project text, wished_key text) TO 
 
 
 --
+-- Name: FUNCTION take_back_removals(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_back_removals() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_rows(for_queue text, row_ids uuid[], woken text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -6512,10 +7902,24 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tidy_command(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tidy_command() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION touch(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.touch() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION uuid_of(value jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.uuid_of(value jsonb) FROM PUBLIC;
 
 
 --
@@ -6531,6 +7935,13 @@ GRANT ALL ON FUNCTION creel.visible_hosts() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION whole_number(value jsonb, lowest bigint, highest bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.whole_number(value jsonb, lowest bigint, highest bigint) FROM PUBLIC;
 
 
 --
@@ -6560,6 +7971,13 @@ GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.write_queue_functions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION write_wishes(command_ids uuid[], is_new boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_wishes(command_ids uuid[], is_new boolean) FROM PUBLIC;
 
 
 --
@@ -6609,6 +8027,14 @@ GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.finish(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_agents(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_agents(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_agents(jsonb) TO creel_host;
 
 
 --

@@ -6,7 +6,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::status::{
-    AgentStatus, Backend, DesiredState, DocType, HostEventKind, Outcome, RequestStatus, WokenBy,
+    AgentStatus, Backend, CommandStatus, CommandType, DesiredState, DocType, HostEventKind, Outcome,
+    RequestStatus, WokenBy,
 };
 
 /// The version of these functions. The database answers an unknown one with SQLSTATE [`UPGRADE_NEEDED`].
@@ -15,8 +16,12 @@ pub const API: u32 = 1;
 /// SQLSTATE of "this worker is too old for the database, or too new"; PostgREST makes HTTP 426 of it.
 pub const UPGRADE_NEEDED: &str = "PT426";
 
-/// The channel that is notified when there may be work. The payload is a host's id, or empty for all.
+/// The channel that is notified when there may be work. The payload is a host's id, or empty for all; or a host's id
+/// and [`CANCEL_HINT`].
 pub const CHANNEL: &str = "creel_work";
+
+/// After a host's id and a space in a notification: something that the host holds is to be cancelled.
+pub const CANCEL_HINT: &str = "cancel";
 
 /// Argument of `claim`.
 #[derive(Debug, Clone, Serialize)]
@@ -195,6 +200,9 @@ pub struct TickReply {
     pub cancel: Vec<Uuid>,
     /// Whether there is something to claim.
     pub work: bool,
+    /// What of the report could not be taken, for the log.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// When the next waiting or leased item becomes claimable, in milliseconds; none if nothing will by
     /// time alone.
     pub wake_in_ms: Option<u64>,
@@ -235,7 +243,8 @@ pub struct Finish {
     /// What it came to.
     pub outcome: Outcome,
     /// Becomes the row's `result`. With [`Outcome::Done`] of a provisioning it carries
-    /// [`Provisioned`] too; otherwise `error: {code, message, hint}`.
+    /// [`Provisioned`] too, of a command [`CommandDone`]; otherwise `error: {code, message, hint}`. One that
+    /// ended because it was cancelled ends [`Outcome::Failed`] with [`SUPERSEDED`] as its code.
     pub result: Value,
 }
 
@@ -361,6 +370,48 @@ pub struct ProvisionRequest {
     /// `adopt_agents` sets it.
     #[serde(default)]
     pub adopt: bool,
+}
+
+/// The row of a command, as far as a worker reads it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CommandRow {
+    /// The row's id.
+    pub id: Uuid,
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// The project.
+    pub project_id: String,
+    /// `agent:<short>:main`.
+    pub agent_key: String,
+    /// What is to be done.
+    #[serde(rename = "type")]
+    pub kind: CommandType,
+    /// How. What it changes is in the agent's row and documents already; `previous_backend` of a deployment is
+    /// the one that the agent comes from.
+    pub payload: Value,
+    /// Where it stands.
+    pub status: CommandStatus,
+}
+
+/// The code in `result.error` of a command that a newer one made needless.
+pub const SUPERSEDED: &str = "superseded";
+
+/// Part of the result of a done command, from which the agent's row is written. Other keys are kept for people.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CommandDone {
+    /// `running`, `stopped` or `removed`: what was observed afterwards.
+    pub state: AgentStatus,
+    /// The agent's workspace, absolute; told by a deployment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<String>,
+    /// The port of the agent's own gateway; null takes away the one in the row, left away keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// What the host calls the agent's own OpenClaw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Version of the agent's row that is in force now.
+    pub generation: i64,
 }
 
 /// The row of an agent, as far as a worker reads it.

@@ -102,7 +102,7 @@ text_enum! {
         Running = "running",
         /// Registered, not served.
         Stopped = "stopped",
-        /// Undeployed. Deleting the row of a provisioned agent sets it.
+        /// Undeployed. Deleting the row of an agent that a host has sets it.
         Removed = "removed",
     }
 }
@@ -152,6 +152,39 @@ text_enum! {
         Done = "done",
         /// It will not be tried again unless it is redriven. Set by finish and sweep.
         Error = "error",
+    }
+}
+
+text_enum! {
+    /// `agent_commands.type`: what a host is to do with an agent.
+    CommandType {
+        /// Make everything that the agent needs, and start it.
+        Deploy = "deploy",
+        /// Let it run.
+        Start = "start",
+        /// Stop it; its files stay.
+        Stop = "stop",
+        /// Stop it, if it runs, and start it.
+        Restart = "restart",
+        /// Stop it and take everything of it away, but for an archive of its workspace.
+        Undeploy = "undeploy",
+        /// Give it the configuration and the documents that its rows have.
+        UpdateConfig = "update_config",
+    }
+}
+
+text_enum! {
+    /// `agent_commands.status`.
+    CommandStatus {
+        /// Waits for a host. Set by whoever writes the row, and when an attempt is to be repeated.
+        Pending = "pending",
+        /// A host holds it. Set by the claim.
+        Sent = "sent",
+        /// Done. Set by finish, and where no host had anything to do.
+        Acked = "acked",
+        /// It will not be tried again, unless it is redriven; or a newer command superseded it. Set by finish,
+        /// sweep and by the newer command.
+        Failed = "failed",
     }
 }
 

@@ -174,6 +174,7 @@ mod tests {
             lost: Vec::new(),
             cancel: Vec::new(),
             work: false,
+            warnings: Vec::new(),
             wake_in_ms,
         }
     }

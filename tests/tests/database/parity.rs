@@ -52,6 +52,9 @@ async fn each_status_enum_equals_its_check() {
         "public.agent_provision_requests",
         "agent_provision_requests_status"
     );
+    same!(CommandType, "public.agent_commands", "agent_commands_type");
+    same!(CommandStatus, "public.agent_commands", "agent_commands_status");
+    same!(WokenBy, "public.agent_commands", "agent_commands_woken_by");
     same!(DocType, "public.brain_docs", "brain_docs_doc_type");
     same!(
         DocType,
