@@ -5,12 +5,28 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use creel_core::secret::Secret;
+use reqwest::RequestBuilder;
 
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::refusal::Refused;
 
 /// The header by which the existing dashboard names the project.
 pub const PROJECT_HEADER: &str = "x-clawdos-project";
+
+/// Whoever a function asks the Data API for.
+pub(crate) trait Asker: Sync {
+    /// Adds to a request by what the Data API knows who asks.
+    fn sign(&self, request: RequestBuilder) -> RequestBuilder;
+
+    /// Until when there must be an answer.
+    fn deadline(&self) -> Option<Deadline>;
+
+    /// What a refusal means to one who asks in this way; none where it means the same to all.
+    fn explain(&self, _refused: Refused<'_>) -> Option<Failure> {
+        None
+    }
+}
 
 /// The caller of a function: a person's token that nobody has checked yet. The Data API does.
 #[derive(Debug, Clone)]
@@ -32,6 +48,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             project: project(&parts.headers)?,
             deadline: parts.extensions.get::<Deadline>().copied(),
         })
+    }
+}
+
+impl Asker for Caller {
+    fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        request.bearer_auth(self.token.expose())
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        self.deadline
     }
 }
 

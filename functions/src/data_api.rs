@@ -1,4 +1,4 @@
-//! The project's Data API, as the person who calls: one client for the life of the process.
+//! The project's Data API, as whoever calls: one client for the life of the process.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -10,10 +10,10 @@ use postgrest::{Builder, Postgrest};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-use crate::caller::Caller;
+use crate::caller::Asker;
 use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::refusal::{Refusal, timed_out, unavailable};
+use crate::refusal::{Refusal, Refused, timed_out, unavailable};
 use crate::settings::Settings;
 
 /// The longest statement that the API lets a person run takes 8 s; the rest is for the way.
@@ -84,9 +84,9 @@ impl DataApi {
     }
 
     /// Calls a function with one jsonb argument.
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
-        caller: &Caller,
+        caller: &impl Asker,
         function: &str,
         argument: &Value,
         repeat: Repeat,
@@ -96,9 +96,9 @@ impl DataApi {
     }
 
     /// Reads rows of a table.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
-        caller: &Caller,
+        caller: &impl Asker,
         table: &str,
         filter: impl FnOnce(Builder) -> Builder,
     ) -> Result<Vec<Value>, Failure> {
@@ -126,12 +126,12 @@ impl DataApi {
         Ok(self.0.client.get_or_init(|| made))
     }
 
-    async fn run(&self, caller: &Caller, request: Builder, repeat: Repeat) -> Result<Value, Failure> {
+    async fn run(&self, caller: &impl Asker, request: Builder, repeat: Repeat) -> Result<Value, Failure> {
         let request = self.addressed(caller, request)?;
         let mut pauses = REPEAT_AFTER.iter();
         loop {
-            let limit = Deadline::bound(caller.deadline, CALL_TIMEOUT);
-            let missed = match attempt_once(&request, limit).await {
+            let limit = Deadline::bound(caller.deadline(), CALL_TIMEOUT);
+            let missed = match attempt_once(caller, &request, limit).await {
                 Ok(value) => return Ok(value),
                 Err(missed) => missed,
             };
@@ -142,7 +142,7 @@ impl DataApi {
                 Missed::TimedOut => (timed_out(), false),
             };
             match pauses.next() {
-                Some(&pause) if again && pause < Deadline::bound(caller.deadline, CALL_TIMEOUT) => {
+                Some(&pause) if again && pause < Deadline::bound(caller.deadline(), CALL_TIMEOUT) => {
                     tokio::time::sleep(pause).await;
                 }
                 _ => return Err(failure),
@@ -151,7 +151,7 @@ impl DataApi {
     }
 
     /// The request on our own client: that of the library asks proxies and follows redirects.
-    fn addressed(&self, caller: &Caller, request: Builder) -> Result<RequestBuilder, Failure> {
+    fn addressed(&self, caller: &impl Asker, request: Builder) -> Result<RequestBuilder, Failure> {
         let impossible = || {
             Failure::bad_request(
                 "the request cannot be made",
@@ -169,9 +169,7 @@ impl DataApi {
         for (name, value) in theirs.headers() {
             ours = ours.header(name.as_str(), value.as_bytes());
         }
-        Ok(ours
-            .header("apikey", self.0.key.expose())
-            .bearer_auth(caller.token.expose()))
+        Ok(caller.sign(ours.header("apikey", self.0.key.expose())))
     }
 }
 
@@ -195,7 +193,11 @@ impl Inner {
     }
 }
 
-async fn attempt_once(request: &RequestBuilder, limit: Duration) -> Result<Value, Missed> {
+async fn attempt_once(
+    caller: &impl Asker,
+    request: &RequestBuilder,
+    limit: Duration,
+) -> Result<Value, Missed> {
     let request = request.try_clone().expect("the body is bytes").timeout(limit);
     let answer = request.send().await.map_err(unanswered)?;
     let status = answer.status().as_u16();
@@ -214,7 +216,8 @@ async fn attempt_once(request: &RequestBuilder, limit: Duration) -> Result<Value
     if status >= 500 {
         tracing::warn!(status, code = value["code"].as_str(), "the Data API failed");
     }
-    Err(Missed::Refused(Refusal::of(status, &value)))
+    let refused = Refused::of(status, &value);
+    Err(Missed::Refused(Refusal::of(refused, caller.explain(refused))))
 }
 
 fn unanswered(error: reqwest::Error) -> Missed {

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod data_api;
 pub mod deadline;
 pub mod failure;
+pub mod hosts;
 pub mod lambda;
 pub mod origins;
 mod refusal;

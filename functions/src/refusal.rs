@@ -14,6 +14,26 @@ const NOTHING_HAPPENED: [&str; 8] = [
 /// This project has no Creel: PostgREST, or Postgres, does not know a table or function.
 const NOT_INSTALLED: [&str; 6] = ["PGRST202", "PGRST204", "PGRST205", "42P01", "42703", "42883"];
 
+/// What PostgREST answered, or whatever stands before it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused<'a> {
+    pub(crate) status: u16,
+    /// The SQLSTATE, or PostgREST's own code; empty where there is none.
+    pub(crate) code: &'a str,
+    pub(crate) details: &'a str,
+}
+
+impl<'a> Refused<'a> {
+    pub(crate) fn of(status: u16, body: &'a Value) -> Self {
+        let text = |name: &str| body[name].as_str().unwrap_or_default();
+        Self {
+            status,
+            code: text("code"),
+            details: text("details"),
+        }
+    }
+}
+
 /// What was refused, and whether it may be asked again.
 pub(crate) struct Refusal {
     pub(crate) failure: Failure,
@@ -21,12 +41,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// Reads the answer of PostgREST, or of whatever stands before it.
-    pub(crate) fn of(status: u16, body: &Value) -> Self {
-        let text = |name: &str| body[name].as_str().unwrap_or_default();
+    /// What the refusal means; `explained` is what it means to this caller.
+    pub(crate) fn of(refused: Refused<'_>, explained: Option<Failure>) -> Self {
+        let Refused {
+            status,
+            code,
+            details,
+        } = refused;
         Self {
-            failure: plan_failure(status, text("code"), text("details")),
-            nothing_happened: NOTHING_HAPPENED.contains(&text("code")),
+            failure: explained.unwrap_or_else(|| plan_failure(status, code, details)),
+            nothing_happened: NOTHING_HAPPENED.contains(&code),
         }
     }
 }
@@ -146,7 +170,7 @@ mod tests {
         let body = json!({
             "code": code, "details": details, "message": "insert into public.agents", "hint": "select 1",
         });
-        let failure = Refusal::of(status, &body).failure;
+        let failure = Refusal::of(Refused::of(status, &body), None).failure;
         let said = format!("{failure:?}");
         assert!(!said.contains("public.") && !said.contains("select"), "{said}");
         (failure.status.as_u16(), failure.code.into_owned())
@@ -184,7 +208,10 @@ mod tests {
 
     #[test]
     fn only_what_changed_nothing_is_asked_again() {
-        let again = |code: &str| Refusal::of(500, &json!({ "code": code })).nothing_happened;
+        let again = |code: &str| {
+            let body = json!({ "code": code });
+            Refusal::of(Refused::of(500, &body), None).nothing_happened
+        };
         assert!(again("40P01") && again("55P03") && again("PGRST001"));
         assert!(!again("57014") && !again("42501") && !again(""));
     }

@@ -15,27 +15,30 @@ use crate::origins::Origins;
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// The routes at `/` and at `/api/`, with answers for what is no route, a limit for bodies, and an answer for a panic.
-pub fn router(routes: Router, origins: &Origins) -> Router {
+/// `there_are` names the routes for who has taken another one.
+pub fn router(routes: Router, there_are: &'static str, origins: &Origins) -> Router {
     Router::new()
         .merge(routes.clone())
         .nest("/api", routes)
-        .fallback(no_route)
-        .method_not_allowed_fallback(wrong_method)
+        .fallback(async move |uri: Uri| no_route(&uri, there_are))
+        .method_not_allowed_fallback(async move |method: Method, uri: Uri| {
+            wrong_method(&method, &uri, there_are)
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(origins.layer())
 }
 
-async fn no_route(uri: Uri) -> Failure {
+fn no_route(uri: &Uri, there_are: &'static str) -> Failure {
     Failure::new(
         StatusCode::NOT_FOUND,
         "no_route",
         format!("there is no function at {}", shortened(uri.path())),
-        "there are POST /agents/provision, GET /agents/runtime and DELETE /agents/{agentKey}",
+        there_are,
     )
 }
 
-async fn wrong_method(method: Method, uri: Uri) -> Failure {
+fn wrong_method(method: &Method, uri: &Uri, there_are: &'static str) -> Failure {
     Failure::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "wrong_method",
@@ -44,7 +47,7 @@ async fn wrong_method(method: Method, uri: Uri) -> Failure {
             shortened(uri.path()),
             shortened(method.as_str())
         ),
-        "there are POST /agents/provision, GET /agents/runtime and DELETE /agents/{agentKey}",
+        there_are,
     )
 }
 

@@ -16,6 +16,10 @@ use crate::caller::Caller;
 use crate::data_api::DataApi;
 use crate::failure::Failure;
 
+/// The routes, for who has taken another one.
+pub const ROUTES: &str =
+    "there are POST /agents/provision, GET /agents/runtime and DELETE /agents/{agentKey}";
+
 type ProjectQueryResult = Result<Query<removal::ProjectQuery>, QueryRejection>;
 type Answered = Result<Response, Failure>;
 

@@ -10,5 +10,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     lambda_http::tracing::init_default_subscriber();
     let settings = Settings::parse();
     let routes = agents::routes(DataApi::of(&settings));
-    lambda::run(server::router(routes, &settings.allowed_origins)).await
+    lambda::run(server::router(routes, agents::ROUTES, &settings.allowed_origins)).await
 }

@@ -18,15 +18,19 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use creel_functions::agents;
 use creel_functions::data_api::DataApi;
 use creel_functions::origins::Origins;
+use creel_functions::{agents, hosts, server};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::ApiKeys;
+
+/// The functions' routes, for who has taken another one.
+const ROUTES: &str = "there are /agents/provision, /agents/runtime, /agents/{agentKey}, \
+     /agents/{agentId}/deploy-config, /hosts/enroll and /hosts/heartbeat";
 
 /// What the gateway needs to know.
 #[derive(Debug)]
@@ -117,7 +121,8 @@ fn router(config: GatewayConfig) -> Router {
 /// What AWS Lambda runs elsewhere. It asks PostgREST itself, as a function does that has a project's URL.
 fn functions(config: &GatewayConfig) -> Router {
     let api = DataApi::new(&config.rest_url, config.keys.publishable.clone(), None);
-    creel_functions::server::router(agents::routes(api), &Origins::Loopback)
+    let routes = agents::routes(api.clone()).merge(hosts::routes(api));
+    server::router(routes, ROUTES, &Origins::Loopback)
 }
 
 async fn about(State(_): State<Arc<GatewayConfig>>) -> Response {
@@ -135,6 +140,6 @@ async fn not_found() -> Response {
     answer::error(
         StatusCode::NOT_FOUND,
         "the local stack does not serve this path",
-        "it has /rest/v1, /functions/v1/agents and the password sign-in of /auth/v1",
+        "it has /rest/v1, /functions/v1/agents, /functions/v1/hosts and the password sign-in of /auth/v1",
     )
 }

@@ -7,7 +7,7 @@ use axum::Router;
 use creel_core::secret::Secret;
 use creel_functions::data_api::DataApi;
 use creel_functions::origins::Origins;
-use creel_functions::{agents, server};
+use creel_functions::{agents, hosts, server};
 use creel_local::gateway::http;
 use creel_tests::db::{TestDb, User};
 use creel_tests::postgrest::Rest;
@@ -82,7 +82,8 @@ impl Stage {
             None,
         );
         let origins: Origins = ORIGIN.parse().expect("origins");
-        let router = server::router(change(agents::routes(api)), &origins);
+        let routes = agents::routes(api.clone()).merge(hosts::routes(api));
+        let router = server::router(change(routes), agents::ROUTES, &origins);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("listen");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let serving = tokio::spawn(async move {
