@@ -12,9 +12,9 @@ use crate::workspace::WorkspaceError;
 /// Why a backend did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// What is asked for cannot be.
+    /// What a person can read already: of the row, or of a step that the provisioning has, too.
     #[error("{}", .0.message)]
-    Invalid(Failure),
+    Failed(Failure),
     /// The agent is not on this host.
     #[error("the agent {id:?} is not deployed on this host")]
     NotDeployed {
@@ -68,6 +68,9 @@ pub enum BackendError {
         /// The time that it had.
         limit: Duration,
     },
+    /// Somebody stopped it while it started.
+    #[error("the agent was stopped while it started")]
+    Superseded,
     /// The files of the agent cannot be used.
     #[error("cannot use {}", .path.display())]
     Disk {
@@ -98,7 +101,7 @@ impl From<&BackendError> for Failure {
     fn from(error: &BackendError) -> Self {
         use BackendError as E;
         let (code, retry, hint) = match error {
-            E::Invalid(failure) => return failure.clone(),
+            E::Failed(failure) => return failure.clone(),
             E::OpenClaw(error) => return error.into(),
             E::Workspace(error) => return error.into(),
             E::NotDeployed { .. } => ("agent_not_deployed", false, "deploy the agent first"),
@@ -132,6 +135,11 @@ impl From<&BackendError> for Failure {
                 "gateway_not_ready",
                 true,
                 "if it happens again, see whether the host is overloaded, and the agent's gateway.log there",
+            ),
+            E::Superseded => (
+                "superseded",
+                false,
+                "nothing to do: what was asked for later counts",
             ),
             E::Disk { .. } => ("agent_files_failed", true, "check that disk of the host"),
         };

@@ -1,6 +1,9 @@
 //! Where an agent runs, behind one trait: as one of the host's shared gateway, or with a gateway of its own.
 
+mod archive;
 mod error;
+mod files;
+mod profile;
 mod spec;
 
 use std::path::PathBuf;
@@ -12,7 +15,12 @@ use creel_core::status::{self, DesiredState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use archive::{ARCHIVE_RETENTION, Archives};
 pub use error::BackendError;
+pub(crate) use profile::agent_mark;
+pub use profile::{
+    AGENT_MEMORY_MB, FIRST_PORT, MachineMemory, Memory, PORT_SPACING, ProfileBackend, ProfileSettings,
+};
 pub use spec::{AgentConfig, AgentLimits, AgentRef, AgentSpec, plan_spec};
 
 /// What Creel does with agents on a host. Each operation may be done again: what an earlier one left half done is

@@ -152,7 +152,7 @@ pub fn plan_spec(row: &Value) -> Result<AgentSpec, BackendError> {
         row.emoji.as_deref(),
         openclaw_id.as_str(),
     )
-    .map_err(BackendError::Invalid)?;
+    .map_err(BackendError::Failed)?;
     let config: AgentConfig = part("config", row.config)?;
     check_config(&config)?;
     Ok(AgentSpec {
@@ -220,7 +220,7 @@ fn check_config(config: &AgentConfig) -> Result<(), BackendError> {
 }
 
 fn invalid(code: &'static str, message: impl Into<String>, hint: &str) -> BackendError {
-    BackendError::Invalid(Failure {
+    BackendError::Failed(Failure {
         code,
         message: message.into(),
         hint: hint.to_owned(),
@@ -247,7 +247,7 @@ mod tests {
 
     fn code(change: Value) -> &'static str {
         match plan_spec(&row(change)) {
-            Err(BackendError::Invalid(failure)) => failure.code,
+            Err(BackendError::Failed(failure)) => failure.code,
             other => panic!("{other:?}"),
         }
     }

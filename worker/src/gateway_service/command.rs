@@ -10,13 +10,16 @@ use crate::process::{Mark, Service, ServiceMark};
 /// Enough to tell the configurations of one host apart.
 const HASH_BYTES: usize = 8;
 
+/// What the command line of a gateway has, before and after it gives itself the title `openclaw-gateway`.
+pub(crate) const GATEWAY_WORD: &str = "gateway";
+
 /// OpenClaw's gateway, with this state directory.
-pub(super) fn gateway_command(
+pub(crate) fn gateway_command(
     program: &Path,
     state_dir: &Path,
     config_path: &Path,
     log: PathBuf,
-    mark: &Mark,
+    mark: ServiceMark,
 ) -> Service {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let is_bare_name = program.components().count() == 1 && program.is_relative();
@@ -38,7 +41,7 @@ pub(super) fn gateway_command(
     env.extend(search_path(&program).map(|path| ("PATH".into(), path)));
     Service {
         args: vec!["gateway".into(), "run".into()],
-        mark: gateway_mark(mark, state_dir),
+        mark,
         program,
         env,
         log,
@@ -46,7 +49,7 @@ pub(super) fn gateway_command(
 }
 
 /// What the gateway of this state directory is found by.
-fn gateway_mark(mark: &Mark, state_dir: &Path) -> ServiceMark {
+pub(super) fn gateway_mark(mark: &Mark, state_dir: &Path) -> ServiceMark {
     use std::os::unix::ffi::OsStrExt;
     let state_dir = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());
     let hash = Sha256::digest(state_dir.as_os_str().as_bytes());

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::command::gateway_command;
+use super::command::{GATEWAY_WORD, gateway_command, gateway_mark};
 use super::config::ConfigWatch;
 use super::news::told;
 use super::plan::{
@@ -31,9 +31,6 @@ const LOOK_WHILE_READY: Duration = Duration::from_secs(1);
 const PROBE_WHILE_READY: Duration = Duration::from_secs(10);
 /// Somebody else's, or a configuration that a person is to change.
 const LOOK_ELSE: Duration = Duration::from_secs(2);
-
-/// What the command line of a gateway has, before and after it gives itself the title `openclaw-gateway`.
-const GATEWAY_WORD: &str = "gateway";
 
 /// How long changes of the configuration wait for a gateway that starts: a start takes 8 to 26 s.
 const CHANGES_WAIT: Duration = Duration::from_secs(60);
@@ -67,7 +64,7 @@ impl Keeper {
             &settings.state_dir,
             &settings.config_path,
             log::path(&settings.data_dir),
-            &settings.mark,
+            gateway_mark(&settings.mark, &settings.state_dir),
         );
         let client = local_client()
             .inspect_err(|error| tracing::error!(%error, "failed to make an HTTP client: {error}"))

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 const LOG_MAX_BYTES: u64 = 8 << 20;
 
 /// The file in the worker's data directory.
-pub(super) fn path(data_dir: &Path) -> PathBuf {
+pub(crate) fn path(data_dir: &Path) -> PathBuf {
     data_dir.join("gateway.log")
 }
 
 /// Moves what is there into `gateway.log.1` once it is too much. The gateway has the file open to add to it, so
 /// that it is emptied and not replaced.
-pub(super) fn rotate_once(path: &Path) -> io::Result<()> {
+pub(crate) fn rotate_once(path: &Path) -> io::Result<()> {
     if length(path) <= LOG_MAX_BYTES {
         return Ok(());
     }
@@ -30,17 +30,22 @@ const BUSY: &str = "another OpenClaw process owns";
 const READ_MAX_BYTES: u64 = 64 << 10;
 
 /// How long the log is.
-pub(super) fn length(path: &Path) -> u64 {
+pub(crate) fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |found| found.len())
 }
 
-/// Whether what was printed from there on says that another OpenClaw has the state.
-pub(super) fn says_busy(path: &Path, from: u64) -> io::Result<bool> {
+/// What was printed from there on, as far as a start prints.
+pub(crate) fn printed(path: &Path, from: u64) -> io::Result<String> {
     let mut file = fs::File::open(path)?;
     file.seek(SeekFrom::Start(from))?;
     let mut printed = Vec::new();
     file.take(READ_MAX_BYTES).read_to_end(&mut printed)?;
-    Ok(String::from_utf8_lossy(&printed).contains(BUSY))
+    Ok(String::from_utf8_lossy(&printed).into_owned())
+}
+
+/// Whether what was printed from there on says that another OpenClaw has the state.
+pub(crate) fn says_busy(path: &Path, from: u64) -> io::Result<bool> {
+    Ok(printed(path, from)?.contains(BUSY))
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 //! The gateway outlives the worker: a restarted worker finds it by its mark and goes on. Each pass looks at the
 //! process, its port and the configuration, decides (`plan.rs`) and acts.
 
-mod command;
+pub(crate) mod command;
 mod config;
 mod keeper;
-mod log;
+pub(crate) mod log;
 mod news;
 mod plan;
-mod probe;
+pub(crate) mod probe;
 mod section;
 
 use std::path::PathBuf;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::keeper::Keeper;
 pub use self::plan::GatewayState;
+pub(crate) use self::plan::{Answer, EXIT_CONFIG};
 use crate::host_events::HostEvents;
 use crate::openclaw::Broker;
 use crate::process::{Mark, RunningService};

@@ -121,7 +121,7 @@ impl Life {
 
 /// What answers on the gateway's port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A gateway that is ready.
     Ready,
     /// A gateway that is not.
@@ -163,7 +163,7 @@ pub(super) enum Failed {
 }
 
 /// OpenClaw's exit code for a configuration that it does not start with.
-pub(super) const EXIT_CONFIG: i32 = 78;
+pub(crate) const EXIT_CONFIG: i32 = 78;
 
 impl Failed {
     fn is_by_configuration(self) -> bool {

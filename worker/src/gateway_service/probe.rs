@@ -16,7 +16,7 @@ struct Ready {
 
 /// What answers on the port. The body counts, not the status: with its page switched on, a gateway answers 200
 /// to whatever is asked.
-pub(super) async fn probe(client: &reqwest::Client, port: u16) -> Answer {
+pub(crate) async fn probe(client: &reqwest::Client, port: u16) -> Answer {
     let asked = async {
         let url = format!("http://127.0.0.1:{port}/readyz");
         client.get(url).send().await?.json::<Ready>().await

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use creel_core::id::AgentId;
 use tokio::sync::Mutex;
 
-use super::{CliDriver, Entry, GatewayDriver, GatewayProblem, NewAgent, OpenClaw, OpenClawError, Version};
+use super::{
+    CliDriver, Entry, GatewayDriver, GatewayProblem, NewAgent, OpenClaw, OpenClawError, Settings, Version,
+};
 
 /// Many wait for a gateway when it goes away, and all of them for the same reason.
 const TOLD_FOR: Duration = Duration::from_secs(60);
@@ -137,6 +139,28 @@ impl OpenClaw for AutoDriver {
 
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError> {
         self.change(&Wish::Identity(id, name, emoji)).await
+    }
+
+    async fn remove(&self, id: &AgentId) -> Result<bool, OpenClawError> {
+        if self.gateway.available().await.is_ok() {
+            match self.gateway.remove(id).await {
+                Err(OpenClawError::Gateway(problem)) => self.tell(problem),
+                removed => return removed,
+            }
+        }
+        let _in_line = self.line.lock().await;
+        self.cli.remove(id).await
+    }
+
+    async fn configure(&self, id: &AgentId, settings: &Settings) -> Result<bool, OpenClawError> {
+        if self.gateway.available().await.is_ok() {
+            match self.gateway.configure(id, settings).await {
+                Err(OpenClawError::Gateway(problem)) => self.tell(problem),
+                configured => return configured,
+            }
+        }
+        let _in_line = self.line.lock().await;
+        self.cli.configure(id, settings).await
     }
 
     async fn is_served(&self) -> bool {

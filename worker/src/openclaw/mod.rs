@@ -1,7 +1,9 @@
 //! OpenClaw on this host, behind one trait.
 
+mod aside;
 mod auto;
 mod broker;
+mod change;
 mod cli;
 mod config_file;
 mod error;
@@ -18,11 +20,14 @@ use creel_core::id::AgentId;
 
 pub use auto::AutoDriver;
 pub use broker::{Broker, Turn};
+pub use change::Settings;
 pub use cli::{CliDriver, CliLimits, CliSettings};
 pub(crate) use config_file::{DEFAULT_GATEWAY_PORT, parse as parse_config};
 pub use error::OpenClawError;
 pub(crate) use gateway::ready::client as local_client;
+pub(crate) use gateway::{GatewayControl, NotApplied};
 pub use gateway::{GatewayDriver, GatewayLimits, GatewayProblem, GatewaySettings};
+pub(crate) use output::shown;
 pub use overview::Overview;
 pub use version::{MIN_VERSION, Version};
 
@@ -40,6 +45,12 @@ pub trait OpenClaw: Send + Sync {
     async fn add(&self, agent: &NewAgent) -> Result<(), OpenClawError>;
     /// Gives an agent its name and emoji; no emoji leaves the one it has.
     async fn set_identity(&self, id: &AgentId, name: &str, emoji: Option<&str>) -> Result<(), OpenClawError>;
+    /// Takes an agent out of the configuration; what it does is broken off, its files stay. Answers whether it was
+    /// there.
+    async fn remove(&self, id: &AgentId) -> Result<bool, OpenClawError>;
+    /// Gives an agent these settings. Answers whether it had others. [`OpenClawError::ConfigRefused`] if OpenClaw
+    /// does not take them.
+    async fn configure(&self, id: &AgentId, settings: &Settings) -> Result<bool, OpenClawError>;
     /// Whether the gateway of this configuration is up, and with it all registered agents.
     async fn is_served(&self) -> bool;
     /// Which driver does it now, for people to read.

@@ -27,14 +27,28 @@ pub(super) fn first_json<T: DeserializeOwned>(text: &str) -> Option<T> {
 
 /// OpenClaw's own words for a failure: of its JSON, or else the beginning of what it complained about.
 pub(super) fn error_message(stdout: &str, stderr: &str) -> String {
-    let said = |value: Value| Some(value.get("error")?.get("message")?.as_str()?.to_owned());
+    let said = |value: Value| {
+        let message = value.get("error")?.get("message")?.as_str()?;
+        let issues = value.get("issues").and_then(Value::as_array);
+        let issues: Vec<String> = issues.into_iter().flatten().map(issue).collect();
+        Some(match issues.is_empty() {
+            true => message.to_owned(),
+            false => format!("{message}: {}", issues.join("; ")),
+        })
+    };
     let json = first_json::<Value>(stdout).and_then(said);
     let complaint = if stderr.trim().is_empty() { stdout } else { stderr };
     shown(json.as_deref().unwrap_or(complaint))
 }
 
+/// Where a configuration is wrong, and how.
+pub(super) fn issue(issue: &Value) -> String {
+    let text = |key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default();
+    format!("{}: {}", text("path"), text("message"))
+}
+
 /// The beginning of a text, without the control characters of a terminal.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::new();
     let mut chars = text.trim().chars();
     while let Some(c) = chars.next() {

@@ -133,6 +133,13 @@ pub(super) fn is_marked(pid: u32, mark: &ServiceMark) -> bool {
     })
 }
 
+/// When a process was started.
+pub(super) fn started_secs(pid: u32) -> Option<u64> {
+    let pid = sysinfo::Pid::from_u32(pid);
+    let system = processes_with_environ(ProcessesToUpdate::Some(&[pid]))?;
+    Some(system.process(pid)?.start_time())
+}
+
 /// Kills what a run left outside its process group.
 pub(super) async fn reap_run(mark: String) -> usize {
     reap(move |value| value == mark.as_bytes()).await

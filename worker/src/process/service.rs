@@ -2,7 +2,7 @@
 //! worker finds it by its mark.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::mark::{self, MARK_VARIABLE, Mark, ServiceMark};
 use super::runner::inherited;
+use super::unit::{self, Unit};
 
 /// How often it is looked whether one that was told to end is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -43,7 +44,16 @@ pub(crate) struct RunningService {
     mark: ServiceMark,
     pid: u32,
     /// None for one that an earlier worker started: nobody hands over its exit code.
-    child: Option<Child>,
+    origin: Option<Origin>,
+}
+
+/// Who started it.
+#[derive(Debug)]
+enum Origin {
+    /// This worker did.
+    Worker(Child),
+    /// systemd did, in a unit.
+    Systemd(Unit),
 }
 
 /// How a service ended.
@@ -59,21 +69,33 @@ impl Service {
     /// Starts it. On a disk that does not answer this takes as long as the system does.
     pub(crate) async fn start(&self) -> io::Result<RunningService> {
         let service = self.clone();
-        let started = tokio::task::spawn_blocking(move || service.spawn());
-        let child = started.await.unwrap_or_else(|error| Err(error.into()))?;
+        let opened = tokio::task::spawn_blocking(move || service.open_log());
+        let log = opened.await.unwrap_or_else(|error| Err(error.into()))?;
+        let (pid, origin) = match unit::start_in_unit(self).await {
+            Some(unit) => (Some(unit.pid()), Origin::Systemd(unit)),
+            None => {
+                let service = self.clone();
+                let started = tokio::task::spawn_blocking(move || service.spawn(log));
+                let child = started.await.unwrap_or_else(|error| Err(error.into()))?;
+                (child.id(), Origin::Worker(child))
+            }
+        };
         Ok(RunningService {
             mark: self.mark.clone(),
-            pid: child.id().ok_or_else(|| io::Error::other("no process id"))?,
-            child: Some(child),
+            pid: pid.ok_or_else(|| io::Error::other("no process id"))?,
+            origin: Some(origin),
         })
     }
 
-    fn spawn(&self) -> io::Result<Child> {
-        let log = OpenOptions::new()
+    fn open_log(&self) -> io::Result<File> {
+        OpenOptions::new()
             .create(true)
             .append(true)
             .mode(0o600)
-            .open(&self.log)?;
+            .open(&self.log)
+    }
+
+    fn spawn(&self, log: File) -> io::Result<Child> {
         #[expect(clippy::disallowed_methods, reason = "this is the home of that call")]
         Command::new(&self.program)
             .args(&self.args)
@@ -98,8 +120,13 @@ impl RunningService {
         Some(Self {
             mark: mark.clone(),
             pid: found.await.ok().flatten()?,
-            child: None,
+            origin: None,
         })
+    }
+
+    /// When it was started, in seconds since 1970; none if it is gone.
+    pub(crate) fn started_secs(&self) -> Option<u64> {
+        mark::started_secs(self.pid)
     }
 
     /// Its process id, which is its group's, too.
@@ -109,8 +136,9 @@ impl RunningService {
 
     /// How it ended; none while it runs.
     pub(crate) fn ended(&mut self) -> Option<Ended> {
-        match &mut self.child {
-            Some(child) => match child.try_wait() {
+        match &mut self.origin {
+            Some(Origin::Systemd(unit)) => unit.ended(),
+            Some(Origin::Worker(child)) => match child.try_wait() {
                 Ok(None) => None,
                 Ok(Some(status)) => Some(Ended::Told(status)),
                 Err(_) => Some(Ended::Unknown),
@@ -130,11 +158,16 @@ impl RunningService {
 
     /// Kills it and all that it started.
     pub(crate) async fn kill(mut self) {
-        if self.ended().is_none()
-            && let Some(group) = pid(self.pid)
-        {
-            // It may be gone already.
-            let _gone = kill_process_group(group, Signal::KILL);
+        if self.ended().is_none() {
+            if let Some(group) = pid(self.pid) {
+                // It may be gone already.
+                let _gone = kill_process_group(group, Signal::KILL);
+            }
+            match &self.origin {
+                Some(Origin::Systemd(unit)) => unit.kill().await,
+                Some(Origin::Worker(_)) => {}
+                None => unit::kill_unit_of(self.pid).await,
+            }
         }
         self.is_gone_within(KILL_WAIT).await;
         mark::reap_service(&self.mark).await;

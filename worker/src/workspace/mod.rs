@@ -7,6 +7,7 @@ mod folder;
 mod handle;
 mod marker;
 mod protect;
+mod replace;
 mod seed;
 mod template;
 

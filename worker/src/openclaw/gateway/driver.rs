@@ -15,6 +15,7 @@ use super::link::Link;
 use super::problem::CallError;
 use super::roster::{Change, Roster, listed};
 use super::{GatewayProblem, GatewaySettings, ready};
+use crate::openclaw::change::Settings;
 use crate::openclaw::config_file::{self, Answer};
 use crate::openclaw::output::shown;
 use crate::openclaw::{Broker, Entry, MIN_VERSION, NewAgent, OpenClaw, OpenClawError, Version};
@@ -110,7 +111,11 @@ impl GatewayDriver {
         self.0.link.current().is_some()
     }
 
-    async fn client(&self) -> Result<Arc<Client>, GatewayProblem> {
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(super) async fn client(&self) -> Result<Arc<Client>, GatewayProblem> {
         let client = self.0.link.client().await?;
         self.0.seen_up();
         Ok(client)
@@ -193,6 +198,14 @@ impl OpenClaw for GatewayDriver {
             emoji: emoji.map(ToOwned::to_owned),
         })
         .await
+    }
+
+    async fn remove(&self, id: &AgentId) -> Result<bool, OpenClawError> {
+        self.remove_agent(id).await
+    }
+
+    async fn configure(&self, id: &AgentId, settings: &Settings) -> Result<bool, OpenClawError> {
+        self.configure_agent(id, settings).await
     }
 
     async fn is_served(&self) -> bool {

@@ -11,7 +11,9 @@
 mod access;
 mod batch;
 mod budget;
+mod change;
 mod client;
+mod control;
 mod create;
 mod disk;
 mod driver;
@@ -24,6 +26,8 @@ mod seed;
 mod settings;
 mod trouble;
 
+pub(super) use change::entry_in;
+pub(crate) use control::{GatewayControl, NotApplied};
 pub use driver::GatewayDriver;
 pub use problem::GatewayProblem;
 pub use settings::{GatewayLimits, GatewaySettings};

@@ -1,0 +1,223 @@
+//! The last copies of the workspaces of agents that were undeployed: kept for a while, and then removed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{AgentRef, BackendError, files};
+
+/// Name of the folder in the worker's own.
+const FOLDER: &str = "archives";
+
+const ENDING: &str = ".tar.gz";
+
+/// The ending of one that is being written; a killed worker leaves it behind.
+const TEMPORARY_ENDING: &str = ".part";
+
+/// How long an archive is kept: long enough that somebody misses it.
+pub const ARCHIVE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// A half-written one that nobody writes to any more.
+const TEMPORARY_MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// The archives of one worker.
+#[derive(Debug, Clone)]
+pub struct Archives {
+    folder: PathBuf,
+    retention: Duration,
+}
+
+impl Archives {
+    /// Those in this worker's folder, each kept for so long.
+    pub fn new(data_dir: &Path, retention: Duration) -> Self {
+        Self {
+            folder: data_dir.join(FOLDER),
+            retention,
+        }
+    }
+
+    /// Packs a workspace. Nothing is followed through a symbolic link; sockets, pipes and devices are left out. It
+    /// blocks for as long as the disk takes.
+    pub(super) fn pack(&self, agent: &AgentRef, workspace: &Path) -> Result<PathBuf, BackendError> {
+        let name = format!(
+            "{}-{}-{}{ENDING}",
+            agent.openclaw_id,
+            agent.agent_id,
+            Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+        );
+        let path = self.folder.join(&name);
+        let part = self.folder.join(format!("{name}{TEMPORARY_ENDING}"));
+        files::make_folder(&self.folder).map_err(|error| BackendError::disk(&self.folder, error))?;
+        let packed = pack_into(&part, workspace, agent.openclaw_id.as_str())
+            .and_then(|()| std::fs::rename(&part, &path));
+        if let Err(error) = packed {
+            // The first error is the one to tell.
+            let _left = files::remove(&part);
+            return Err(BackendError::disk(&path, error));
+        }
+        Ok(path)
+    }
+
+    /// The newest archive of an agent.
+    pub(super) fn newest(&self, id: Uuid) -> Option<PathBuf> {
+        let of_agent = format!("-{id}-");
+        let names = std::fs::read_dir(&self.folder).ok()?.flatten();
+        let paths = names.map(|entry| entry.path()).filter(|path| {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            name.contains(&of_agent) && name.ends_with(ENDING)
+        });
+        // They differ in their time only.
+        paths.max()
+    }
+
+    /// Removes what has been kept for long enough, and says how many archives that were.
+    pub fn prune_once(&self, now: SystemTime) -> io::Result<usize> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            entries => entries?,
+        };
+        let mut removed = 0;
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let max_age = if name.ends_with(ENDING) {
+                self.retention
+            } else if name.ends_with(TEMPORARY_ENDING) {
+                TEMPORARY_MAX_AGE
+            } else {
+                continue;
+            };
+            // One from the future, as after a change of the clock, is kept.
+            let age = now
+                .duration_since(entry.metadata()?.modified()?)
+                .unwrap_or_default();
+            if age > max_age {
+                files::remove(&entry.path())?;
+                removed += usize::from(name.ends_with(ENDING));
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<()> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    let gzip = GzEncoder::new(BufWriter::new(file), Compression::default());
+    let mut archive = tar::Builder::new(gzip);
+    archive.follow_symlinks(false);
+    add_folder(&mut archive, workspace, Path::new(name))?;
+    let file: File = archive
+        .into_inner()?
+        .finish()?
+        .into_inner()
+        .map_err(|error| error.into_error())?;
+    file.sync_all()
+}
+
+fn add_folder<W: Write>(archive: &mut tar::Builder<W>, folder: &Path, name: &Path) -> io::Result<()> {
+    archive.append_dir(name, folder)?;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), name.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            add_folder(archive, &path, &name)?;
+        } else if !(kind.is_socket() || kind.is_fifo() || kind.is_block_device() || kind.is_char_device()) {
+            archive.append_path_with_name(&path, &name)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::PermissionsExt;
+
+    use creel_core::id::AgentId;
+
+    use super::*;
+
+    fn agent() -> AgentRef {
+        AgentRef {
+            agent_id: Uuid::from_u128(7),
+            project_id: "p".to_owned(),
+            agent_key: "agent:scout:main".to_owned(),
+            openclaw_id: AgentId::parse("scout").expect("an id"),
+        }
+    }
+
+    #[test]
+    fn a_workspace_is_packed_with_nothing_from_elsewhere() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workspace = folder.path().join("workspace");
+        std::fs::create_dir_all(workspace.join("memory/deep")).expect("make folders");
+        std::fs::write(workspace.join("SOUL.md"), "soul").expect("write");
+        std::fs::write(workspace.join("memory/deep/day.md"), "day").expect("write");
+        std::fs::create_dir(folder.path().join("elsewhere")).expect("make a folder");
+        std::fs::write(folder.path().join("elsewhere/secret"), "secret").expect("write");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), workspace.join("link")).expect("link");
+        let _socket = std::os::unix::net::UnixListener::bind(workspace.join("socket")).expect("a socket");
+        let archives = Archives::new(folder.path(), ARCHIVE_RETENTION);
+        let path = archives.pack(&agent(), &workspace).expect("it is packed");
+        let mode = path.metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let gzip = flate2::read::GzDecoder::new(File::open(&path).expect("open"));
+        let mut found = std::collections::BTreeMap::new();
+        for entry in tar::Archive::new(gzip).entries().expect("entries") {
+            let mut entry = entry.expect("an entry");
+            let mut text = String::new();
+            entry.read_to_string(&mut text).expect("read");
+            found.insert(entry.path().expect("a path").to_string_lossy().into_owned(), text);
+        }
+        assert_eq!(found.get("scout/SOUL.md").map(String::as_str), Some("soul"));
+        assert_eq!(
+            found.get("scout/memory/deep/day.md").map(String::as_str),
+            Some("day")
+        );
+        assert_eq!(found.get("scout/link").map(String::as_str), Some(""), "{found:?}");
+        assert!(
+            !found
+                .keys()
+                .any(|name| name.contains("socket") || name.contains("secret"))
+        );
+        assert_eq!(archives.newest(Uuid::from_u128(7)), Some(path));
+        assert_eq!(archives.newest(Uuid::from_u128(8)), None);
+    }
+
+    #[test]
+    fn an_archive_goes_when_its_time_is_over_and_not_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let workspace = folder.path().join("workspace");
+        std::fs::create_dir(&workspace).expect("make a folder");
+        let archives = Archives::new(folder.path(), ARCHIVE_RETENTION);
+        assert_eq!(
+            archives.prune_once(SystemTime::now()).expect("nothing is there"),
+            0
+        );
+        let path = archives.pack(&agent(), &workspace).expect("it is packed");
+        let part = folder.path().join("archives/x.tar.gz.part");
+        std::fs::write(&part, "half").expect("write");
+        assert_eq!(archives.prune_once(SystemTime::now()).expect("looked"), 0);
+        assert!(path.exists() && part.exists());
+        let later = SystemTime::now() + ARCHIVE_RETENTION + Duration::from_secs(60);
+        assert_eq!(archives.prune_once(later).expect("looked"), 1);
+        assert!(!path.exists() && !part.exists());
+    }
+}

@@ -1,0 +1,552 @@
+//! An agent with a gateway of its own: state directory, workspace, configuration, port and process.
+//!
+//! Everything about an agent is in its folder, so that it can be started, stopped and found again with the database
+//! away. The process outlives the worker; the next one finds it by its mark.
+
+mod config;
+mod folder;
+mod memory;
+mod ports;
+mod run;
+mod slot;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use creel_core::host_api::Doc;
+use creel_core::id::AgentId;
+use creel_core::status::{self, DesiredState};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use self::config::{Place, has_all, plan_config, read_base};
+use self::folder::{Folder, not_deployed};
+use self::memory::Admission;
+pub use self::memory::{AGENT_MEMORY_MB, MachineMemory, Memory};
+use self::ports::Ports;
+pub use self::ports::{FIRST_PORT, PORT_SPACING};
+use self::slot::{ABORT_WAIT, Slot};
+use super::archive::Archives;
+use super::{
+    AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running, files,
+};
+use crate::gateway_service::probe::probe;
+use crate::gateway_service::{Answer, log};
+use crate::openclaw::{
+    CliDriver, CliSettings, GatewayControl, GatewaySettings, NotApplied, OpenClawError, local_client,
+};
+use crate::process::{Mark, Runner, ServiceMark};
+use crate::workspace::{Templates, Workspace};
+
+/// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
+pub const START_LIMIT: Duration = Duration::from_secs(300);
+
+/// A start takes a core for 10 s or more; more at once only make all of them late.
+const STARTS_AT_ONCE_MIN: usize = 2;
+
+/// A graceful end of what is not to come back.
+const UNDEPLOY_GRACE: Duration = Duration::from_secs(10);
+
+/// The folder of the workspace beneath the agent's.
+const WORKSPACE: &str = "workspace";
+
+/// Which OpenClaw, and where its agents are.
+#[derive(Clone)]
+pub struct ProfileSettings {
+    /// OpenClaw's program.
+    pub program: PathBuf,
+    /// The worker's own folder.
+    pub data_dir: PathBuf,
+    /// The owner's file with what all agents of the host have in common, model providers first.
+    pub base: Option<PathBuf>,
+    /// By which processes are found again.
+    pub mark: Mark,
+    /// What runs OpenClaw's command line.
+    pub runner: Runner,
+    /// The first agent's port.
+    pub first_port: u16,
+    /// What each gateway needs.
+    pub agent_memory_mb: u64,
+    /// What there is of it.
+    pub memory: Arc<dyn Memory>,
+    /// How long the archive of an agent that was undeployed is kept.
+    pub archive_retention: Duration,
+    /// How long a gateway may take until it is ready.
+    pub start_limit: Duration,
+}
+
+impl ProfileSettings {
+    /// The usual ones.
+    pub fn new(
+        program: impl Into<PathBuf>,
+        data_dir: impl Into<PathBuf>,
+        mark: Mark,
+        runner: Runner,
+    ) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self {
+            program: program.into(),
+            data_dir: absolute(data_dir.into()),
+            base: None,
+            mark,
+            runner,
+            first_port: FIRST_PORT,
+            agent_memory_mb: AGENT_MEMORY_MB,
+            memory: Arc::new(MachineMemory),
+            archive_retention: super::ARCHIVE_RETENTION,
+            start_limit: START_LIMIT,
+        }
+    }
+}
+
+/// Agents with a gateway of their own.
+pub struct ProfileBackend(Arc<Inner>);
+
+struct Inner {
+    settings: ProfileSettings,
+    ports: Ports,
+    admission: Admission,
+    archives: Archives,
+    starts: Semaphore,
+    slots: Mutex<HashMap<Uuid, Arc<Slot>>>,
+    client: Option<reqwest::Client>,
+}
+
+/// The mark of an agent's processes.
+pub(crate) fn agent_mark(mark: &Mark, id: Uuid) -> ServiceMark {
+    mark.of_service(&format!("agent-{id}"))
+}
+
+impl ProfileBackend {
+    /// One for all agents of a worker.
+    pub fn new(settings: ProfileSettings) -> Self {
+        let cores = std::thread::available_parallelism().map_or(STARTS_AT_ONCE_MIN, usize::from);
+        let client = local_client()
+            .inspect_err(|error| tracing::error!(%error, "failed to make an HTTP client: {error}"))
+            .ok();
+        Self(Arc::new(Inner {
+            ports: Ports::new(&settings.data_dir, settings.first_port),
+            admission: Admission::new(settings.memory.clone(), settings.agent_memory_mb),
+            archives: Archives::new(&settings.data_dir, settings.archive_retention),
+            starts: Semaphore::new(cores.max(STARTS_AT_ONCE_MIN)),
+            slots: Mutex::default(),
+            client,
+            settings,
+        }))
+    }
+
+    /// Where the agent's gateway prints.
+    pub fn log_path(&self, id: Uuid) -> PathBuf {
+        self.0.folder(id).log()
+    }
+}
+
+impl Inner {
+    fn folder(&self, id: Uuid) -> Folder {
+        Folder::of(&self.settings.data_dir, id)
+    }
+
+    fn slot(&self, id: Uuid) -> Arc<Slot> {
+        let mut slots = self.slots.lock().expect("no holder of this lock panics");
+        let slot = slots.entry(id).or_insert_with(|| {
+            let settings = GatewaySettings::new(self.folder(id).state_dir());
+            let control = GatewayControl::new(settings, self.settings.runner.clone());
+            Slot::new(agent_mark(&self.settings.mark, id), control)
+        });
+        Arc::clone(slot)
+    }
+
+    /// Works on the disk beside everything else.
+    async fn on_disk<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let ours = Arc::clone(self);
+        let worked = tokio::task::spawn_blocking(move || work(&ours)).await;
+        worked.unwrap_or_else(|error| Err(BackendError::disk(&self.settings.data_dir, error.into())))
+    }
+
+    /// The configuration that this agent is to have.
+    fn plan(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
+        let folder = self.folder(spec.agent.agent_id);
+        let token = folder.token_or_new()?;
+        let workspace = folder.workspace();
+        let place = Place {
+            port,
+            token: &token,
+            workspace: &workspace.canonicalize().unwrap_or(workspace),
+            log: &folder.openclaw_log(),
+        };
+        Ok(plan_config(
+            spec,
+            &place,
+            read_base(self.settings.base.as_deref())?,
+        ))
+    }
+
+    /// Writes the configuration, unless it is there already. Answers with it.
+    fn put_config(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
+        let folder = self.folder(spec.agent.agent_id);
+        let config = self.plan(spec, port)?;
+        if !self.is_in_force(&folder, &config)? {
+            folder.write_config(&folder.config(), &config)?;
+        }
+        Ok(config)
+    }
+
+    /// Whether a configuration is the one that the gateway has, or would start with. What was taken out of it since
+    /// it was good last is still in the file.
+    fn is_in_force(&self, folder: &Folder, config: &Value) -> Result<bool, BackendError> {
+        let file = folder.read_config(&folder.config())?;
+        let is_last_good = folder.read_config(&folder.last_good())?.as_ref() == Some(config);
+        Ok(is_last_good && file.is_some_and(|file| has_all(&file, config)))
+    }
+
+    fn deploy(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Deployed, BackendError> {
+        let id = spec.agent.agent_id;
+        let folder = self.folder(id);
+        files::make_folder(&folder.path).map_err(|error| BackendError::disk(&folder.path, error))?;
+        let record = folder.read_record()?;
+        let port = self.ports.allot(id, &folder::ports(&self.settings.data_dir))?;
+        let workspace = self.workspace(&spec.agent)?;
+        workspace.seed(docs, &Templates::new(spec.persona()))?;
+        files::make_folder(&folder.state_dir()).map_err(|error| BackendError::disk(&folder.path, error))?;
+        // One that ran goes on with what it has; `configure` gives it another.
+        let is_new = record.is_none();
+        if is_new || !folder.config().exists() {
+            self.put_config(spec, port)?;
+        }
+        folder.write_record(&match record {
+            Some(record) => Record { port, ..record },
+            None => Record {
+                spec: spec.clone(),
+                desired_state: DesiredState::Stopped,
+                port,
+            },
+        })?;
+        Ok(Deployed {
+            openclaw_id: spec.agent.openclaw_id.to_string(),
+            workspace: workspace.path().to_owned(),
+            port: Some(port),
+        })
+    }
+
+    fn workspace(&self, agent: &AgentRef) -> Result<Workspace, BackendError> {
+        let name = AgentId::parse(WORKSPACE).expect("it is an id");
+        let folder = self.folder(agent.agent_id);
+        Ok(Workspace::open(&folder.path, &name, &agent.owner())?)
+    }
+
+    /// Remembers what was asked for.
+    async fn wish(
+        self: &Arc<Self>,
+        id: &AgentRef,
+        desired_state: DesiredState,
+    ) -> Result<Record, BackendError> {
+        let id = id.clone();
+        self.on_disk(move |inner| {
+            let folder = inner.folder(id.agent_id);
+            let record = folder.read_record()?.ok_or_else(|| not_deployed(&id))?;
+            if record.desired_state == desired_state {
+                return Ok(record);
+            }
+            let record = Record {
+                desired_state,
+                ..record
+            };
+            folder.write_record(&record)?;
+            Ok(record)
+        })
+        .await
+    }
+
+    async fn remember(self: &Arc<Self>, record: Record) -> Result<(), BackendError> {
+        self.on_disk(move |inner| {
+            let folder = inner.folder(record.spec.agent.agent_id);
+            match folder.read_record()? {
+                Some(known) if known == record => Ok(()),
+                _ => folder.write_record(&record),
+            }
+        })
+        .await
+    }
+
+    /// What answers on a port.
+    async fn ask(&self, port: u16) -> Answer {
+        match &self.client {
+            Some(client) => probe(client, port).await,
+            None => Answer::Silent,
+        }
+    }
+
+    /// Ends what runs of an agent: it gives up what it does, is asked to end, and is killed after the grace.
+    async fn end(self: &Arc<Self>, slot: &Slot, id: Uuid, grace: Duration) {
+        if slot.process().await.is_some() {
+            if !grace.is_zero() {
+                // One that does not answer is asked to end all the same.
+                let aborted = tokio::time::timeout(ABORT_WAIT.min(grace), slot.control.abort_runs()).await;
+                if let Ok(Ok(count @ 1..)) = aborted {
+                    tracing::info!(agent.id = %id, "aborted {count} runs of agent {id} to stop it");
+                }
+            }
+            if let Some(service) = slot.take() {
+                service.end(grace).await;
+            }
+        }
+        slot.is_stopped();
+        self.admission.leave(id);
+    }
+
+    /// Lets OpenClaw's command line check a configuration that no gateway can.
+    async fn validate(self: &Arc<Self>, id: Uuid, config: &Value) -> Result<(), BackendError> {
+        let (folder, config) = (self.folder(id), config.clone());
+        let path = folder.candidate();
+        let state_dir = folder.state_dir();
+        self.on_disk(move |_| folder.write_config(&folder.candidate(), &config))
+            .await?;
+        let settings = CliSettings {
+            config_path: path.clone(),
+            ..CliSettings::new(&self.settings.program, state_dir)
+        };
+        let cli = CliDriver::new(
+            settings,
+            self.settings.runner.clone(),
+            crate::openclaw::Broker::default(),
+        );
+        let validated = cli.validate_config().await;
+        self.on_disk(move |_| files::remove(&path).map_err(|error| BackendError::disk(path, error)))
+            .await?;
+        validated.map_err(|error| match error {
+            OpenClawError::ConfigRefused { message, .. } => BackendError::ConfigRefused { message },
+            error => BackendError::OpenClaw(error),
+        })
+    }
+
+    async fn configure(self: &Arc<Self>, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
+        let id = spec.agent.agent_id;
+        let slot = self.slot(id);
+        let _turn = slot.turn.lock().await;
+        let (wanted, docs) = (spec.clone(), docs.to_vec());
+        let planned = self.on_disk(move |inner| {
+            let folder = inner.folder(id);
+            let record = folder.read_record()?.ok_or_else(|| not_deployed(&wanted.agent))?;
+            let config = inner.plan(&wanted, record.port)?;
+            let file = folder.read_config(&folder.config())?;
+            let is_other = config != inner.plan(&record.spec, record.port)?
+                || !file.is_some_and(|file| has_all(&file, &config));
+            Ok((record, config, is_other))
+        });
+        let (record, config, is_other) = planned.await?;
+        let mut process = slot.process().await;
+        let mut restarted = false;
+        if is_other {
+            match process {
+                Some(_) => restarted = self.reconfigure(&slot, &record, &config).await?,
+                None => {
+                    self.validate(id, &config).await?;
+                    let config = config.clone();
+                    self.on_disk(move |inner| {
+                        let folder = inner.folder(id);
+                        folder.write_config(&folder.config(), &config)
+                    })
+                    .await?;
+                }
+            }
+            process = slot.process().await;
+        }
+        // The words come last: they are in force with the agent's next turn, whatever its gateway does.
+        let agent = spec.agent.clone();
+        let written = self.on_disk(move |inner| {
+            let workspace = inner.workspace(&agent)?;
+            let mut written = false;
+            for doc in &docs {
+                written |= workspace.replace_document(doc)?;
+            }
+            Ok(written)
+        });
+        let written = written.await?;
+        let port = record.port;
+        self.remember(Record {
+            spec: spec.clone(),
+            ..record
+        })
+        .await?;
+        Ok(Applied {
+            changed: is_other || written,
+            restarted,
+            running: process.map(|process| Running {
+                pid: Some(process.pid),
+                port: Some(port),
+                since: process.since,
+            }),
+        })
+    }
+
+    /// Gives a gateway that runs another configuration: it checks it itself. Answers whether it was started anew.
+    async fn reconfigure(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        record: &Record,
+        config: &Value,
+    ) -> Result<bool, BackendError> {
+        let id = record.spec.agent.agent_id;
+        let restarts = match slot.control.apply_config(config).await {
+            Ok(restarts) => restarts,
+            Err(NotApplied::Refused(message)) => return Err(BackendError::ConfigRefused { message }),
+            Err(NotApplied::Unknown(problem)) => {
+                tracing::info!(agent.id = %id, error = %problem,
+                    "agent {id} cannot be asked to take another configuration, and is started anew: {problem}");
+                self.validate(id, config).await?;
+                self.end(slot, id, UNDEPLOY_GRACE).await;
+                let written = config.clone();
+                self.on_disk(move |inner| {
+                    let folder = inner.folder(id);
+                    folder.write_config(&folder.config(), &written)
+                })
+                .await?;
+                self.come_up(slot, record, config).await?;
+                return Ok(true);
+            }
+        };
+        if restarts {
+            self.come_back(slot, record, config).await?;
+        } else {
+            self.keep_last_good(id, config).await?;
+        }
+        Ok(restarts)
+    }
+
+    async fn keep_last_good(self: &Arc<Self>, id: Uuid, config: &Value) -> Result<(), BackendError> {
+        let config = config.clone();
+        self.on_disk(move |inner| {
+            let folder = inner.folder(id);
+            folder.write_config(&folder.last_good(), &config)
+        })
+        .await
+    }
+
+    fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
+        let folder = self.folder(id.agent_id);
+        let archive = match folder.workspace().is_dir() {
+            true => Some(self.archives.pack(id, &folder.workspace())?),
+            false => self.archives.newest(id.agent_id),
+        };
+        folder.remove()?;
+        let mut known = folder::ports(&self.settings.data_dir);
+        known.remove(&id.agent_id);
+        self.ports.free(id.agent_id, &known)?;
+        match self.archives.prune_once(SystemTime::now()) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!("removed {count} archives whose time is over"),
+            Err(error) => tracing::warn!(%error, "failed to remove old archives: {error}"),
+        }
+        Ok(archive)
+    }
+}
+
+#[async_trait]
+impl Backend for ProfileBackend {
+    fn kind(&self) -> status::Backend {
+        status::Backend::Profile
+    }
+
+    async fn deploy(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Deployed, BackendError> {
+        let slot = self.0.slot(spec.agent.agent_id);
+        let _turn = slot.turn.lock().await;
+        let (spec, docs) = (spec.clone(), docs.to_vec());
+        self.0.on_disk(move |inner| inner.deploy(&spec, &docs)).await
+    }
+
+    async fn start(&self, spec: &AgentSpec) -> Result<Running, BackendError> {
+        let slot = self.0.slot(spec.agent.agent_id);
+        tokio::select! {
+            biased;
+            () = slot.stop_wished() => Err(BackendError::Superseded),
+            started = self.0.start(&slot, spec) => started,
+        }
+    }
+
+    async fn stop(&self, id: &AgentRef, grace: Duration) -> Result<(), BackendError> {
+        let slot = self.0.slot(id.agent_id);
+        let _wish = slot.stop_wish();
+        let _turn = slot.turn.lock().await;
+        match self.0.wish(id, DesiredState::Stopped).await {
+            // What nobody remembers is stopped all the same.
+            Ok(_) | Err(BackendError::NotDeployed { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        self.0.end(&slot, id.agent_id, grace).await;
+        Ok(())
+    }
+
+    async fn configure(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
+        self.0.configure(spec, docs).await
+    }
+
+    async fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
+        let slot = self.0.slot(id.agent_id);
+        let _wish = slot.stop_wish();
+        let _turn = slot.turn.lock().await;
+        self.0.end(&slot, id.agent_id, UNDEPLOY_GRACE).await;
+        let id = id.clone();
+        self.0.on_disk(move |inner| inner.undeploy(&id)).await
+    }
+
+    async fn observe(&self, id: &AgentRef) -> Observed {
+        let slot = self.0.slot(id.agent_id);
+        let ours = id.agent_id;
+        let known = self.0.on_disk(move |inner| {
+            let folder = inner.folder(ours);
+            // A log that cannot be rotated, as on a full disk, is no news about the agent.
+            let _stuck = log::rotate_once(&folder.log());
+            folder.read_record()
+        });
+        let record = match known.await {
+            Ok(record) => record,
+            Err(error) => {
+                return Observed::Failed {
+                    reason: error.to_string(),
+                };
+            }
+        };
+        let process = slot.process().await;
+        match (process, record) {
+            (Some(process), Some(record)) => {
+                self.0.admission.used_by(ours, process.pid);
+                match self.0.ask(record.port).await {
+                    Answer::Ready => Observed::Running(Running {
+                        pid: Some(process.pid),
+                        port: Some(record.port),
+                        since: process.since,
+                    }),
+                    _ => Observed::Starting {
+                        pid: Some(process.pid),
+                    },
+                }
+            }
+            (Some(process), None) => Observed::Starting {
+                pid: Some(process.pid),
+            },
+            (None, None) => Observed::Absent,
+            (None, Some(record)) if record.desired_state == DesiredState::Running => {
+                self.0.admission.leave(ours);
+                match slot.failed() {
+                    Some(reason) => Observed::Failed { reason },
+                    None => Observed::Stopped,
+                }
+            }
+            (None, Some(_)) => Observed::Stopped,
+        }
+    }
+
+    async fn records(&self) -> Vec<Record> {
+        let read = self
+            .0
+            .on_disk(|inner| Ok(folder::records(&inner.settings.data_dir)));
+        read.await.unwrap_or_default()
+    }
+}
