@@ -1,5 +1,7 @@
 //! What a job is given, and what it may come to.
 
+pub mod command;
+mod course;
 mod memory_rows;
 pub mod provision;
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use creel_core::host_api::AgentState;
 use creel_core::status::DesiredState;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -85,6 +86,8 @@ pub enum Why {
     GivenUp,
     /// It used more than it may.
     LimitExceeded,
+    /// A command could not start it.
+    NotStarted,
 }
 
 /// What is remembered of an agent from pass to pass. Times are counted from when the worker began.
@@ -260,9 +263,10 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
         limits,
     };
     let is_up = matches!(seen.observed, Observed::Running(_) | Observed::Starting { .. });
-    if life.hold.is_some() {
+    if let Some(hold) = &life.hold {
         // Whatever is to be: only who says something anew takes the hold away.
-        let act = if is_up { Act::Stop } else { Act::Wait };
+        let is_runaway = is_up && hold.why == Why::LimitExceeded;
+        let act = if is_runaway { Act::Stop } else { Act::Wait };
         return next.enter(Phase::Held).and(act, None);
     }
     if seen.desired != DesiredState::Running {
@@ -477,10 +481,10 @@ fn exceeded(sample: &Sample, limits: &AgentLimits) -> Option<(Resource, f64, f64
 }
 
 /// What a page shows of an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown {
-    /// `running`, `stopped`, `starting` or `error`.
-    pub state: &'static str,
+    /// Running, stopped or starting; error with a note.
+    pub state: AgentState,
     /// What is wrong with it, and what to do; none when all is well.
     pub note: Option<String>,
     /// How often it was started again since a person last said something.
@@ -492,17 +496,20 @@ pub fn plan_shown(life: &Life) -> Option<Shown> {
     let hold = life.hold.as_ref();
     let (state, note) = match life.phase {
         Phase::Unknown => return None,
-        Phase::Stopped => ("stopped", None),
+        Phase::Stopped => (AgentState::Stopped, None),
         Phase::Starting => (
-            "starting",
+            AgentState::Starting,
             Some(&life.reason).filter(|text| !text.is_empty()).cloned(),
         ),
-        Phase::Running => ("running", life.over.as_ref().map(over_note)),
-        Phase::BackingOff => ("error", Some(format!("{}; it is started again", life.reason))),
+        Phase::Running => (AgentState::Running, life.over.as_ref().map(over_note)),
+        Phase::BackingOff => (
+            AgentState::Error,
+            Some(format!("{}; it is started again", life.reason)),
+        ),
         Phase::Held if hold.is_some_and(|hold| hold.why == Why::LimitExceeded) => {
-            ("stopped", hold.map(|hold| hold.note.clone()))
+            (AgentState::Stopped, hold.map(|hold| hold.note.clone()))
         }
-        Phase::Held => ("error", hold.map(|hold| hold.note.clone())),
+        Phase::Held => (AgentState::Error, hold.map(|hold| hold.note.clone())),
     };
     Some(Shown {
         state,
@@ -629,7 +636,7 @@ mod tests {
         );
         assert_eq!(story.pass(1_000, down()), (Phase::Held, Act::Wait, None));
         let shown = plan_shown(&story.life).expect("it is seen");
-        assert_eq!(shown.state, "error");
+        assert_eq!(shown.state, AgentState::Error);
         assert!(shown.note.is_some_and(|note| note.contains("start it again")));
     }
 
@@ -739,7 +746,7 @@ mod tests {
                 .all(|sample| sample["cpu_percent"].as_f64() > Some(50.0))
         );
         let shown = plan_shown(&story.life).expect("it is seen");
-        assert_eq!(shown.state, "stopped");
+        assert_eq!(shown.state, AgentState::Stopped);
         assert!(
             shown
                 .note

@@ -68,6 +68,21 @@ impl Trees {
         usage
     }
 
+    /// The processes of an agent in a reading that is no sample. Who is found belongs to it from now on.
+    pub fn find(&mut self, seen: &[SeenProcess], agent_id: Uuid) -> Vec<ProcessId> {
+        let owners = self.owners(seen);
+        let is_its = |process: &&SeenProcess| owners.get(&process.id.pid) == Some(&agent_id);
+        let mut found = Vec::new();
+        for process in seen.iter().filter(is_its) {
+            found.push(process.id);
+            let cpu_ms = process.cpu_ms;
+            let new = Member { agent_id, cpu_ms };
+            self.members.entry(process.id).or_insert(new);
+        }
+        found.sort_unstable();
+        found
+    }
+
     /// What a process used since the last sample. Of one that was there before and not known, nobody can say.
     fn cpu_since(&self, process: &SeenProcess) -> u64 {
         match (self.members.get(&process.id), self.sampled_secs) {

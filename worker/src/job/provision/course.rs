@@ -1,12 +1,7 @@
-//! The steps of a provisioning: in order, timed, told to the row, and none after the lease is lost.
+//! The steps of a provisioning.
 
-use std::time::Instant;
-
-use serde_json::{Value, json};
-use tracing::warn;
-
-use crate::job::{JobError, JobRows};
-use crate::lease::{Lease, LeaseLost};
+use crate::job::JobError;
+use crate::job::course::Course;
 
 /// The steps, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,76 +48,14 @@ impl Step {
     }
 }
 
-/// One run through the steps.
-pub(super) struct Course<'a> {
-    lease: &'a Lease,
-    rows: &'a dyn JobRows,
-    done: Vec<Value>,
-}
-
-impl<'a> Course<'a> {
-    pub(super) fn new(lease: &'a Lease, rows: &'a dyn JobRows) -> Self {
-        Self {
-            lease,
-            rows,
-            done: Vec::new(),
-        }
-    }
-
-    /// What was done so far: name and duration of each step.
-    pub(super) fn done(&self) -> Vec<Value> {
-        self.done.clone()
-    }
-
-    /// Does a step, unless the lease is lost. When it is lost meanwhile, the step is dropped, and with it
-    /// the processes that it runs.
-    pub(super) async fn step<T>(
+impl Course<'_> {
+    /// Does a step of a provisioning.
+    pub(super) async fn provision<T>(
         &mut self,
         step: Step,
         work: impl Future<Output = Result<T, JobError>>,
     ) -> Result<T, JobError> {
-        let (lease, began) = (self.lease, Instant::now());
-        while_held(lease, async {
-            let value = work.await?;
-            self.done
-                .push(json!({ "name": step.as_str(), "ms": began.elapsed().as_millis() as u64 }));
-            if let Some(next) = step.next() {
-                self.tell(next).await?;
-            }
-            Ok(value)
-        })
-        .await
-    }
-
-    /// Shows on the row what comes next. The row can do without it, so that only a lost lease is an error.
-    async fn tell(&self, next: Step) -> Result<(), JobError> {
-        match self
-            .rows
-            .progress(json!({ "step": next.as_str(), "steps": self.done }))
+        self.step(step.as_str(), step.next().map(Step::as_str), work)
             .await
-        {
-            Ok(true) => Ok(()),
-            Ok(false) => {
-                self.lease.lose();
-                Err(JobError::LeaseLost)
-            }
-            Err(error) => {
-                let error = format!("{error:#}");
-                warn!(error, step = next.as_str(), "failed to show progress: {error}");
-                Ok(())
-            }
-        }
-    }
-}
-
-async fn while_held<T>(
-    lease: &Lease,
-    work: impl Future<Output = Result<T, JobError>>,
-) -> Result<T, JobError> {
-    lease.check()?;
-    tokio::select! {
-        biased;
-        () = lease.lost() => Err(LeaseLost.into()),
-        result = work => result,
     }
 }

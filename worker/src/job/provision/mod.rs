@@ -17,13 +17,13 @@ use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use self::course::Course;
 pub use self::course::Step;
 use self::disk::{Disk, Folders};
 pub(crate) use self::failure::told;
 use self::failure::{agent_exists, differs, nothing_to_adopt, workspace_shared};
 pub(crate) use self::validate::checked_persona;
 pub use self::validate::{Place, Wish, plan_wish};
+use crate::job::course::Course;
 use crate::job::{Job, JobContext, JobError, JobRows};
 use crate::lease::Lease;
 use crate::openclaw::{Entry, OpenClaw, OpenClawError};
@@ -56,16 +56,22 @@ impl ProvisionJob {
         work: &TaskTracker,
     ) -> Result<Value, JobError> {
         let rows = context.rows;
-        let wish = course.step(Step::Validate, self.validate(context.item)).await?;
+        let wish = course
+            .provision(Step::Validate, self.validate(context.item))
+            .await?;
         let disk = &self.folders.disk(&wish.id, context.lease, work);
         let workspace = course
-            .step(Step::Workspace, self.workspace(&wish, disk, rows))
+            .provision(Step::Workspace, self.workspace(&wish, disk, rows))
             .await?;
-        course.step(Step::Add, self.add(&wish, disk, &workspace)).await?;
-        course.step(Step::Identity, self.identity(&wish)).await?;
-        let skipped = course.step(Step::Record, record(disk, &workspace, rows)).await?;
+        course
+            .provision(Step::Add, self.add(&wish, disk, &workspace))
+            .await?;
+        course.provision(Step::Identity, self.identity(&wish)).await?;
+        let skipped = course
+            .provision(Step::Record, record(disk, &workspace, rows))
+            .await?;
         let provisioned = course
-            .step(Step::Verify, self.verify(&wish, disk, &workspace))
+            .provision(Step::Verify, self.verify(&wish, disk, &workspace))
             .await?;
         Ok(json!({
             "ok": true,
@@ -236,7 +242,7 @@ impl Job for ProvisionJob {
     }
 
     async fn run(&self, context: JobContext<'_>) -> Result<Value, JobError> {
-        let mut course = Course::new(context.lease, context.rows);
+        let mut course = Course::new(context.lease, context.rows, "name");
         let work = TaskTracker::new();
         let result = self.steps(&context, &mut course, &work).await;
         if matches!(result, Err(JobError::LeaseLost)) {
