@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::held::Held;
 use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
+use crate::key_keeper::keep_key;
 use crate::process::{Mark, reap_marked};
 use crate::run::Kit;
 use crate::runtime::{RuntimeSources, RuntimeWatch};
@@ -143,6 +144,12 @@ impl Daemon {
         };
         parts.spawn(async move { died("page server", pages.serve(state).await) });
         parts.spawn(keeper.keep());
+        if let Some(rotation) = self.connector.key_rotation() {
+            parts.spawn(async move {
+                keep_key(rotation).await;
+                died("keeper of the key", None)
+            });
+        }
         parts.spawn(async move {
             writer.run().await;
             died("writer of results", None)

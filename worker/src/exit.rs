@@ -47,7 +47,7 @@ pub enum Fatal {
     },
     /// Exit code 77.
     #[error(
-        "this database login is not a host: {message}; make one by `creel host enroll --project <id>` and \
+        "this login or key is not a host: {message}; make one by `creel host enroll --project <id>` and \
          use the DATABASE_URL that it prints"
     )]
     NotAHost {
@@ -63,10 +63,28 @@ pub enum Fatal {
         /// What the database said.
         message: String,
     },
+    /// Exit code 77.
+    #[error(
+        "the project refuses this host's key: {message}; let the owner of the host make a code (`creel host code`), \
+         and enrol it again with that"
+    )]
+    KeyRefused {
+        /// What the database said.
+        message: String,
+    },
+    /// Exit code 77.
+    #[error(
+        "the Data API lets this host not in: {message}; check data_api_url and publishable_key, and that no proxy \
+         stands between"
+    )]
+    DoorClosed {
+        /// What was said.
+        message: String,
+    },
     /// Exit code 69.
     #[error(
         "the database has no Creel in it: {message}; apply the migrations (`supabase db push`), and \
-         check the database's name in DATABASE_URL"
+         check the database's name in DATABASE_URL, or data_api_url"
     )]
     NoSchema {
         /// What the database said.
@@ -111,7 +129,10 @@ impl Fatal {
             Self::PartDied { .. } => 70,
             Self::AlreadyRunning { .. } => 75,
             Self::UpgradeNeeded { .. } => 76,
-            Self::NotAHost { .. } | Self::LoginRefused { .. } => 77,
+            Self::NotAHost { .. }
+            | Self::LoginRefused { .. }
+            | Self::KeyRefused { .. }
+            | Self::DoorClosed { .. } => 77,
             Self::Config(_) | Self::Listen { .. } => 78,
         }
     }

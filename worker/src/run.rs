@@ -148,7 +148,7 @@ async fn run_locked(
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let connector = Connector::new(&config.database).map_err(Fatal::from)?;
+    let connector = Connector::new(&config.transport).map_err(Fatal::from)?;
     http::record_metrics();
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
     let _looked_after = AbortOnDropHandle::new(tokio::spawn(kit.broker.clone().watch()));

@@ -28,6 +28,10 @@ const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// A database that wishes for rarer ticks than this would have hosts look offline.
 const MAX_PAUSE: Duration = Duration::from_secs(60);
 
+/// Who is not told of a cancellation looks for it this often, while there is something to cancel: a stop is to
+/// take seconds. An idle host asks no more often because of it.
+const BLIND_PAUSE: Duration = Duration::from_secs(3);
+
 /// The loop that ticks.
 pub(crate) struct Ticker {
     /// Makes its connection.
@@ -62,7 +66,7 @@ impl Ticker {
                     if std::mem::replace(&mut connected_before, true) {
                         metrics::counter!(RECONNECTED, "connection" => "tick").increment(1);
                     }
-                    self.connect().await
+                    self.connector.connect_tick().await
                 }
             };
             let ticked = match session {
@@ -105,12 +109,6 @@ impl Ticker {
         }
     }
 
-    async fn connect(&self) -> Result<Session, CallError> {
-        let session = self.connector.connect("tick", |_| {}).await?;
-        session.set_up(TICK_LIMIT, None).await?;
-        Ok(session)
-    }
-
     /// One tick. Answers when the next is due.
     async fn tick_once(&self, session: &Session, meter: &mut HostMeter) -> Result<Duration, CallError> {
         let request = TickRequest {
@@ -134,7 +132,8 @@ impl Ticker {
         self.events.forget(&request.host.events);
         meter.was_told(request.host);
         self.apply(&request.tokens, asked, &reply);
-        Ok(plan_pause(&reply))
+        let is_busy = reply.work || self.held.count() > 0;
+        Ok(plan_pause(&reply, is_busy && !self.connector.is_told()))
     }
 
     fn apply(&self, tokens: &[Uuid], asked: Moment, reply: &TickReply) {
@@ -155,9 +154,13 @@ impl Ticker {
     }
 }
 
-/// When to tick next: as the database wishes, or sooner when something becomes claimable by then.
-fn plan_pause(reply: &TickReply) -> Duration {
-    let every = jittered(Duration::from_millis(reply.tick_ms));
+/// When to tick next: as the database wishes, or sooner when something becomes claimable by then. `is_blind`: only a
+/// tick tells what is to be cancelled of what is at work.
+fn plan_pause(reply: &TickReply, is_blind: bool) -> Duration {
+    let mut every = jittered(Duration::from_millis(reply.tick_ms));
+    if is_blind {
+        every = every.min(BLIND_PAUSE);
+    }
     let wake_in = reply.wake_in_ms.map_or(Duration::MAX, Duration::from_millis);
     every.min(wake_in).clamp(MIN_PAUSE, MAX_PAUSE)
 }
@@ -182,16 +185,22 @@ mod tests {
     #[test]
     fn the_next_tick_comes_when_something_becomes_claimable() {
         assert_eq!(
-            plan_pause(&reply(10_000, Some(1_500))),
+            plan_pause(&reply(10_000, Some(1_500)), false),
             Duration::from_millis(1_500)
         );
-        assert!(plan_pause(&reply(10_000, Some(60_000))) <= Duration::from_secs(11));
+        assert!(plan_pause(&reply(10_000, Some(60_000)), false) <= Duration::from_secs(11));
     }
 
     #[test]
     fn a_fault_in_the_database_is_no_flood_of_ticks() {
-        assert_eq!(plan_pause(&reply(0, None)), MIN_PAUSE);
-        assert_eq!(plan_pause(&reply(10_000, Some(0))), MIN_PAUSE);
-        assert_eq!(plan_pause(&reply(u64::MAX / 2, None)), MAX_PAUSE);
+        assert_eq!(plan_pause(&reply(0, None), true), MIN_PAUSE);
+        assert_eq!(plan_pause(&reply(10_000, Some(0)), false), MIN_PAUSE);
+        assert_eq!(plan_pause(&reply(u64::MAX / 2, None), false), MAX_PAUSE);
+    }
+
+    #[test]
+    fn who_is_not_told_of_a_cancellation_looks_for_it_while_something_runs() {
+        assert_eq!(plan_pause(&reply(10_000, None), true), BLIND_PAUSE);
+        assert!(plan_pause(&reply(10_000, None), false) > BLIND_PAUSE);
     }
 }

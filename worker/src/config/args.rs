@@ -39,6 +39,39 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "FILE", env = "CREEL_DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
 
+    /// In place of a database: URL of the Supabase project, for a host that was enrolled by a code and has a key
+    #[arg(long, value_name = "URL", env = "CREEL_DATA_API_URL")]
+    pub data_api_url: Option<String>,
+
+    /// The project's publishable key, with --data-api-url. Every page of the project carries it; it opens nothing
+    /// without the host's own key
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "CREEL_PUBLISHABLE_KEY",
+        hide_env_values = true
+    )]
+    pub publishable_key: Option<Secret>,
+
+    /// File that holds the host's own key, with --data-api-url; mode 0600 [default: host.key beside the usual
+    /// configuration file]
+    #[arg(long, value_name = "FILE", env = "CREEL_HOST_KEY_FILE")]
+    pub host_key_file: Option<PathBuf>,
+
+    /// Certificate (PEM) that signs the Data API's own, or that of a proxy which opens connections. Without it the
+    /// system's certificates are trusted
+    #[arg(long, value_name = "FILE", env = "CREEL_DATA_API_CA_FILE")]
+    pub data_api_ca_file: Option<PathBuf>,
+
+    /// Proxy by which the Data API is reached [default: what HTTPS_PROXY, ALL_PROXY and NO_PROXY say]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "CREEL_DATA_API_PROXY",
+        hide_env_values = true
+    )]
+    pub data_api_proxy: Option<Secret>,
+
     /// How many jobs run at the same time [default: 64, as the gateway makes many agents at once; with
     /// --openclaw-driver=cli 4: a run of OpenClaw's command line takes a core for 5–15 s]
     #[arg(long, value_name = "N", env = "CREEL_PERMITS")]

@@ -113,7 +113,10 @@ impl DatabaseConfig {
     pub fn tls(&self) -> Result<Option<MakeRustlsConnect>, ConfigError> {
         match self.tls_mode {
             TlsMode::Off => Ok(None),
-            TlsMode::Verified => Ok(Some(MakeRustlsConnect::new(tls_config(self.ca_file.as_deref())?))),
+            TlsMode::Verified => Ok(Some(MakeRustlsConnect::new(tls_config(
+                "database_ca_file",
+                self.ca_file.as_deref(),
+            )?))),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The worker's configuration: flag, else environment, else file, else default.
 
 mod args;
+mod data_api;
 mod database;
 mod origins;
 mod resolve;
@@ -15,6 +16,7 @@ use creel_core::secret::Secret;
 use etcetera::BaseStrategy;
 
 pub use args::WorkerArgs;
+pub use data_api::DataApiConfig;
 pub use database::{DatabaseConfig, TlsMode};
 pub use origins::Origins;
 
@@ -41,8 +43,8 @@ pub const DEFAULT_OPENCLAW: &str = "openclaw";
 /// What a worker needs to know, complete and checked.
 #[derive(Debug, Clone)]
 pub struct WorkerConfig {
-    /// Where the database is and how it is spoken to.
-    pub database: DatabaseConfig,
+    /// How the database is reached.
+    pub transport: TransportConfig,
     /// How many jobs run at the same time.
     pub permits: usize,
     /// How many results are written in one call at most; 1 writes each by itself.
@@ -69,6 +71,15 @@ pub struct WorkerConfig {
     pub log: String,
     /// What is odd about the configuration; logged at the start.
     pub warnings: Vec<String>,
+}
+
+/// How the database is reached.
+#[derive(Debug, Clone)]
+pub enum TransportConfig {
+    /// By a login role of Postgres: for hosts that are trusted.
+    Direct(DatabaseConfig),
+    /// By the Data API with a key: for hosts that are rented.
+    Rest(DataApiConfig),
 }
 
 /// How OpenClaw is told what to do.
@@ -124,6 +135,9 @@ pub enum ConfigError {
         /// What is wrong, and what to do.
         message: String,
     },
+    /// The host's key cannot be used.
+    #[error("host_key_file is not usable: {0}")]
+    HostKey(#[from] crate::host_key::HostKeyError),
     /// There is no home directory to derive defaults from.
     #[error("there is no home directory: set HOME, or give {0}")]
     NoHome(&'static str),
@@ -139,6 +153,11 @@ impl WorkerConfig {
             ..WorkerArgs::default()
         }
         .resolve_without_file()
+    }
+
+    /// Where a host's key is when no other file is named: beside the usual configuration file.
+    pub fn default_host_key_file() -> Option<PathBuf> {
+        Some(Self::default_file()?.with_file_name("host.key"))
     }
 
     /// The file that is read when no other is named: `worker.toml` in the XDG folder of Creel.

@@ -10,6 +10,7 @@ pub struct Origins {
     pub(super) database_url: Origin,
     pub(super) database_url_file: Origin,
     pub(super) database_ca_file: Origin,
+    pub(super) data_api_url: Origin,
 }
 
 /// Who gave a setting that is given.
@@ -38,6 +39,7 @@ impl clap::FromArgMatches for Origins {
             database_url: Origin::of(matches, "database_url"),
             database_url_file: Origin::of(matches, "database_url_file"),
             database_ca_file: Origin::of(matches, "database_ca_file"),
+            data_api_url: Origin::of(matches, "data_api_url"),
         })
     }
 

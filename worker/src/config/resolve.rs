@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use creel_core::secret::Secret;
 
-use super::source::{Chosen, UrlSource, plan_url};
+use super::source::{Chosen, DatabaseUrl, Source, plan_source};
 use super::{
     ConfigError, DEFAULT_CLI_PERMITS, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG,
-    DEFAULT_OPENCLAW, DEFAULT_PERMITS, DatabaseConfig, KeepGateway, MAX_FINISH_BATCH, MAX_PERMITS,
-    OpenClawDriver, WorkerArgs, WorkerConfig, absolute, default_data_dir, default_openclaw_state_dir,
+    DEFAULT_OPENCLAW, DEFAULT_PERMITS, DataApiConfig, DatabaseConfig, KeepGateway, MAX_FINISH_BATCH,
+    MAX_PERMITS, OpenClawDriver, TransportConfig, WorkerArgs, WorkerConfig, absolute, default_data_dir,
+    default_openclaw_state_dir,
 };
 
 /// A drain beyond an hour is a worker that somebody forgot.
@@ -40,19 +41,7 @@ impl WorkerArgs {
 
     /// `self` goes before `below`.
     fn over(self, below: Self, mut warnings: Vec<String>) -> Result<WorkerConfig, ConfigError> {
-        let Some(Chosen { url, ca_file }) = plan_url(&self, &below, &mut warnings)? else {
-            return Err(ConfigError::Value {
-                key: "database_url",
-                message: "it is missing; set DATABASE_URL, or database_url_file in the \
-                          configuration file (`creel host enroll` prints the URL)"
-                    .to_owned(),
-            });
-        };
-        let url = read_url(url, &mut warnings)?;
-        let ca_file = optional_path("database_ca_file", ca_file)?;
-        let database = DatabaseConfig::from_url(&url, ca_file, &mut warnings)?;
-        database.check_session()?;
-
+        let transport = self.transport(&below, &mut warnings)?;
         let openclaw_state_dir = path_or(
             "openclaw_state_dir",
             self.openclaw_state_dir.or(below.openclaw_state_dir),
@@ -69,7 +58,7 @@ impl WorkerArgs {
             OpenClawDriver::Auto | OpenClawDriver::Gateway => DEFAULT_PERMITS,
         };
         let config = WorkerConfig {
-            database,
+            transport,
             permits: self.permits.or(below.permits).unwrap_or(default_permits),
             openclaw_driver,
             finish_batch: MAX_FINISH_BATCH,
@@ -98,6 +87,50 @@ impl WorkerArgs {
         };
         config.check()?;
         Ok(config)
+    }
+}
+
+impl WorkerArgs {
+    fn transport(&self, below: &Self, warnings: &mut Vec<String>) -> Result<TransportConfig, ConfigError> {
+        let Some(Chosen { source, ca_file }) = plan_source(self, below, warnings)? else {
+            return Err(ConfigError::Value {
+                key: "database_url",
+                message: "nothing says where the database is; set DATABASE_URL, or database_url_file in the \
+                          configuration file (`creel host enroll` prints the URL), or data_api_url on a host that \
+                          was enrolled by a code"
+                    .to_owned(),
+            });
+        };
+        let url = match source {
+            Source::DataApi(url) => return self.data_api(below, &url).map(TransportConfig::Rest),
+            Source::Database(url) => read_url(url, warnings)?,
+        };
+        let ca_file = optional_path("database_ca_file", ca_file)?;
+        let database = DatabaseConfig::from_url(&url, ca_file, warnings)?;
+        database.check_session()?;
+        Ok(TransportConfig::Direct(database))
+    }
+
+    fn data_api(&self, below: &Self, url: &str) -> Result<DataApiConfig, ConfigError> {
+        let host_key_file = path_or(
+            "host_key_file",
+            self.host_key_file.clone().or_else(|| below.host_key_file.clone()),
+            || WorkerConfig::default_host_key_file().ok_or(ConfigError::NoHome("host_key_file")),
+        )?;
+        let ca_file = self
+            .data_api_ca_file
+            .clone()
+            .or_else(|| below.data_api_ca_file.clone());
+        let ca_file = optional_path("data_api_ca_file", ca_file)?;
+        let key = self
+            .publishable_key
+            .clone()
+            .or_else(|| below.publishable_key.clone());
+        let proxy = self
+            .data_api_proxy
+            .clone()
+            .or_else(|| below.data_api_proxy.clone());
+        DataApiConfig::new(url, key, host_key_file, ca_file, proxy)
     }
 }
 
@@ -157,7 +190,7 @@ fn read_file(path: &Path, warnings: &mut Vec<String>) -> Result<WorkerArgs, Conf
         path: path.to_owned(),
         message: explain(&error, &text),
     })?;
-    if args.database_url.is_some() {
+    if args.database_url.is_some() || args.data_api_proxy.is_some() {
         warn_if_shared(path, warnings);
     }
     Ok(args)
@@ -175,10 +208,10 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
-fn read_url(source: UrlSource, warnings: &mut Vec<String>) -> Result<Secret, ConfigError> {
+fn read_url(source: DatabaseUrl, warnings: &mut Vec<String>) -> Result<Secret, ConfigError> {
     match source {
-        UrlSource::Text(url) => Ok(url),
-        UrlSource::File(path) => {
+        DatabaseUrl::Text(url) => Ok(url),
+        DatabaseUrl::File(path) => {
             let text = read("database_url_file", &path)?;
             warn_if_shared(&path, warnings);
             Ok(Secret::new(text.trim()))
@@ -282,6 +315,31 @@ mod tests {
         assert!(!said.contains("hunter2"), "{said}");
         let config = WorkerConfig::new(Secret::new(URL)).expect("resolve");
         assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_host_with_a_key_names_the_data_api_in_place_of_a_database() {
+        let text = "data_api_url = \"https://abc.supabase.co\"\npublishable_key = \"sb_publishable_x\"\n\
+                    host_key_file = \"/etc/creel/host.key\"\n";
+        let (_folder, args) = with_file(text);
+        let config = args.clone().resolve().expect("resolve");
+        let TransportConfig::Rest(api) = config.transport else {
+            panic!("it has no database");
+        };
+        assert_eq!(api.url, "https://abc.supabase.co/rest/v1");
+        assert_eq!(api.host_key_file, PathBuf::from("/etc/creel/host.key"));
+        let (_folder, both) = with_file(&format!("{text}database_url = {URL:?}\n"));
+        let said = both.resolve().expect_err("refused").to_string();
+        assert!(
+            said.contains("data_api_url") && said.contains("database_url"),
+            "{said}"
+        );
+        let (_folder, keyless) = with_file("data_api_url = \"https://abc.supabase.co\"\n");
+        let said = keyless.resolve().expect_err("refused").to_string();
+        assert!(
+            said.contains("publishable_key is not usable: it is missing"),
+            "{said}"
+        );
     }
 
     #[test]

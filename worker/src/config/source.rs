@@ -7,9 +7,18 @@ use creel_core::secret::Secret;
 use super::origins::Origin;
 use super::{ConfigError, WorkerArgs, absolute};
 
+/// What the worker speaks to.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// A database.
+    Database(DatabaseUrl),
+    /// The Data API of a project, at this URL.
+    DataApi(String),
+}
+
 /// Where the database's URL is.
 #[derive(Debug)]
-pub(super) enum UrlSource {
+pub(super) enum DatabaseUrl {
     /// Here.
     Text(Secret),
     /// In a file of its own.
@@ -18,14 +27,25 @@ pub(super) enum UrlSource {
 
 /// What is believed.
 pub(super) struct Chosen {
-    pub(super) url: UrlSource,
-    /// The certificate that goes with it.
+    pub(super) source: Source,
+    /// The certificate that goes with a database.
     pub(super) ca_file: Option<PathBuf>,
 }
 
+/// The settings that name what the worker speaks to: only one of them makes sense.
+const NAMES: [(&str, &str, &str); 3] = [
+    ("database_url", "--database-url", "DATABASE_URL"),
+    (
+        "database_url_file",
+        "--database-url-file",
+        "CREEL_DATABASE_URL_FILE",
+    ),
+    ("data_api_url", "--data-api-url", "CREEL_DATA_API_URL"),
+];
+
 /// A flag goes before the environment, that before the file; but a file that a flag names goes before what
 /// only happens to be in the environment.
-pub(super) fn plan_url(
+pub(super) fn plan_source(
     given: &WorkerArgs,
     file: &WorkerArgs,
     warnings: &mut Vec<String>,
@@ -36,53 +56,79 @@ pub(super) fn plan_url(
     let given_ca = given.database_ca_file.clone();
     let usual_ca = given_ca.clone().or_else(|| file.database_ca_file.clone());
     let named_by_flag = given.config.is_some() && given.origins.config == Origin::Flag;
-    let (url, ca_file) = match (flag, environment, in_file) {
-        (Some(url), _, _) => (url, usual_ca),
-        (None, Some(_), Some(url)) if named_by_flag => {
+    let (source, ca_file) = match (flag, environment, in_file) {
+        (Some(source), _, _) => (source, usual_ca),
+        (None, Some(_), Some(source)) if named_by_flag => {
             warnings.push(
-                "the environment names a database too (DATABASE_URL or CREEL_DATABASE_URL_FILE); the one in \
-                 the file of --config is used: unset the variable, or give --database-url-file if it is \
-                 the right one"
+                "the environment names a database too (DATABASE_URL, CREEL_DATABASE_URL_FILE or \
+                 CREEL_DATA_API_URL); the one in the file of --config is used: unset the variable, or give it as \
+                 a flag if it is the right one"
                     .to_owned(),
             );
             let ca_is_flag = given.origins.database_ca_file == Origin::Flag;
             let ca_file = given_ca.filter(|_| ca_is_flag);
             // The environment's certificate is that of the environment's database.
-            (url, ca_file.or_else(|| file.database_ca_file.clone()))
+            (source, ca_file.or_else(|| file.database_ca_file.clone()))
         }
-        (None, Some(url), _) | (None, None, Some(url)) => (url, usual_ca),
+        (None, Some(source), in_file) => {
+            if in_file.is_some_and(|in_file| in_file.is_data_api() != source.is_data_api()) {
+                warnings.push(
+                    "the environment and the configuration file name different ways to the database; that of the \
+                     environment is used: unset the variable (DATABASE_URL, CREEL_DATABASE_URL_FILE or \
+                     CREEL_DATA_API_URL), or name the file by --config"
+                        .to_owned(),
+                );
+            }
+            (source, usual_ca)
+        }
+        (None, None, Some(source)) => (source, usual_ca),
         (None, None, None) => return Ok(None),
     };
-    Ok(Some(Chosen { url, ca_file }))
+    Ok(Some(Chosen { source, ca_file }))
+}
+
+impl Source {
+    fn is_data_api(&self) -> bool {
+        matches!(self, Self::DataApi(_))
+    }
 }
 
 /// The one source among those of this origin; of all if it is none.
-fn source_of(args: &WorkerArgs, origin: Option<Origin>) -> Result<Option<UrlSource>, ConfigError> {
+fn source_of(args: &WorkerArgs, origin: Option<Origin>) -> Result<Option<Source>, ConfigError> {
     let is_meant = |of: Origin| origin.is_none_or(|origin| origin == of);
-    let url = args
-        .database_url
-        .as_ref()
-        .filter(|_| is_meant(args.origins.database_url));
-    let file = args
-        .database_url_file
-        .as_ref()
-        .filter(|_| is_meant(args.origins.database_url_file));
-    match (url, file) {
-        (Some(_), Some(_)) => Err(ConfigError::Value {
-            key: "database_url",
-            message: match origin {
-                Some(Origin::Flag) => "--database-url and --database-url-file are both given; keep one",
-                Some(Origin::Environment) => {
-                    "DATABASE_URL and CREEL_DATABASE_URL_FILE are both in the environment; unset one"
-                }
-                None => "database_url and database_url_file are both in the file; keep one",
+    let origins = &args.origins;
+    let given = [
+        args.database_url.is_some() && is_meant(origins.database_url),
+        args.database_url_file.is_some() && is_meant(origins.database_url_file),
+        args.data_api_url.is_some() && is_meant(origins.data_api_url),
+    ];
+    let named: Vec<_> = std::iter::zip(NAMES, given)
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect();
+    if let [one, other, ..] = named.as_slice() {
+        let message = match origin {
+            Some(Origin::Flag) => format!("{} and {} are both given; keep one", one.1, other.1),
+            Some(Origin::Environment) => {
+                format!("{} and {} are both in the environment; unset one", one.2, other.2)
             }
-            .to_owned(),
-        }),
-        (Some(url), None) => Ok(Some(UrlSource::Text(url.clone()))),
-        (None, Some(path)) => Ok(Some(UrlSource::File(absolute("database_url_file", path)?))),
-        (None, None) => Ok(None),
+            None => format!("{} and {} are both in the file; keep one", one.0, other.0),
+        };
+        return Err(ConfigError::Value { key: one.0, message });
     }
+    Ok(match given {
+        [true, ..] => args
+            .database_url
+            .clone()
+            .map(DatabaseUrl::Text)
+            .map(Source::Database),
+        [_, true, _] => {
+            let path = args.database_url_file.as_deref();
+            let path = path.map(|path| absolute("database_url_file", path)).transpose()?;
+            path.map(DatabaseUrl::File).map(Source::Database)
+        }
+        [.., true] => args.data_api_url.clone().map(Source::DataApi),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -91,6 +137,7 @@ mod tests {
 
     const FLAG: &str = "postgresql://flag@127.0.0.1/db";
     const ENVIRONMENT: &str = "postgresql://environment@127.0.0.1/db";
+    const API: &str = "https://abc.supabase.co";
     const FILE: &str = "postgresql://file@127.0.0.1/db";
 
     /// What the environment and the flags give: `(name of the setting, its value, who gave it)`.
@@ -105,6 +152,9 @@ mod tests {
                 "url_file" => {
                     (args.database_url_file, args.origins.database_url_file) = (Some(value.into()), *origin);
                 }
+                "api" => {
+                    (args.data_api_url, args.origins.data_api_url) = (Some((*value).to_owned()), *origin);
+                }
                 other => panic!("no setting {other}"),
             }
         }
@@ -117,12 +167,13 @@ mod tests {
             ..WorkerArgs::default()
         };
         let mut warnings = Vec::new();
-        let chosen = plan_url(given, &file, &mut warnings)
+        let chosen = plan_source(given, &file, &mut warnings)
             .expect("a plan")
             .expect("a URL");
-        let url = match chosen.url {
-            UrlSource::Text(url) => url.expose().to_owned(),
-            UrlSource::File(path) => path.to_string_lossy().into_owned(),
+        let url = match chosen.source {
+            Source::Database(DatabaseUrl::Text(url)) => url.expose().to_owned(),
+            Source::Database(DatabaseUrl::File(path)) => path.to_string_lossy().into_owned(),
+            Source::DataApi(url) => url,
         };
         (url, warnings.len())
     }
@@ -145,6 +196,10 @@ mod tests {
                 (FLAG, 0),
             ),
             (vec![("config", "/c", Flag)], (FILE, 0)),
+            (vec![("api", API, Flag)], (API, 0)),
+            (vec![("api", API, Environment)], (API, 1)),
+            (vec![("api", API, Environment), ("config", "/c", Flag)], (FILE, 1)),
+            (vec![in_environment, ("api", API, Flag)], (API, 0)),
         ] {
             let (url, warning_count) = chosen(&given(&settings));
             assert_eq!((url.as_str(), warning_count), expected, "{settings:?}");
@@ -157,9 +212,11 @@ mod tests {
             (Origin::Flag, "--database-url"),
             (Origin::Environment, "in the environment"),
         ] {
-            let args = given(&[("url", FLAG, origin), ("url_file", "/url", origin)]);
-            let said = source_of(&args, Some(origin)).expect_err("refused").to_string();
-            assert!(said.contains(expected), "{said}");
+            for other in [("url_file", "/url", origin), ("api", API, origin)] {
+                let args = given(&[("url", FLAG, origin), other]);
+                let said = source_of(&args, Some(origin)).expect_err("refused").to_string();
+                assert!(said.contains(expected), "{said}");
+            }
         }
     }
 

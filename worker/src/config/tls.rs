@@ -1,4 +1,4 @@
-//! What a database's certificate is verified with.
+//! What a server's certificate is verified with.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,12 +10,9 @@ use rustls_platform_verifier::BuilderVerifierExt;
 
 use super::ConfigError;
 
-/// Trusts what the certificates in `ca_file` sign; without it, what the system trusts.
-pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, ConfigError> {
-    let unusable = |message: String| ConfigError::Value {
-        key: "database_ca_file",
-        message,
-    };
+/// Trusts what the certificates in `ca_file` sign, which the setting `key` names; without it, what the system trusts.
+pub(super) fn tls_config(key: &'static str, ca_file: Option<&Path>) -> Result<ClientConfig, ConfigError> {
+    let unusable = |message: String| ConfigError::Value { key, message };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -51,7 +48,9 @@ mod tests {
     #[test]
     fn a_ca_file_without_a_certificate_is_refused_with_its_name() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let said = tls_config(Some(file.path())).expect_err("refused").to_string();
+        let said = tls_config("database_ca_file", Some(file.path()))
+            .expect_err("refused")
+            .to_string();
         assert!(
             said.contains("database_ca_file") && said.contains("PEM"),
             "{said}"

@@ -7,20 +7,25 @@ use creel_core::host_api::UPGRADE_NEEDED;
 
 use crate::exit::Fatal;
 
+/// What a transport's library says.
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
+
 /// Why a connection or a call failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The connection is gone or the server cannot serve now. Whether the call was carried out is
-    /// not known. Try again.
+    /// The way is cut or the server cannot serve now. Whether the call was carried out is not known.
+    /// Try again.
     #[error("the database cannot be reached")]
-    Unavailable(#[source] tokio_postgres::Error),
+    Unavailable(#[source] Cause),
     /// The server's certificate is not trusted.
-    #[error(
-        "the database's certificate is not trusted ({0}); for hosted Supabase, download the \
-         certificate from the project's database settings and name it as database_ca_file"
-    )]
-    Certificate(String),
-    /// No answer came in time; the connection was given up. Try again.
+    #[error("the server's certificate is not trusted ({why}); {hint}")]
+    Certificate {
+        /// What is wrong with it.
+        why: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// No answer came in time. Try again.
     #[error("the database did not answer within {} s", .0.as_secs())]
     Silent(Duration),
     /// The functions are of another version.
@@ -32,43 +37,50 @@ pub(crate) enum CallError {
     /// User or password are wrong.
     #[error("the login was refused: {0}")]
     LoginRefused(String),
+    /// The host's key is not known, expired or revoked.
+    #[error("the project refuses this host's key: {0}; its owner can make a code for another one")]
+    KeyRefused(String),
+    /// The project's gateway lets nobody in: the publishable key is wrong, or somebody stands between.
+    #[error("the Data API lets this host not in: {0}; check publishable_key")]
+    DoorClosed(String),
     /// The functions or the database do not exist.
     #[error("there is no Creel in the database: {0}")]
     NoSchema(String),
     /// The call itself was refused; the same call will be refused again.
     #[error("the database refused the call")]
-    Refused(#[source] tokio_postgres::Error),
+    Refused(#[source] Cause),
     /// The answer has another shape than this version expects.
     #[error("the database's answer is not understood")]
-    Nonsense(#[source] tokio_postgres::Error),
+    Nonsense(#[source] Cause),
     /// The argument cannot be written as JSON.
     #[error("the argument cannot be encoded")]
     Encode(#[source] serde_json::Error),
 }
 
 impl CallError {
-    /// Sorts what tokio-postgres says.
-    pub(super) fn from_pg(error: tokio_postgres::Error) -> Self {
-        if let Some(said) = error.as_db_error() {
-            let message = said.message().to_owned();
-            return match said.code().code() {
-                UPGRADE_NEEDED => Self::UpgradeNeeded(message),
-                "42501" => Self::NotAHost(message),
-                "28000" | "28P01" => Self::LoginRefused(message),
-                "3D000" | "3F000" | "42883" => Self::NoSchema(message),
-                code if is_passing(code) => Self::Unavailable(error),
-                _ => Self::Refused(error),
-            };
-        }
-        match certificate_error(&error) {
-            Some(why) => Self::Certificate(why),
-            None => Self::Unavailable(error),
+    /// What a SQLSTATE says that means the same by every transport.
+    pub(super) fn of_sqlstate(code: &str, message: &str) -> Option<Self> {
+        let message = message.to_owned();
+        match code {
+            UPGRADE_NEEDED => Some(Self::UpgradeNeeded(message)),
+            "42501" => Some(Self::NotAHost(message)),
+            "28000" | "28P01" => Some(Self::LoginRefused(message)),
+            "3D000" | "3F000" | "42883" => Some(Self::NoSchema(message)),
+            _ => None,
         }
     }
 
     /// Whether the same call may succeed later without anybody's help.
     pub(crate) fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Silent(_))
+    }
+
+    /// Whether the host was shut out: by revoking it, or by the end of its key.
+    pub(crate) fn is_shut_out(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAHost(_) | Self::LoginRefused(_) | Self::KeyRefused(_) | Self::DoorClosed(_)
+        )
     }
 
     /// What ends a worker that is starting.
@@ -83,6 +95,12 @@ impl CallError {
             Self::LoginRefused(message) => Some(Fatal::LoginRefused {
                 message: message.clone(),
             }),
+            Self::KeyRefused(message) => Some(Fatal::KeyRefused {
+                message: message.clone(),
+            }),
+            Self::DoorClosed(message) => Some(Fatal::DoorClosed {
+                message: message.clone(),
+            }),
             Self::NoSchema(message) => Some(Fatal::NoSchema {
                 message: message.clone(),
             }),
@@ -90,8 +108,8 @@ impl CallError {
         }
     }
 
-    /// What ends a worker that is at work: only what no waiting can mend. A host that was removed
-    /// stays up, unready, as its owner may bring it back.
+    /// What ends a worker that is at work: only what no waiting can mend. A host that was shut out
+    /// stays up, unready, as its owner may let it in again; its agents go on.
     pub(crate) fn fatal_at_work(&self) -> Option<Fatal> {
         match self {
             Self::UpgradeNeeded(_) => self.fatal_at_start(),
@@ -104,7 +122,11 @@ impl CallError {
         let mut text = self.to_string();
         let mut cause = self.source();
         while let Some(error) = cause {
-            text = format!("{text}: {error}");
+            let said = error.to_string();
+            // Some libraries paste the cause into the text that they have for it.
+            if !text.ends_with(&said) {
+                text = format!("{text}: {said}");
+            }
             cause = error.source();
         }
         text
@@ -113,12 +135,13 @@ impl CallError {
 
 /// SQLSTATEs of a server that is starting, stopping, full, read-only after a fail-over, or had to give
 /// up this one statement.
-fn is_passing(code: &str) -> bool {
+pub(super) fn is_passing(code: &str) -> bool {
     matches!(&code[..code.len().min(2)], "08" | "53" | "57" | "58")
         || matches!(code, "40001" | "40P01" | "55P03" | "25006")
 }
 
-fn certificate_error(error: &(dyn Error + 'static)) -> Option<String> {
+/// What is wrong with the server's certificate, if that is what the error comes from.
+pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
@@ -152,8 +175,14 @@ mod tests {
 
     #[test]
     fn only_a_version_ends_a_worker_at_work() {
-        let removed = CallError::NotAHost("gone".to_owned());
-        assert!(removed.fatal_at_start().is_some() && removed.fatal_at_work().is_none());
+        for shut_out in [
+            CallError::NotAHost("gone".to_owned()),
+            CallError::KeyRefused("revoked".to_owned()),
+            CallError::DoorClosed("who are you".to_owned()),
+        ] {
+            assert!(shut_out.fatal_at_start().is_some() && shut_out.fatal_at_work().is_none());
+            assert!(shut_out.is_shut_out() && !shut_out.is_passing());
+        }
         assert!(CallError::UpgradeNeeded("2".to_owned()).fatal_at_work().is_some());
     }
 }

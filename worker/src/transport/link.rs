@@ -1,14 +1,14 @@
-//! The main connection: listens, carries the calls of claim and jobs, and is made again when it ends.
+//! The main session: listens where it can, carries the calls of claim and jobs, and is made again when it ends.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
-use creel_core::host_api::CHANNEL;
+use creel_core::host_api::CANCEL_HINT;
 use creel_core::telemetry::RECONNECTED;
 use tokio::sync::watch;
 
-use super::{CALL_LIMIT, CallError, Connector, Session, retry_delays};
+use super::{CallError, Connector, Session, retry_delays};
 use crate::exit::Fatal;
 use crate::health::Health;
 use crate::wake::Wake;
@@ -84,19 +84,16 @@ impl LinkKeeper {
         }
     }
 
-    /// Connects and registers for notifications, before anybody can ask anything on the connection.
+    /// Connects; what is notified from then on rings.
     async fn connect_once(&self) -> Result<Session, CallError> {
         let (wake, health) = (self.wake.clone(), self.health.clone());
-        let session = self
-            .connector
-            .connect("main", move |payload| {
-                if is_for_us(payload, health.host_id()) {
-                    wake.push();
-                }
+        self.connector
+            .connect_main(move |payload| match Hint::of(payload, health.host_id()) {
+                Some(Hint::Work) => wake.push(),
+                Some(Hint::Cancel) => wake.ask_when(),
+                None => {}
             })
-            .await?;
-        session.set_up(CALL_LIMIT, Some(CHANNEL)).await?;
-        Ok(session)
+            .await
     }
 }
 
@@ -130,11 +127,26 @@ impl Link {
     }
 }
 
-/// Whether a notification may concern this host. Only a payload that names another host does not.
-fn is_for_us(payload: &str, host_id: Option<uuid::Uuid>) -> bool {
-    match (payload.parse::<uuid::Uuid>(), host_id) {
-        (Ok(named), Some(us)) => named == us,
-        _ => true,
+/// What a notification may mean for this host. Nothing is done because of it but to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hint {
+    /// There may be something to claim.
+    Work,
+    /// Something that is held may be to be cancelled, which a tick tells.
+    Cancel,
+}
+
+impl Hint {
+    /// Only a payload that names another host means nothing: its id, or its id and `cancel`.
+    fn of(payload: &str, host_id: Option<uuid::Uuid>) -> Option<Self> {
+        let (named, hint) = match payload.split_once(' ') {
+            Some((named, CANCEL_HINT)) => (named, Self::Cancel),
+            _ => (payload, Self::Work),
+        };
+        match (named.parse::<uuid::Uuid>(), host_id) {
+            (Ok(named), Some(us)) if named != us => None,
+            _ => Some(hint),
+        }
     }
 }
 
@@ -148,10 +160,18 @@ mod tests {
     fn only_another_hosts_notification_does_not_wake() {
         let us = Uuid::from_u128(1);
         let other = Uuid::from_u128(2).to_string();
-        assert!(is_for_us("", Some(us)));
-        assert!(is_for_us(&us.to_string(), Some(us)));
-        assert!(is_for_us("nonsense", Some(us)));
-        assert!(is_for_us(&other, None));
-        assert!(!is_for_us(&other, Some(us)));
+        for (payload, host_id, hint) in [
+            (String::new(), Some(us), Some(Hint::Work)),
+            (us.to_string(), Some(us), Some(Hint::Work)),
+            ("nonsense".to_owned(), Some(us), Some(Hint::Work)),
+            (other.clone(), None, Some(Hint::Work)),
+            (other.clone(), Some(us), None),
+            (format!("{us} cancel"), Some(us), Some(Hint::Cancel)),
+            (format!("{us} cancel"), None, Some(Hint::Cancel)),
+            (format!("{other} cancel"), Some(us), None),
+            (format!("{us} else"), Some(us), Some(Hint::Work)),
+        ] {
+            assert_eq!(Hint::of(&payload, host_id), hint, "{payload:?}");
+        }
     }
 }

@@ -1,14 +1,21 @@
-//! The database as the worker speaks to it: two connections, and more while there are many results to write.
+//! The way to the database. There are two, and nobody but this module knows which one a worker has: a login role of
+//! Postgres, where the host is trusted, and the Data API by HTTPS with a key, where it is rented. Both call the same
+//! functions with the same arguments and answers; only the first is told at once when there is work.
 
-mod connect;
+mod argument;
+mod connector;
+mod direct;
 mod error;
 mod link;
+mod rest;
 mod session;
 mod spare;
 
-pub(crate) use connect::Connector;
+pub(crate) use connector::Connector;
 pub(crate) use error::CallError;
 pub(crate) use link::{Link, LinkKeeper};
+pub(crate) use rest::KeyRotation;
+pub use rest::Rotated;
 pub(crate) use session::Session;
 pub(crate) use spare::Spares;
 

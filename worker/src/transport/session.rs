@@ -1,122 +1,51 @@
-//! One connection, and calls on it.
+//! What calls are made on.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use tokio_postgres::Client;
-use tokio_postgres::types::{Json, Type};
-use tokio_util::sync::CancellationToken;
 
 use super::CallError;
+use super::argument::encode;
+use super::direct::DirectSession;
+use super::rest::RestSession;
 
-/// One connection; it is closed when this is dropped. When a call on it gets no answer in time it is given up as a whole: nobody can say
-/// what a late answer would belong to.
-pub(crate) struct Session {
-    client: Client,
-    ended: CancellationToken,
+/// A way to the database that is open, as far as anybody knows. Once it has ended it is not used again.
+pub(crate) enum Session {
+    /// One connection to Postgres.
+    Direct(DirectSession),
+    /// The Data API, since it last answered.
+    Rest(RestSession),
 }
 
 impl Session {
-    pub(super) fn new(client: Client, ended: CancellationToken) -> Self {
-        Self { client, ended }
-    }
-
-    /// Waits until the connection ends.
+    /// Waits until it ends.
     pub(crate) async fn ended(&self) {
-        self.ended.cancelled().await;
-    }
-
-    /// Whether the connection has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.ended.is_cancelled()
-    }
-
-    /// Limits what a statement may take on the server too, so that none is carried out long after its
-    /// caller gave it up; with `listen`, registers for that channel's notifications.
-    pub(crate) async fn set_up(&self, limit: Duration, listen: Option<&str>) -> Result<(), CallError> {
-        let mut text = format!("set statement_timeout = {};", limit.as_millis());
-        if let Some(channel) = listen {
-            text.push_str(&format!("listen {channel};"));
+        match self {
+            Self::Direct(session) => session.ended().await,
+            Self::Rest(session) => session.ended().await,
         }
-        self.within(limit, self.client.batch_execute(&text)).await
     }
 
-    /// Calls a function that takes one jsonb and answers one. An answer of null is an `Option`'s none.
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        match self {
+            Self::Direct(session) => session.has_ended(),
+            Self::Rest(session) => session.has_ended(),
+        }
+    }
+
+    /// Calls a host function: one that takes one jsonb and answers one. An answer of null is an `Option`'s none.
     pub(crate) async fn call<R: DeserializeOwned + Send>(
         &self,
         function: &str,
         argument: &(impl Serialize + Sync),
         limit: Duration,
     ) -> Result<R, CallError> {
-        let mut argument = serde_json::to_value(argument).map_err(CallError::Encode)?;
-        replace_nul(&mut argument);
-        // Typed, so that one round trip does it and nothing is left prepared on a pooler.
-        let text = format!("select coalesce(public.{function}($1), 'null')");
-        let argument = Json(argument);
-        let row = self
-            .within(
-                limit,
-                self.client.query_typed_one(&text, &[(&argument, Type::JSONB)]),
-            )
-            .await?;
-        let Json(answer) = row.try_get::<_, Json<R>>(0).map_err(CallError::Nonsense)?;
-        Ok(answer)
-    }
-
-    async fn within<T>(
-        &self,
-        limit: Duration,
-        call: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, CallError> {
-        match tokio::time::timeout(limit, call).await {
-            Ok(answer) => {
-                // Nobody is to be handed a connection that is known to be closed.
-                if self.client.is_closed() {
-                    self.ended.cancel();
-                }
-                answer.map_err(CallError::from_pg)
-            }
-            Err(_) => {
-                self.ended.cancel();
-                Err(CallError::Silent(limit))
-            }
+        let argument = encode(argument)?;
+        match self {
+            Self::Direct(session) => session.call(function, argument, limit).await,
+            Self::Rest(session) => session.call(function, &argument, limit).await,
         }
-    }
-}
-
-/// Text in Postgres has no U+0000, and one in a program's output must not cost the whole result.
-fn replace_nul(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
-        Value::Array(items) => items.iter_mut().for_each(replace_nul),
-        Value::Object(fields) => {
-            if fields.keys().any(|key| key.contains('\0')) {
-                *fields = std::mem::take(fields)
-                    .into_iter()
-                    .map(|(key, value)| (key.replace('\0', "\u{fffd}"), value))
-                    .collect();
-            }
-            fields.values_mut().for_each(replace_nul);
-        }
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_postgres_cannot_store_is_replaced_everywhere() {
-        let mut value = json!({ "a\0": ["x\0y", { "b": "\0" }], "n": 1 });
-        replace_nul(&mut value);
-        assert_eq!(
-            value,
-            json!({ "a\u{fffd}": ["x\u{fffd}y", { "b": "\u{fffd}" }], "n": 1 })
-        );
     }
 }

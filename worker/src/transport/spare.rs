@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::{CALL_LIMIT, Connector, Session};
+use super::{Connector, Session};
 
 /// This many results at once are worth a connection, which costs as much as some dozen of them.
 const WORTH_OPENING: usize = 100;
@@ -51,6 +51,7 @@ impl Spares {
     /// With many results to write one more is opened, beside the work.
     pub(crate) fn note_load(&self, results: usize) {
         if results < WORTH_OPENING
+            || !self.connector.gains_by_sessions()
             || self.open().len() >= self.most
             || self.shared.opening.swap(true, Ordering::AcqRel)
         {
@@ -58,9 +59,7 @@ impl Spares {
         }
         let spares = self.clone();
         tokio::spawn(async move {
-            if let Ok(session) = spares.connector.connect("results", |_| {}).await
-                && session.set_up(CALL_LIMIT, None).await.is_ok()
-            {
+            if let Ok(session) = spares.connector.connect_results().await {
                 spares.open().push(Arc::new(session));
                 spares.shared.opened.notify_one();
             }

@@ -6,7 +6,7 @@ mod remote;
 
 use std::path::{Path, PathBuf};
 
-use creel_worker::config::{ConfigError, Origins};
+use creel_worker::config::{ConfigError, Origins, TransportConfig};
 use creel_worker::{WorkerArgs, WorkerConfig};
 use serde_json::{Value, json};
 
@@ -148,7 +148,12 @@ pub(super) async fn run(mut args: DoctorArgs, out: Output) -> anyhow::Result<()>
         gateway::check_gateway(state_dir.as_deref(), args.data_dir(worker.as_ref()).as_deref()).await,
     ]);
     checks.extend(match &worker {
-        Some(config) => remote::check_database(database::connect_to(&config.database).await).await,
+        Some(config) => match &config.transport {
+            TransportConfig::Direct(database) => {
+                remote::check_database(database::connect_to(database).await).await
+            }
+            TransportConfig::Rest(api) => remote::check_host_key(api).await,
+        },
         None if args.database.url()?.is_none() => vec![remote::no_database()],
         None => remote::check_database(args.database.connect().await).await,
     });

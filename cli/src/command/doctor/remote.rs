@@ -1,5 +1,8 @@
 //! The database and the Data API, seen from this machine.
 
+use std::time::Duration;
+
+use creel_worker::config::DataApiConfig;
 use serde_json::json;
 use tokio_postgres::Client;
 
@@ -11,6 +14,8 @@ use crate::session::SessionStore;
 
 /// Tokens are refused when clocks differ by more than this.
 const SKEW_ALLOWED_SECS: i64 = 30;
+/// Enough for an answer from another continent; who takes longer tells no exact time.
+const CLOCK_LIMIT: Duration = Duration::from_secs(5);
 const INSPECT: &str = include_str!("../../../../sql/queries/inspect_database.sql");
 
 /// There is none to look at.
@@ -51,16 +56,7 @@ pub(super) async fn check_database(connected: anyhow::Result<Client>) -> Vec<Che
         Check::absent("host login", format!("{user} is no host"), what_to_do)
     });
     let skew_secs = (jiff::Timestamp::now().as_millisecond() - epoch_ms) / 1000;
-    checks.push(if skew_secs.abs() > SKEW_ALLOWED_SECS {
-        let found = format!("{skew_secs} s away from the database's");
-        Check::broken(
-            "clock",
-            found,
-            "set the clock by NTP: tokens are refused otherwise",
-        )
-    } else {
-        Check::good("clock", format!("{skew_secs} s away from the database's"))
-    });
+    checks.push(judge_clock(skew_secs, "the database's"));
     checks
 }
 
@@ -82,6 +78,53 @@ async fn check_host_calls(client: &Client) -> Check {
                 "upgrade Creel here or in the database, or enrol the host again",
             )
         }
+    }
+}
+
+/// Whether a host with a key is let in, and for how long yet.
+pub(super) async fn check_host_key(config: &DataApiConfig) -> Vec<Check> {
+    let name = "host key";
+    let file = config.host_key_file.display();
+    let mut checks = Vec::new();
+    checks.push(match creel_worker::probe_host_access(config).await {
+        Ok(access) => {
+            let until = access
+                .expires_at
+                .map_or_else(|| "until it is revoked".to_owned(), |at| format!("until {at}; the worker replaces it"));
+            Check::good(name, format!("{file} opens {}, {until}", config.url))
+        }
+        Err(error) => {
+            let what_to_do = "let the owner of the host make a code (creel host code), and enrol it again with that; \
+                              if nothing is reached, check data_api_url and the network";
+            Check::broken(name, format!("{error:#}"), what_to_do)
+        }
+    });
+    checks.extend(check_clock_by_http(config).await);
+    checks
+}
+
+/// This machine's clock against that of the project's gateway; nothing where it does not tell the time.
+async fn check_clock_by_http(config: &DataApiConfig) -> Option<Check> {
+    let answer = config.http_client().ok()?.head(&config.url).send();
+    let answer = tokio::time::timeout(CLOCK_LIMIT, answer).await.ok()?.ok()?;
+    let date = answer.headers().get("date")?.to_str().ok()?;
+    let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
+    Some(judge_clock(
+        jiff::Timestamp::now().as_second() - theirs.as_second(),
+        "the project's",
+    ))
+}
+
+fn judge_clock(skew_secs: i64, whose: &str) -> Check {
+    let found = format!("{skew_secs} s away from {whose}");
+    if skew_secs.abs() > SKEW_ALLOWED_SECS {
+        Check::broken(
+            "clock",
+            found,
+            "set the clock by NTP: tokens are refused otherwise",
+        )
+    } else {
+        Check::good("clock", found)
     }
 }
 

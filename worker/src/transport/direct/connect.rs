@@ -1,4 +1,4 @@
-//! Makes a connection.
+//! Makes a connection to Postgres.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -8,7 +8,9 @@ use tokio_postgres::{AsyncMessage, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
-use super::{CallError, Session};
+use super::super::error::CallError;
+use super::DirectSession;
+use super::refusal::classify;
 use crate::config::{ConfigError, DatabaseConfig};
 
 /// Name look-up, TLS and login over a slow line; a server that needs longer is down.
@@ -22,12 +24,12 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Knows how to reach the database.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub(crate) struct DirectConnector {
     login: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
 }
 
-impl Connector {
+impl DirectConnector {
     /// Reads certificates, connects nowhere yet.
     pub(crate) fn new(config: &DatabaseConfig) -> Result<Self, ConfigError> {
         let mut login = config.login();
@@ -51,7 +53,7 @@ impl Connector {
         &self,
         role: &str,
         heard: impl FnMut(&str) + Send + 'static,
-    ) -> Result<Session, CallError> {
+    ) -> Result<DirectSession, CallError> {
         // The time limit of the login knows only the socket; TLS and the login itself may hang too.
         tokio::time::timeout(CONNECT_LIMIT, self.connect_unlimited(role, heard))
             .await
@@ -62,23 +64,23 @@ impl Connector {
         &self,
         role: &str,
         heard: impl FnMut(&str) + Send + 'static,
-    ) -> Result<Session, CallError> {
+    ) -> Result<DirectSession, CallError> {
         let mut login = self.login.clone();
         login.application_name(format!("creel-worker {} ({role})", env!("CARGO_PKG_VERSION")));
         let given_up = CancellationToken::new();
         let client = match &self.tls {
             Some(tls) => {
-                let (client, connection) = login.connect(tls.clone()).await.map_err(CallError::from_pg)?;
+                let (client, connection) = login.connect(tls.clone()).await.map_err(classify)?;
                 tokio::spawn(drive(connection, heard, given_up.clone()));
                 client
             }
             None => {
-                let (client, connection) = login.connect(NoTls).await.map_err(CallError::from_pg)?;
+                let (client, connection) = login.connect(NoTls).await.map_err(classify)?;
                 tokio::spawn(drive(connection, heard, given_up.clone()));
                 client
             }
         };
-        Ok(Session::new(client, given_up))
+        Ok(DirectSession::new(client, given_up))
     }
 }
 

@@ -1,0 +1,45 @@
+//! Replaces the host's key before it ends.
+
+use std::time::Duration;
+
+use crate::jitter::jittered;
+use crate::transport::KeyRotation;
+
+/// A key is good for a day at least, and is replaced when a third of its life is left.
+const LOOK_EVERY: Duration = Duration::from_secs(3_600);
+/// What failed is tried again before the next look, as it may be the network alone.
+const RETRY_AFTER: Duration = Duration::from_secs(300);
+
+/// Looks after the key until the worker ends. The end of a key that has none is not waited for.
+pub(crate) async fn keep_key(rotation: KeyRotation) {
+    loop {
+        let pause = match keep_once(&rotation).await {
+            Ok(()) => LOOK_EVERY,
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "failed to look after this host's key: {error:#}"
+                );
+                RETRY_AFTER
+            }
+        };
+        tokio::time::sleep(jittered(pause)).await;
+    }
+}
+
+async fn keep_once(rotation: &KeyRotation) -> anyhow::Result<()> {
+    let Some(expires_at) = rotation.expires_at().await? else {
+        return Ok(());
+    };
+    if rotation.is_due(expires_at) {
+        let rotated = rotation.rotate().await?;
+        let until = rotated
+            .expires_at
+            .map_or_else(|| "it is revoked".to_owned(), |at| at.to_string());
+        tracing::info!(
+            until,
+            "replaced this host's key; the new one is good until {until}"
+        );
+    }
+    Ok(())
+}

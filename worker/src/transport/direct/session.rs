@@ -1,0 +1,87 @@
+//! One connection to Postgres, and calls on it.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_postgres::Client;
+use tokio_postgres::types::{Json, Type};
+use tokio_util::sync::CancellationToken;
+
+use super::super::error::{CallError, Cause};
+use super::refusal::classify;
+
+/// One connection; it is closed when this is dropped. When a call on it gets no answer in time it is given up as a whole: nobody can say
+/// what a late answer would belong to.
+pub(crate) struct DirectSession {
+    client: Client,
+    ended: CancellationToken,
+}
+
+impl DirectSession {
+    pub(super) fn new(client: Client, ended: CancellationToken) -> Self {
+        Self { client, ended }
+    }
+
+    /// Waits until the connection ends.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+
+    /// Limits what a statement may take on the server too, so that none is carried out long after its
+    /// caller gave it up; with `listen`, registers for that channel's notifications.
+    pub(crate) async fn set_up(&self, limit: Duration, listen: Option<&str>) -> Result<(), CallError> {
+        let mut text = format!("set statement_timeout = {};", limit.as_millis());
+        if let Some(channel) = listen {
+            text.push_str(&format!("listen {channel};"));
+        }
+        self.within(limit, self.client.batch_execute(&text)).await
+    }
+
+    /// Calls a function that takes one jsonb and answers one. An answer of null is an `Option`'s none.
+    pub(crate) async fn call<R: DeserializeOwned + Send>(
+        &self,
+        function: &str,
+        argument: Value,
+        limit: Duration,
+    ) -> Result<R, CallError> {
+        // Typed, so that one round trip does it and nothing is left prepared on a pooler.
+        let text = format!("select coalesce(public.{function}($1), 'null')");
+        let argument = Json(argument);
+        let row = self
+            .within(
+                limit,
+                self.client.query_typed_one(&text, &[(&argument, Type::JSONB)]),
+            )
+            .await?;
+        let Json(answer) = row
+            .try_get::<_, Json<R>>(0)
+            .map_err(|error| CallError::Nonsense(Cause::from(error)))?;
+        Ok(answer)
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, CallError> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => {
+                // Nobody is to be handed a connection that is known to be closed.
+                if self.client.is_closed() {
+                    self.ended.cancel();
+                }
+                answer.map_err(classify)
+            }
+            Err(_) => {
+                self.ended.cancel();
+                Err(CallError::Silent(limit))
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The Data API by HTTPS with a key of the host: for hosts that are not trusted.
+
+mod api;
+mod connect;
+mod gate;
+mod keyring;
+mod refusal;
+mod rotation;
+mod session;
+
+pub(super) use connect::RestConnector;
+pub(crate) use rotation::KeyRotation;
+pub use rotation::Rotated;
+pub(super) use session::RestSession;
