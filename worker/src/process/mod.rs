@@ -12,6 +12,7 @@ mod run;
 mod runner;
 mod service;
 mod table;
+mod unit;
 
 pub use error::ProcessError;
 pub(crate) use mark::ServiceMark;
