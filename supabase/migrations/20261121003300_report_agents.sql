@@ -40,6 +40,9 @@ begin
   if jsonb_typeof(report -> 'runtime') = 'object' then
     if pg_column_size(report -> 'runtime') > 262144 then
       raise warning 'host % told too much of its runtime: % bytes', host, pg_column_size(report -> 'runtime');
+    elsif not creel.spend(
+      host, 'report_bytes', pg_column_size(report -> 'runtime'), (creel.knobs()).max_report_bytes_per_hour, '1 hour') then
+      raise warning 'host % tells of its runtime too often', host;
     else
       update public.hosts h set runtime = (report -> 'runtime') - 'agents'
       where h.id = host and h.runtime is distinct from (report -> 'runtime') - 'agents';
@@ -48,6 +51,9 @@ begin
         on conflict (host_id) do update set agents = excluded.agents where r.agents <> excluded.agents;
       end if;
     end if;
+  end if;
+  if report ? 'backends' then
+    perform creel.keep_backends(host, report -> 'backends');
   end if;
   if jsonb_typeof(told) = 'array' and jsonb_array_length(told) > 0 then
     room := 100 - (
@@ -90,6 +96,8 @@ declare
 begin
   if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 1000 then
     return array['agents must be an array of at most 1000'];
+  elsif not creel.may_tell_states(host, jsonb_array_length(told)) then
+    return array['the states of agents change too often to be written; tell them again in a minute'];
   end if;
   -- In the order of the agents, as everywhere.
   for one in select e from jsonb_array_elements(told) e order by e ->> 'agent_id' loop
