@@ -10,6 +10,9 @@ use uuid::Uuid;
 /// What is larger was not written by a worker.
 const MAX_BYTES: u64 = 8 << 20;
 
+/// What the name of a folder begins with that is being removed.
+const REMOVED: &str = ".removed-";
+
 /// The content; none if there is no such file.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
@@ -63,4 +66,17 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// Takes a folder away with all that is in it; what a killed worker left of it, too.
+pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let removed = path.with_file_name(format!("{REMOVED}{name}"));
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    };
+    gone(std::fs::remove_dir_all(&removed))?;
+    gone(std::fs::rename(path, &removed))?;
+    gone(std::fs::remove_dir_all(&removed))
 }

@@ -4,6 +4,7 @@ mod archive;
 mod error;
 mod files;
 mod profile;
+mod shared;
 mod spec;
 
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub(crate) use profile::agent_mark;
 pub use profile::{
     AGENT_MEMORY_MB, FIRST_PORT, MachineMemory, Memory, PORT_SPACING, ProfileBackend, ProfileSettings,
 };
+pub use shared::SharedBackend;
 pub use spec::{AgentConfig, AgentLimits, AgentRef, AgentSpec, plan_spec};
 
 /// What Creel does with agents on a host. Each operation may be done again: what an earlier one left half done is

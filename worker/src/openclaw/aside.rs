@@ -15,7 +15,7 @@ pub(super) struct Aside(Vec<PathBuf>);
 impl Aside {
     /// Moves them out of the way. What cannot be moved is left to OpenClaw.
     pub(super) async fn put(state_dir: &Path, id: &AgentId, workspace: Option<PathBuf>) -> Self {
-        let sessions = state_dir.join("agents").join(id.as_str()).join("sessions");
+        let sessions = sessions(state_dir, id);
         let folders: Vec<PathBuf> = workspace.into_iter().chain([sessions]).collect();
         let moved = tokio::task::spawn_blocking(move || {
             let mut moved = Vec::new();
@@ -50,6 +50,16 @@ impl Aside {
             tracing::error!(%error, "failed to move an agent's folders back: {error}");
         }
     }
+}
+
+/// What an agent was told and said.
+fn sessions(state_dir: &Path, id: &AgentId) -> PathBuf {
+    state_dir.join("agents").join(id.as_str()).join("sessions")
+}
+
+/// Puts the sessions back that a killed worker left out of the way.
+pub(super) async fn heal(state_dir: &Path, id: &AgentId) {
+    Aside(vec![sessions(state_dir, id)]).put_back().await;
 }
 
 fn kept(folder: &Path) -> PathBuf {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::aside::Aside;
+use super::aside::{self, Aside};
 use super::change::Settings;
 use super::config_file::{self, Answer};
 use super::output::{error_message, first_json, shown};
@@ -283,6 +283,7 @@ impl OpenClaw for CliDriver {
             "--json".into(),
         ];
         let turn = self.broker.turn().await;
+        aside::heal(&self.settings.state_dir, &agent.id).await;
         let finished = match self.call(command, self.settings.limits.add, args, turn).await {
             Err(OpenClawError::Failed { message, .. }) if message.ends_with("already exists.") => {
                 return Err(OpenClawError::AlreadyExists {

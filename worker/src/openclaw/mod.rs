@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use creel_core::id::AgentId;
 
+pub(crate) use aside::put_back;
 pub use auto::AutoDriver;
 pub use broker::{Broker, Turn};
 pub use change::Settings;

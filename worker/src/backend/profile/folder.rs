@@ -1,7 +1,6 @@
 //! The folder of an agent with a gateway of its own, `<data directory>/agents/<agent>`.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use creel_core::secret::Secret;
@@ -13,9 +12,6 @@ use crate::openclaw::parse_config;
 
 /// Name of the folder of all agents in the worker's own.
 const AGENTS: &str = "agents";
-
-/// What the name of a folder begins with that is being removed.
-const REMOVED: &str = ".removed-";
 
 /// The paths of one agent.
 #[derive(Debug, Clone)]
@@ -124,16 +120,7 @@ impl Folder {
 
     /// Takes all of it away; a killed worker's next attempt goes on.
     pub(super) fn remove(&self) -> Result<(), BackendError> {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        let removed = self.path.with_file_name(format!("{REMOVED}{name}"));
-        let gone = |result: io::Result<()>| match result {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result,
-        };
-        gone(std::fs::remove_dir_all(&removed))
-            .and_then(|()| gone(std::fs::rename(&self.path, &removed)))
-            .and_then(|()| gone(std::fs::remove_dir_all(&removed)))
-            .map_err(|error| BackendError::disk(&self.path, error))
+        files::remove_folder(&self.path).map_err(|error| BackendError::disk(&self.path, error))
     }
 }
 

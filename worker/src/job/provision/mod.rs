@@ -10,12 +10,15 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use creel_core::host_api::{Item, Provisioned};
+use creel_core::clock::Moment;
+use creel_core::host_api::{Doc, Item, Provisioned};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
+use uuid::Uuid;
 
 pub use self::course::Step;
 use self::disk::{Disk, Folders};
@@ -24,13 +27,16 @@ use self::failure::{agent_exists, differs, nothing_to_adopt, workspace_shared};
 pub(crate) use self::validate::checked_persona;
 pub use self::validate::{Place, Wish, plan_wish};
 use crate::job::course::Course;
-use crate::job::{Job, JobContext, JobError, JobRows};
+use crate::job::{Job, JobContext, JobError, JobRows, MemoryRows};
 use crate::lease::Lease;
 use crate::openclaw::{Entry, OpenClaw, OpenClawError};
 use crate::workspace::{Skipped, Templates, Workspace, WorkspaceError};
 
 /// Name of the queue.
 pub const QUEUE: &str = "agent_provision_requests";
+
+/// Whoever makes an agent without a row has a lease of his own, and drops this with it.
+const REGISTER_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// The job for [`QUEUE`].
 pub struct ProvisionJob {
@@ -81,6 +87,18 @@ impl ProvisionJob {
             "workspace": provisioned.workspace,
             "served": provisioned.served,
         }))
+    }
+
+    /// Makes the agent of a wish, as the job does, where there is no row of it.
+    pub(crate) async fn register(&self, wish: &Wish, docs: &[Doc]) -> Result<Provisioned, JobError> {
+        let lease = Lease::new(Uuid::nil(), Moment::now(), REGISTER_LIMIT);
+        let (rows, work) = (MemoryRows::new(docs.to_vec()), TaskTracker::new());
+        let disk = &self.folders.disk(&wish.id, &lease, &work);
+        self.openclaw.version().await?;
+        let workspace = self.workspace(wish, disk, &rows).await?;
+        self.add(wish, disk, &workspace).await?;
+        self.identity(wish).await?;
+        self.verify(wish, disk, &workspace).await
     }
 
     async fn validate(&self, item: &Item) -> Result<Wish, JobError> {

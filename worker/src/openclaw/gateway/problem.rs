@@ -11,6 +11,9 @@ pub enum GatewayProblem {
     /// The configuration has none, or nobody but OpenClaw can read it.
     #[error("openclaw.json has no gateway in it that can be read")]
     NotConfigured,
+    /// There is none, though agents are to be served.
+    #[error("the host's gateway is not running")]
+    Absent,
     /// Its token is not in the configuration.
     #[error("openclaw.json has no gateway.auth.token that is a plain text")]
     NoToken,
@@ -60,7 +63,7 @@ impl GatewayProblem {
     pub(super) fn may_pass(&self) -> bool {
         matches!(
             self,
-            Self::NotReady { .. } | Self::Lost | Self::Silent { .. } | Self::NotConfigured
+            Self::NotReady { .. } | Self::Lost | Self::Silent { .. } | Self::NotConfigured | Self::Absent
         )
     }
 }
