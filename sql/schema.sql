@@ -304,6 +304,10 @@ CREATE TABLE creel.settings (
     max_command_bytes integer DEFAULT 1310720 NOT NULL,
     max_hosts_per_user integer DEFAULT 100 NOT NULL,
     max_open_codes_per_user integer DEFAULT 20 NOT NULL,
+    min_api integer DEFAULT 1 NOT NULL,
+    max_ticks_per_minute integer DEFAULT 600 NOT NULL,
+    max_report_bytes_per_hour bigint DEFAULT 33554432 NOT NULL,
+    max_shown_per_minute integer DEFAULT 1200 NOT NULL,
     CONSTRAINT settings_command_quotas_not_negative CHECK ((LEAST(max_open_commands_per_agent, max_commands_per_day, max_command_bytes) >= 0)),
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
@@ -319,6 +323,34 @@ COMMENT ON TABLE creel.settings IS 'One row. lease_secs: how long a claim lasts 
 
 
 --
+-- Name: COLUMN settings.min_api; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.min_api IS 'Workers that speak an older version of the host functions are told to upgrade and get no work.';
+
+
+--
+-- Name: COLUMN settings.max_ticks_per_minute; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_ticks_per_minute IS 'Of one host. A worker ticks six times a minute, and five times a second at most.';
+
+
+--
+-- Name: COLUMN settings.max_report_bytes_per_hour; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_report_bytes_per_hour IS 'How much one host may tell of its runtime, which it does when that changes.';
+
+
+--
+-- Name: COLUMN settings.max_shown_per_minute; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_shown_per_minute IS 'How often one host may show progress or tell states of agents, which every open page hears; or 30 times for each of its agents, if that is more.';
+
+
+--
 -- Name: backoff(integer, creel.settings); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -330,6 +362,23 @@ begin
   return least(
     knobs.backoff_base_secs * power(2, least(greatest(attempts, 1) - 1, 20)),
     knobs.backoff_max_secs) * interval '1 second';
+end
+$$;
+
+
+--
+-- Name: begin_heartbeat(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.begin_heartbeat() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  new.quiet_secs := case when new.session_id = new.host_id then 120 else 0 end;
+  new.counted_from := now();
+  new.counted := 1;
+  return new;
 end
 $$;
 
@@ -767,6 +816,31 @@ $$;
 
 
 --
+-- Name: commands_of_daemon(uuid, uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.commands_of_daemon(host uuid, working uuid[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return coalesce((
+    select jsonb_agg(
+      jsonb_build_object(
+        'id', l.item_id, 'type', coalesce(c.type, 'deploy'), 'agent_id', a.id, 'agent_key', l.agent_key,
+        'project_id', l.project_id, 'payload', coalesce(c.payload, '{}'), 'attempt', l.attempts)
+      order by l.head)
+    from creel.lanes l
+    join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+    join creel.items i on i.lane_id = l.id and i.seq = l.head
+    left join public.agent_commands c on c.id = l.item_id and l.queue = 'agent_commands'
+    where l.host_id = host and l.token is not null and l.session_id = creel.daemon_session(host)
+      and l.expires_at > now() and l.item_id <> all (working) and not i.cancel), '[]');
+end
+$$;
+
+
+--
 -- Name: hosts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -862,6 +936,34 @@ $$;
 
 
 --
+-- Name: count_heartbeat(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.count_heartbeat() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (creel.knobs()).max_ticks_per_minute;
+begin
+  new.quiet_secs := case when new.session_id = new.host_id then 120 else 0 end;
+  if old.counted_from > now() - interval '1 minute' then
+    if old.counted >= most then
+      raise exception 'host % ticks too often: the limit is % a minute', new.host_id, most
+        using errcode = 'PT429', hint = 'Tick as often as the answer of the last tick says.';
+    end if;
+    new.counted := old.counted + 1;
+  else
+    new.counted_from := now();
+    new.counted := 1;
+  end if;
+  update public.hosts h set outdated_since = null where h.id = new.host_id and h.outdated_since is not null;
+  return new;
+end
+$$;
+
+
+--
 -- Name: current_host_id(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -885,6 +987,18 @@ $$;
 --
 
 COMMENT ON FUNCTION creel.current_host_id() IS 'The host that asks, or null. session_user decides; nothing that a client can set itself is believed.';
+
+
+--
+-- Name: daemon_session(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.daemon_session(host uuid) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select md5(host || ' daemon')::uuid
+$$;
 
 
 --
@@ -1094,6 +1208,77 @@ $$;
 
 
 --
+-- Name: fault_of_acks(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_acks(acks jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  one jsonb;
+  position int := 0;
+begin
+  if acks is null or jsonb_typeof(acks) = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(acks) <> 'array' or jsonb_array_length(acks) > 1000 then
+    return 'acks must be an array of at most 1000';
+  end if;
+  for one in select e from jsonb_array_elements(acks) e loop
+    if jsonb_typeof(one) <> 'object' or creel.uuid_of(one -> 'command_id') is null then
+      return format('acks[%s] must be an object with command_id, a uuid', position);
+    end if;
+    if jsonb_typeof(one -> 'ok') is distinct from 'boolean' then
+      return format('acks[%s].ok must be true or false', position);
+    end if;
+    if jsonb_typeof(coalesce(one -> 'error', 'null')) not in ('null', 'string', 'object') then
+      return format('acks[%s].error must be a text, or an object with code, message and hint', position);
+    end if;
+    if jsonb_typeof(coalesce(one -> 'result', 'null')) not in ('null', 'object') then
+      return format('acks[%s].result must be an object', position);
+    end if;
+    position := position + 1;
+  end loop;
+  return null;
+end
+$$;
+
+
+--
+-- Name: fault_of_heartbeat(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_heartbeat(beat jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  host constant jsonb := coalesce(nullif(beat -> 'host', 'null'), '{}');
+  working constant jsonb := coalesce(nullif(beat -> 'working', 'null'), '[]');
+  agents constant jsonb := coalesce(nullif(beat -> 'agents', 'null'), '[]');
+begin
+  if jsonb_typeof(host) <> 'object' then
+    return 'host must be an object';
+  elsif not (creel.is_number(host -> 'cpu_percent', 0, 1000000) and creel.is_number(host -> 'ram_mb', 0, 1000000000))
+    or (host ->> 'ram_mb')::numeric % 1 <> 0 then
+    return 'host.cpu_percent and host.ram_mb must be numbers, not below 0, and ram_mb a whole one';
+  elsif not (creel.is_text(host -> 'worker_version', 100) and creel.is_text(host -> 'openclaw_version', 100)) then
+    return 'host.worker_version and host.openclaw_version must be texts of at most 100 bytes';
+  elsif not coalesce(coalesce(host ->> 'platform', 'linux') in ('linux', 'macos'), false) then
+    return 'host.platform must be linux or macos';
+  elsif jsonb_typeof(working) <> 'array' or jsonb_array_length(working) > 1000
+    or exists (select from jsonb_array_elements(working) w where creel.uuid_of(w) is null) then
+    return 'working must be an array of at most 1000 ids of commands';
+  elsif jsonb_typeof(agents) <> 'array' or jsonb_array_length(agents) > 1000 then
+    return 'agents must be an array of at most 1000';
+  end if;
+  return coalesce(creel.fault_of_metrics(beat -> 'metrics'), creel.fault_of_acks(beat -> 'acks'));
+end
+$$;
+
+
+--
 -- Name: fault_of_host_wish(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1135,6 +1320,42 @@ $$;
 
 
 --
+-- Name: fault_of_metrics(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_metrics(metrics jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  one jsonb;
+  position int := 0;
+begin
+  if metrics is null or jsonb_typeof(metrics) = 'null' then
+    return null;
+  end if;
+  if jsonb_typeof(metrics) <> 'array' or jsonb_array_length(metrics) > 1000 then
+    return 'metrics must be an array of at most 1000';
+  end if;
+  for one in select e from jsonb_array_elements(metrics) e loop
+    if jsonb_typeof(one) <> 'object' or creel.uuid_of(one -> 'agent_id') is null then
+      return format('metrics[%s] must be an object with agent_id, a uuid', position);
+    end if;
+    if not (creel.is_number(one -> 'cpu_percent', 0, 1000000) and creel.is_number(one -> 'ram_mb', 0, 1000000000)
+      and creel.is_number(one -> 'disk_mb', 0, 1000000000)) then
+      return format('metrics[%s]: cpu_percent, ram_mb and disk_mb must be numbers, not below 0', position);
+    end if;
+    if not creel.is_number(one -> 'uptime_secs', 0, 1e12) or (one ->> 'uptime_secs')::numeric % 1 <> 0 then
+      return format('metrics[%s].uptime_secs must be a whole number, not below 0', position);
+    end if;
+    position := position + 1;
+  end loop;
+  return null;
+end
+$$;
+
+
+--
 -- Name: find_lanes(text[], text[], text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1150,6 +1371,40 @@ begin
     left join lateral (
       select l.id from creel.lanes l
       where l.project_id = n.project_id and l.agent_key = n.agent_key and l.kind = lane_kind limit 1) l on true);
+end
+$$;
+
+
+--
+-- Name: finish_of_ack(jsonb, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.finish_of_ack(ack jsonb, token uuid, type text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  is_ok constant boolean := (ack ->> 'ok')::boolean;
+  told constant jsonb := coalesce(nullif(ack -> 'error', 'null'), '{}');
+  result jsonb := coalesce(nullif(ack -> 'result', 'null'), '{}');
+begin
+  if is_ok then
+    result := jsonb_build_object('state', case
+        when type = 'undeploy' then 'removed' when type = 'stop' then 'stopped' when type = 'update_config' then null
+        else 'running' end)
+      || result || jsonb_build_object('ok', true);
+    -- What a provision request calls it.
+    result := result || jsonb_build_object('served', result ->> 'state' is not distinct from 'running');
+  else
+    result := (result - 'workspace') || jsonb_build_object('ok', false, 'error', jsonb_build_object(
+      'code', coalesce(left(told ->> 'code', 100), 'host_failed'),
+      'message', coalesce(
+        left(case jsonb_typeof(told) when 'string' then told #>> '{}' else told ->> 'message' end, 4000),
+        'the host failed, and did not say why'),
+      'hint', coalesce(left(told ->> 'hint', 4000), 'Look at the log of the daemon on the host.')));
+  end if;
+  return jsonb_build_object(
+    'token', token, 'outcome', case when is_ok then 'done' else 'failed' end, 'result', result);
 end
 $$;
 
@@ -1277,7 +1532,9 @@ CREATE TABLE public.host_heartbeats (
     session_id uuid,
     cpu_percent real,
     ram_mb bigint,
-    quiet_secs integer DEFAULT 0 NOT NULL
+    quiet_secs integer DEFAULT 0 NOT NULL,
+    counted_from timestamp with time zone,
+    counted integer DEFAULT 0 NOT NULL
 );
 
 
@@ -1293,6 +1550,13 @@ COMMENT ON TABLE public.host_heartbeats IS 'One row a host, renewed by each tick
 --
 
 COMMENT ON COLUMN public.host_heartbeats.quiet_secs IS 'For how much longer than others this host may be silent: a daemon that polls once a minute is there all the same.';
+
+
+--
+-- Name: COLUMN host_heartbeats.counted; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_heartbeats.counted IS 'Heartbeats since counted_from, at most a minute ago.';
 
 
 --
@@ -1432,6 +1696,23 @@ $$;
 
 
 --
+-- Name: is_number(jsonb, numeric, numeric); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_number(value jsonb, lowest numeric, highest numeric) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if value is null or jsonb_typeof(value) = 'null' then
+    return true;
+  end if;
+  return case when jsonb_typeof(value) = 'number' then value::numeric between lowest and highest else false end;
+end
+$$;
+
+
+--
 -- Name: is_on_host(public.agents); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1442,6 +1723,19 @@ CREATE FUNCTION creel.is_on_host(agent public.agents) RETURNS boolean
   select agent.openclaw_id is not null and agent.host_id is not null and exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = agent.project_id and p.host_id = agent.host_id and h.status <> 'retired')
+$$;
+
+
+--
+-- Name: is_text(jsonb, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_text(value jsonb, most integer) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select value is null or jsonb_typeof(value) = 'null'
+    or jsonb_typeof(value) = 'string' and octet_length(value #>> '{}') <= most
 $$;
 
 
@@ -1543,6 +1837,8 @@ declare
 begin
   if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 1000 then
     return array['agents must be an array of at most 1000'];
+  elsif not creel.may_tell_states(host, jsonb_array_length(told)) then
+    return array['the states of agents change too often to be written; tell them again in a minute'];
   end if;
   -- In the order of the agents, as everywhere.
   for one in select e from jsonb_array_elements(told) e order by e ->> 'agent_id' loop
@@ -1639,6 +1935,27 @@ $$;
 
 
 --
+-- Name: keep_backends(uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_backends(host uuid, told jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  known text[];
+begin
+  if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 20 then
+    return;
+  end if;
+  known := array(
+    select b from unnest(array['shared', 'profile', 'docker', 'multipass']) b where told ? b);
+  update public.hosts h set backends = known where h.id = host and h.backends <> known;
+end
+$$;
+
+
+--
 -- Name: keep_command_columns(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1709,6 +2026,9 @@ begin
   if jsonb_typeof(report -> 'runtime') = 'object' then
     if pg_column_size(report -> 'runtime') > 262144 then
       raise warning 'host % told too much of its runtime: % bytes', host, pg_column_size(report -> 'runtime');
+    elsif not creel.spend(
+      host, 'report_bytes', pg_column_size(report -> 'runtime'), (creel.knobs()).max_report_bytes_per_hour, '1 hour') then
+      raise warning 'host % tells of its runtime too often', host;
     else
       update public.hosts h set runtime = (report -> 'runtime') - 'agents'
       where h.id = host and h.runtime is distinct from (report -> 'runtime') - 'agents';
@@ -1717,6 +2037,9 @@ begin
         on conflict (host_id) do update set agents = excluded.agents where r.agents <> excluded.agents;
       end if;
     end if;
+  end if;
+  if report ? 'backends' then
+    perform creel.keep_backends(host, report -> 'backends');
   end if;
   if jsonb_typeof(told) = 'array' and jsonb_array_length(told) > 0 then
     room := 100 - (
@@ -1990,6 +2313,34 @@ CREATE FUNCTION creel.may_serve(host uuid, project text) RETURNS boolean
   select exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = project and p.host_id = host and h.status <> 'retired')
+$$;
+
+
+--
+-- Name: may_show(uuid, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.may_show(host uuid, kind text, amount integer) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  return creel.spend(host, kind, amount, (creel.knobs()).max_shown_per_minute, '1 minute')
+    or creel.spend(
+      host, kind, amount, 30 * (select count(*) from public.agents a where a.host_id = host), '1 minute');
+end
+$$;
+
+
+--
+-- Name: may_tell_states(uuid, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.may_tell_states(host uuid, amount integer) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select amount = 0 or creel.may_show(host, 'states', amount)
 $$;
 
 
@@ -2644,8 +2995,10 @@ CREATE FUNCTION creel.receive_commands() RETURNS trigger
     AS $$
 declare
   knobs constant creel.settings := creel.knobs();
+  today constant date := (now() at time zone 'utc')::date;
   command_ids uuid[];
   crowded text;
+  day_count int;
 begin
   select array_agg(n.id) into command_ids from new_rows n where n.status = 'pending';
   if command_ids is null then
@@ -2667,13 +3020,18 @@ begin
     raise exception 'agent % has too many open commands: the limit is %', crowded, knobs.max_open_commands_per_agent
       using errcode = 'PT429', hint = 'Wait until some are done; why_pending says what they wait for.';
   end if;
-  select c.project_id into crowded from public.agent_commands c
-  where c.project_id in (select n.project_id from new_rows n) and c.created_at > now() - interval '1 day'
-  group by c.project_id having count(*) > knobs.max_commands_per_day limit 1;
-  if found then
-    raise exception 'project % has sent too many commands: the limit is % a day', crowded, knobs.max_commands_per_day
-      using errcode = 'PT429', hint = 'Wait, or ask the operator to raise max_commands_per_day.';
-  end if;
+  for crowded, day_count in
+    insert into creel.command_counts as k (project_id, day, sent_count)
+    select n.project_id, today, count(*) from new_rows n group by n.project_id order by n.project_id
+    on conflict (project_id) do update set
+      sent_count = case k.day when excluded.day then k.sent_count else 0 end + excluded.sent_count, day = excluded.day
+    returning k.project_id, k.sent_count
+  loop
+    if day_count > knobs.max_commands_per_day then
+      raise exception 'project % has sent too many commands: the limit is % a day', crowded, knobs.max_commands_per_day
+        using errcode = 'PT429', hint = 'Wait until tomorrow, or ask the operator to raise max_commands_per_day.';
+    end if;
+  end loop;
   return null;
 end
 $$;
@@ -2768,14 +3126,28 @@ $$;
 --
 
 CREATE FUNCTION creel.require_api(args jsonb) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
+declare
+  newest constant int := 1;
+  oldest constant int := (creel.knobs()).min_api;
+  api constant jsonb := case when jsonb_typeof(args) = 'object' then args -> 'api' end;
 begin
-  if args -> 'api' is distinct from '1'::jsonb then
-    raise exception 'this database speaks version 1 of the host functions, not %', coalesce(args ->> 'api', 'none')
-      using errcode = 'PT426', hint = 'Upgrade Creel on the host or in the database, so that both are of one version.';
+  if pg_column_size(args) > 8388608 then
+    raise exception 'the argument is too large: % bytes', pg_column_size(args)
+      using errcode = 'PT413', hint = 'Send 8 MB at most.';
   end if;
+  if jsonb_typeof(api) = 'number' and api::numeric between oldest and newest and api::numeric % 1 = 0 then
+    return;
+  end if;
+  raise exception 'this database speaks version % of the host functions, not %',
+    case when oldest < newest then oldest || ' to ' || newest else greatest(oldest, newest)::text end,
+    coalesce(left(api #>> '{}', 20), 'none')
+    using errcode = 'PT426',
+      hint = case when jsonb_typeof(api) = 'number' and api::numeric < oldest
+        then 'Upgrade Creel on the host.'
+        else 'Upgrade Creel on the host or in the database, so that both are of one version.' end;
 end
 $$;
 
@@ -3117,6 +3489,29 @@ $$;
 
 
 --
+-- Name: spend(uuid, text, bigint, bigint, interval); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.spend(host uuid, kind text, amount bigint, budget bigint, span interval) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if amount > budget then
+    return false;
+  end if;
+  insert into creel.host_budgets as b (host_id, kind, began_at, spent)
+  values (spend.host, spend.kind, now(), spend.amount)
+  on conflict (host_id, kind) do update set
+    began_at = case when b.began_at <= now() - span then now() else b.began_at end,
+    spent = case when b.began_at <= now() - span then 0 else b.spent end + excluded.spent
+  where b.began_at <= now() - span or b.spent + excluded.spent <= budget;
+  return found;
+end
+$$;
+
+
+--
 -- Name: supersede_commands(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3349,11 +3744,14 @@ CREATE FUNCTION creel.sweep_old_events() RETURNS integer
     SET search_path TO ''
     AS $$
 declare
+  oldest constant timestamptz := now() - (creel.knobs()).event_retention_days * interval '1 day';
   gone int;
 begin
+  delete from public.agent_commands c where c.id = any (array(
+    select o.id from public.agent_commands o where o.acked_at < oldest order by o.acked_at limit 200
+    for update of o skip locked));
   delete from public.events e where e.id in (
-    select o.id from public.events o, creel.settings s
-    where o.at < now() - s.event_retention_days * interval '1 day' order by o.at limit 1000
+    select o.id from public.events o where o.at < oldest order by o.at limit 1000
     for update of o skip locked);
   get diagnostics gone = row_count;
   return gone;
@@ -3484,6 +3882,59 @@ begin
   return total;
 end
 $_$;
+
+
+--
+-- Name: take_acks(uuid, jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_acks(host uuid, acks jsonb, api jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  finishes jsonb;
+  finished jsonb;
+begin
+  -- The first one of each command counts.
+  select jsonb_agg(d.finish order by d.place) into finishes from (
+    select distinct on (l.id) a.place, creel.finish_of_ack(a.ack, l.token, coalesce(c.type, 'deploy')) as finish
+    from jsonb_array_elements(acks) with ordinality as a (ack, place)
+    join creel.items i on i.item_id = creel.uuid_of(a.ack -> 'command_id')
+    join creel.lanes l on l.id = i.lane_id and l.head = i.seq and l.token is not null
+      and l.host_id = host and l.session_id = creel.daemon_session(host)
+    left join public.agent_commands c on c.id = i.item_id and i.queue = 'agent_commands'
+    order by l.id, a.place) d;
+  if exists (
+    select from jsonb_array_elements(finishes) f join creel.lanes l on l.token = (f ->> 'token')::uuid
+    left join public.agent_commands c on c.id = l.item_id and l.queue = 'agent_commands'
+    where f ->> 'outcome' = 'done' and coalesce(c.type, 'deploy') = 'deploy'
+      and creel.short_text(f #> '{result,workspace}', 4096) is null) then
+    raise exception 'a deployed agent has a workspace, and its acknowledgement does not say which'
+      using errcode = '22023', hint = 'Send result.workspace, the path of the agent''s folder.';
+  end if;
+  if finishes is not null then
+    -- The tokens end with this.
+    finished := (
+      select jsonb_object_agg(l.item_id, f)
+      from jsonb_array_elements(finishes) f join creel.lanes l on l.token = (f ->> 'token')::uuid);
+    finished := (
+      select jsonb_object_agg(n.key, r.answer)
+      from jsonb_each(finished) n
+      join jsonb_array_elements(
+        public.finish(jsonb_build_object('api', api, 'items', finishes)) -> 'items') as r (answer)
+        on r.answer ->> 'token' = n.value ->> 'token');
+  end if;
+  -- An acknowledgement that came before, or too late, changes nothing.
+  return coalesce((
+    select jsonb_agg(jsonb_build_object(
+        'command_id', a.ack -> 'command_id',
+        'applied', coalesce(finished #> array[lower(a.ack ->> 'command_id'), 'applied'], 'false'),
+        'status', finished #> array[lower(a.ack ->> 'command_id'), 'status'])
+      order by a.place)
+    from jsonb_array_elements(acks) with ordinality as a (ack, place)), '[]');
+end
+$$;
 
 
 --
@@ -3829,6 +4280,32 @@ begin
     insert into public.agent_commands (agent_id, type, payload) values (old.id, 'undeploy', '{"delete_row": true}');
   end if;
   return null;
+end
+$$;
+
+
+--
+-- Name: without_secrets(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.without_secrets(value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case jsonb_typeof(value)
+    when 'object' then (
+      select coalesce(jsonb_object_agg(e.key, creel.without_secrets(e.value)), '{}') from jsonb_each(value) e
+      where e.key !~* '(token|secret|passw|passphrase|api[-_]?key|private[-_]?key|access[-_]?key|credential|authorization|cookie|bearer)'
+        or jsonb_typeof(e.value) in ('boolean', 'number', 'null'))
+    when 'array' then (
+      select coalesce(jsonb_agg(creel.without_secrets(a.e) order by a.place), '[]')
+      from jsonb_array_elements(value) with ordinality as a (e, place))
+    when 'string' then case
+      when value #>> '{}' ~ '(^|[^A-Za-z0-9])(sk-|sk_|rk_|xox[a-z]-|gh[a-z]_|github_pat_|AKIA|AIza|eyJ[A-Za-z0-9_-]+\.|[0-9]{6,}:[A-Za-z0-9_-]{30})'
+        then 'null'::jsonb
+      else value end
+    else value end;
 end
 $$;
 
@@ -4192,6 +4669,59 @@ COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name, project_ids[]
 
 
 --
+-- Name: deploy_config(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.deploy_config(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  projects constant text[] := creel.projects_of_host(host);
+  agent public.agents;
+begin
+  perform creel.require_api($1);
+  select * into agent from public.agents a
+  where a.id = creel.uuid_of($1 -> 'agent_id') and a.host_id = host and a.project_id = any (projects)
+    and a.status <> 'removed';
+  if not found then
+    raise exception 'no such agent lives on this host'
+      using errcode = 'PT404', detail = 'unknown_agent', hint = 'Ask for agents that a command names.';
+  end if;
+  return jsonb_build_object(
+    'agent_id', agent.id, 'project_id', agent.project_id, 'agent_key', agent.agent_key,
+    'openclaw_id', agent.openclaw_id, 'name', agent.name, 'emoji', agent.emoji, 'role', agent.role,
+    'backend', agent.backend, 'desired_state', agent.desired_state, 'generation', agent.generation,
+    'model', creel.without_secrets(agent.config -> 'model'),
+    'thinking', creel.without_secrets(agent.config -> 'thinking'),
+    'skills', coalesce(creel.without_secrets(agent.config -> 'skills'), '[]'),
+    'channels', coalesce(creel.without_secrets(agent.config -> 'channels'), '{}'),
+    'limits', agent.limits,
+    'files', coalesce((
+      select jsonb_agg(
+        jsonb_build_object(
+          'path', case d.doc_type
+            when 'soul' then 'SOUL.md' when 'agents' then 'AGENTS.md' when 'user' then 'USER.md'
+            when 'identity' then 'IDENTITY.md' when 'memory_long' then 'MEMORY.md'
+            else 'memory/' || coalesce(d.doc_date, (d.updated_at at time zone 'utc')::date) || '.md' end,
+          'doc_type', d.doc_type, 'version', d.version, 'sha256', d.sha256, 'content', d.content)
+        order by d.doc_type)
+      from public.brain_docs d
+      where d.project_id = agent.project_id and d.agent_key = agent.agent_key), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION deploy_config(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.deploy_config(jsonb) IS 'Host function: {api, agent_id} -> {agent_id, project_id, agent_key, openclaw_id, name, emoji, role, backend, desired_state, generation, model, thinking, skills, channels, limits, files: [{path, doc_type, version, sha256, content}]}: what an agent on this host is to be. Anything in config that looks like a secret is left away.';
+
+
+--
 -- Name: enroll_host_by_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -4324,6 +4854,92 @@ COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token
 
 
 --
+-- Name: heartbeat(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.heartbeat(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := creel.daemon_session(host);
+  -- Two calls may be missed.
+  lease constant interval := '150 seconds';
+  -- So many at a time, as a daemon does one after the other.
+  most constant int := 20;
+  fault text;
+  acked jsonb;
+  ticked jsonb;
+  working uuid[];
+  held int;
+  taken json;
+  commands jsonb;
+  cancelled jsonb;
+begin
+  perform creel.require_api($1);
+  if pg_column_size($1) > 1048576 then
+    raise exception 'the heartbeat is too large: % bytes', pg_column_size($1)
+      using errcode = 'PT413', hint = 'Send 1 MB at most: the metrics of fewer agents at a time.';
+  end if;
+  fault := creel.fault_of_heartbeat($1);
+  if fault is not null then
+    raise exception '%', fault using errcode = '22023', hint = 'Nothing of the heartbeat was taken in; correct it.';
+  end if;
+  working := array(
+    select w::uuid from jsonb_array_elements_text(coalesce(nullif($1 -> 'working', 'null'), '[]')) w);
+  acked := creel.take_acks(host, coalesce(nullif($1 -> 'acks', 'null'), '[]'), $1 -> 'api');
+  -- As itself the daemon holds nothing, so that a tick touches none of its leases.
+  ticked := public.tick(jsonb_build_object(
+    'api', $1 -> 'api', 'session', host, 'tokens', '[]'::jsonb,
+    'metrics', coalesce(nullif($1 -> 'metrics', 'null'), '[]'),
+    'agents', coalesce(nullif($1 -> 'agents', 'null'), '[]'),
+    'host', coalesce(nullif($1 -> 'host', 'null'), '{}')));
+
+  -- What takes long is renewed as long as the daemon says that it is at it.
+  update creel.lanes l set expires_at = now() + lease
+  where l.id = any (array(
+    select c.id from creel.lanes c
+    where c.host_id = host and c.token is not null and c.session_id = session and c.expires_at > now()
+      and c.item_id = any (working)
+    order by c.id for no key update));
+  select count(*) into held from creel.lanes l
+  where l.host_id = host and l.token is not null and l.session_id = session and l.expires_at > now();
+  if held < most then
+    taken := public.claim(jsonb_build_object(
+      'api', $1 -> 'api', 'session', session, 'limit', most - held, 'woken_by', 'poll'));
+    update creel.lanes l set expires_at = now() + lease
+    where l.host_id = host and l.session_id = session and l.token = any (array(
+      select (t.item ->> 'token')::uuid from json_array_elements(taken -> 'items') as t (item)));
+  end if;
+
+  commands := creel.commands_of_daemon(host, working);
+  cancelled := (
+    select jsonb_agg(l.item_id order by l.head) from creel.lanes l
+    join creel.items i on i.lane_id = l.id and i.seq = l.head and i.cancel
+    where l.host_id = host and l.token is not null and l.session_id = session);
+  return jsonb_build_object(
+    'host_id', host, 'commands', commands, 'cancel', coalesce(cancelled, '[]'), 'acks', acked,
+    'warnings', ticked -> 'warnings',
+    'next_in_secs', case
+      when cancelled is not null then 5
+      when commands <> '[]' then 15
+      else 60 end);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION heartbeat(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.heartbeat(jsonb) IS 'Host function, for daemons without a worker''s connections: {api, host{}, metrics[], agents[], acks: [{command_id, ok, error, result}], working: [command_id]} -> {host_id, commands: [{id, type, agent_id, agent_key, project_id, payload, attempt}], cancel: [command_id], acks: [{command_id, applied, status}], warnings[], next_in_secs}. host, metrics and agents are as for tick. A command is told with every call until it is acknowledged or said to be in working; a daemon must do it once, by its id. It is held for 150 s, and renewed by working. Malformed, nothing of it is taken in.';
+
+
+--
 -- Name: list_agents(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -4429,14 +5045,18 @@ CREATE FUNCTION public.progress(jsonb) RETURNS jsonb
     SET lock_timeout TO '800ms'
     AS $_$
 declare
+  host constant uuid := creel.require_host();
   held creel.items;
 begin
-  held := creel.held_item(creel.require_host(), ($1 ->> 'token')::uuid);
   perform creel.require_api($1);
+  held := creel.held_item(host, ($1 ->> 'token')::uuid);
   if held.seq is null then
     return jsonb_build_object('held', false);
   end if;
-  perform creel.show_result(held.queue, held.item_id, $1 -> 'result');
+  -- What a page would show for a moment is left away where there is too much of it.
+  if creel.may_show(host, 'progress', 1) then
+    perform creel.show_result(held.queue, held.item_id, $1 -> 'result');
+  end if;
   return jsonb_build_object('held', true);
 end
 $_$;
@@ -4578,6 +5198,7 @@ CREATE FUNCTION public.redrive(id uuid) RETURNS jsonb
 declare
   dead creel.dead_letters;
   registered creel.queues;
+  command public.agent_commands;
 begin
   select * into dead from creel.dead_letters d
   where d.item_id = redrive.id and d.project_id = any (creel.writable_projects()) for update;
@@ -4586,6 +5207,14 @@ begin
       using errcode = 'PT404', hint = 'Look at the view dead_letters for what can be redriven.';
   end if;
   select * into strict registered from creel.queues q where q.queue = dead.queue;
+  if dead.queue = 'agent_commands' then
+    select * into command from public.agent_commands c where c.id = redrive.id;
+    if command.type not in ('deploy', 'undeploy') and exists (
+      select from public.agents a where a.id = command.agent_id and a.desired_state = 'removed') then
+      raise exception 'agent % is being removed, or was', dead.agent_key
+        using errcode = 'PT409', detail = 'removed', hint = 'Send deploy to have it back.';
+    end if;
+  end if;
   delete from creel.dead_letters d where d.item_id = redrive.id;
   begin
     -- Its deadline has passed or would pass again; whoever redrives it wants it done.
@@ -4601,6 +5230,12 @@ begin
   where a.project_id = dead.project_id and a.agent_key = dead.agent_key and a.status = 'error' and not a.provisioned;
   perform creel.enqueue_items(
     registered, array[dead.item_id], array[dead.project_id], array[dead.agent_key], array[null::timestamptz]);
+  if dead.queue = 'agent_commands' then
+    -- It is wished for again, and now: what was wished for meanwhile is older.
+    perform creel.supersede_commands(array[dead.item_id]);
+    perform creel.write_wishes(array[dead.item_id], false);
+    perform creel.settle_without_host(array[dead.item_id]);
+  end if;
   perform creel.log_event('item.redriven', dead.project_id, dead.agent_key, null, dead.item_id);
   return jsonb_build_object('id', dead.item_id, 'queue', dead.queue, 'status', registered.waiting);
 end
@@ -4611,7 +5246,7 @@ $_$;
 -- Name: FUNCTION redrive(id uuid); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a project that the asker may write, with all its attempts: {id, queue, status}.';
+COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a project that the asker may write, with all its attempts: {id, queue, status}. A command counts as wished for now: it supersedes what it would supersede as a new one.';
 
 
 --
@@ -4683,6 +5318,44 @@ begin
   return found;
 end
 $$;
+
+
+--
+-- Name: report_outdated(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.report_outdated(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  said_version constant text := left($1 ->> 'worker_version', 100);
+begin
+  begin
+    perform creel.require_api($1);
+    return jsonb_build_object('outdated', false);
+  exception when sqlstate 'PT426' then
+    null;
+  end;
+  update public.hosts h
+  set outdated_since = now(), worker_version = coalesce(said_version, h.worker_version)
+  where h.id = host and h.outdated_since is null;
+  if found and creel.spend(host, 'outdated', 1, 10, '1 hour') then
+    perform creel.log_event('host.upgrade_needed', null, null, host, null,
+      jsonb_strip_nulls(jsonb_build_object('api', left($1 ->> 'api', 20), 'worker_version', said_version)));
+  end if;
+  return jsonb_build_object('outdated', true);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION report_outdated(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.report_outdated(jsonb) IS 'Host function, for every version of these functions: {api, worker_version} -> {outdated}. Said by a worker that was refused with PT426; the next tick that is not refused ends it.';
 
 
 --
@@ -5110,6 +5783,17 @@ COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s
 
 
 --
+-- Name: command_counts; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.command_counts (
+    project_id text NOT NULL,
+    day date NOT NULL,
+    sent_count integer NOT NULL
+);
+
+
+--
 -- Name: dead_letters; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -5166,6 +5850,18 @@ CREATE TABLE creel.enrolment_codes (
 --
 
 COMMENT ON TABLE creel.enrolment_codes IS 'The SHA-256 of each code, and the host that is to be: {name, platform, capacity, tags, price, project_ids, key_days}. host_id: the host that came of it; before that, one which is there and is to get another key.';
+
+
+--
+-- Name: host_budgets; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.host_budgets (
+    host_id uuid NOT NULL,
+    kind text NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    spent bigint NOT NULL
+);
 
 
 --
@@ -5469,8 +6165,15 @@ CREATE VIEW public.dead_letters WITH (security_invoker='true') AS
     d.agent_key,
     d.attempts,
     d.reason,
-    d.died_at
-   FROM creel.dead_letters d;
+    d.died_at,
+        CASE
+            WHEN (d.queue = 'agent_commands'::text) THEN c.type
+            ELSE 'provision'::text
+        END AS type,
+    (COALESCE(c.result, r.result) -> 'error'::text) AS error
+   FROM ((creel.dead_letters d
+     LEFT JOIN public.agent_commands c ON (((c.id = d.item_id) AND (d.queue = 'agent_commands'::text))))
+     LEFT JOIN public.agent_provision_requests r ON (((r.id = d.item_id) AND (d.queue = 'agent_provision_requests'::text))));
 
 
 --
@@ -5617,6 +6320,14 @@ COMMENT ON TABLE public.projects IS 'Whoever creates a project becomes its owner
 
 
 --
+-- Name: command_counts command_counts_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.command_counts
+    ADD CONSTRAINT command_counts_pkey PRIMARY KEY (project_id);
+
+
+--
 -- Name: dead_letters dead_letters_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -5638,6 +6349,14 @@ ALTER TABLE ONLY creel.doc_usage
 
 ALTER TABLE ONLY creel.enrolment_codes
     ADD CONSTRAINT enrolment_codes_pkey PRIMARY KEY (code_sha256);
+
+
+--
+-- Name: host_budgets host_budgets_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_budgets
+    ADD CONSTRAINT host_budgets_pkey PRIMARY KEY (host_id, kind);
 
 
 --
@@ -6001,6 +6720,13 @@ CREATE INDEX agent_commands_by_time ON public.agent_commands USING btree (projec
 
 
 --
+-- Name: agent_commands_ended; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_commands_ended ON public.agent_commands USING btree (acked_at) WHERE (acked_at IS NOT NULL);
+
+
+--
 -- Name: agent_provision_requests_by_agent; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -6267,6 +6993,20 @@ CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain
 
 
 --
+-- Name: host_heartbeats host_heartbeats_begin; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER host_heartbeats_begin BEFORE INSERT ON public.host_heartbeats FOR EACH ROW EXECUTE FUNCTION creel.begin_heartbeat();
+
+
+--
+-- Name: host_heartbeats host_heartbeats_count; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER host_heartbeats_count BEFORE UPDATE OF last_seen_at ON public.host_heartbeats FOR EACH ROW WHEN ((new.last_seen_at > old.last_seen_at)) EXECUTE FUNCTION creel.count_heartbeat();
+
+
+--
 -- Name: hosts hosts_tenancy_trusted; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -6351,6 +7091,14 @@ CREATE TRIGGER take_back_removals AFTER INSERT ON public.agent_provision_request
 
 
 --
+-- Name: command_counts command_counts_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.command_counts
+    ADD CONSTRAINT command_counts_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
 -- Name: dead_letters dead_letters_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -6388,6 +7136,14 @@ ALTER TABLE ONLY creel.enrolment_codes
 
 ALTER TABLE ONLY creel.enrolment_codes
     ADD CONSTRAINT enrolment_codes_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: host_budgets host_budgets_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_budgets
+    ADD CONSTRAINT host_budgets_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
 
 
 --
@@ -7028,6 +7784,13 @@ REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FRO
 
 
 --
+-- Name: FUNCTION begin_heartbeat(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.begin_heartbeat() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION cancels(newer text, older text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -7107,6 +7870,13 @@ REVOKE ALL ON FUNCTION creel.commanded_agent(command public.agent_commands) FROM
 
 
 --
+-- Name: FUNCTION commands_of_daemon(host uuid, working uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.commands_of_daemon(host uuid, working uuid[]) FROM PUBLIC;
+
+
+--
 -- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
 --
 
@@ -7171,11 +7941,25 @@ REVOKE ALL ON FUNCTION creel.count_doc_bytes() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION count_heartbeat(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.count_heartbeat() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION current_host_id(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.current_host_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.current_host_id() TO creel_host;
+
+
+--
+-- Name: FUNCTION daemon_session(host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.daemon_session(host uuid) FROM PUBLIC;
 
 
 --
@@ -7221,6 +8005,20 @@ REVOKE ALL ON FUNCTION creel.failure(code text, message text, hint text) FROM PU
 
 
 --
+-- Name: FUNCTION fault_of_acks(acks jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_acks(acks jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fault_of_heartbeat(beat jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_heartbeat(beat jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION fault_of_host_wish(wish jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -7228,10 +8026,24 @@ REVOKE ALL ON FUNCTION creel.fault_of_host_wish(wish jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION fault_of_metrics(metrics jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_metrics(metrics jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION find_lanes(project_ids text[], agent_keys text[], lane_kind text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], lane_kind text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION finish_of_ack(ack jsonb, token uuid, type text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.finish_of_ack(ack jsonb, token uuid, type text) FROM PUBLIC;
 
 
 --
@@ -7345,10 +8157,24 @@ REVOKE ALL ON FUNCTION creel.is_host_event(kind text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_number(value jsonb, lowest numeric, highest numeric); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_number(value jsonb, lowest numeric, highest numeric) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_on_host(agent public.agents); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.is_on_host(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_text(value jsonb, most integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_text(value jsonb, most integer) FROM PUBLIC;
 
 
 --
@@ -7384,6 +8210,13 @@ REVOKE ALL ON FUNCTION creel.keep_agent_status_columns() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.keep_an_owner() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_backends(host uuid, told jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_backends(host uuid, told jsonb) FROM PUBLIC;
 
 
 --
@@ -7489,6 +8322,20 @@ REVOKE ALL ON FUNCTION creel.may_neighbour(host public.hosts, project text, back
 --
 
 REVOKE ALL ON FUNCTION creel.may_serve(host uuid, project text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION may_show(host uuid, kind text, amount integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.may_show(host uuid, kind text, amount integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION may_tell_states(host uuid, amount integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.may_tell_states(host uuid, amount integer) FROM PUBLIC;
 
 
 --
@@ -7796,6 +8643,13 @@ REVOKE ALL ON FUNCTION creel.show_result(for_queue text, row_id uuid, new_result
 
 
 --
+-- Name: FUNCTION spend(host uuid, kind text, amount bigint, budget bigint, span interval); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.spend(host uuid, kind text, amount bigint, budget bigint, span interval) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION supersede_commands(command_ids uuid[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -7863,6 +8717,13 @@ REVOKE ALL ON FUNCTION creel.sweep_placements() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_acks(host uuid, acks jsonb, api jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_acks(host uuid, acks jsonb, api jsonb) FROM PUBLIC;
 
 
 --
@@ -7959,6 +8820,13 @@ REVOKE ALL ON FUNCTION creel.wish_removal() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION without_secrets(value jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.without_secrets(value jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION writable_projects(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -8013,6 +8881,14 @@ GRANT ALL ON FUNCTION public.create_enrolment_code(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION deploy_config(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.deploy_config(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.deploy_config(jsonb) TO creel_host;
+
+
+--
 -- Name: FUNCTION enroll_host_by_code(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -8027,6 +8903,14 @@ GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO authenticated;
 
 REVOKE ALL ON FUNCTION public.finish(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION heartbeat(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.heartbeat(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.heartbeat(jsonb) TO creel_host;
 
 
 --
@@ -8107,6 +8991,14 @@ GRANT ALL ON FUNCTION public.release(jsonb) TO creel_host;
 
 REVOKE ALL ON FUNCTION public.remove_member(project_id text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.remove_member(project_id text, email text) TO authenticated;
+
+
+--
+-- Name: FUNCTION report_outdated(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.report_outdated(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.report_outdated(jsonb) TO creel_host;
 
 
 --
