@@ -159,6 +159,9 @@ pub struct HostReport {
     pub cpu_percent: Option<f32>,
     /// Memory in use on the whole machine, MB.
     pub ram_mb: Option<u64>,
+    /// Where agents can run on this host; told once by each worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backends: Option<Vec<Backend>>,
     /// What of OpenClaw is on the host, as `hosts.runtime` shows it; told only when it has changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Value>,

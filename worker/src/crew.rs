@@ -157,6 +157,7 @@ impl Crew {
         };
         match ended {
             Ok(Ok(result)) => Some((Outcome::Done, result)),
+            Ok(Err(JobError::LeaseLost)) if lease.is_cancelled() => Some(failed(&superseded())),
             Ok(Err(JobError::LeaseLost)) => None,
             Ok(Err(JobError::Failed(failure))) => {
                 let (code, message) = (failure.code, failure.message.as_str());
@@ -216,6 +217,16 @@ fn unknown_queue(queue: &str) -> Failure {
         message: format!("this host's worker does not know the queue {queue:?}"),
         hint: "upgrade creel on the host".to_owned(),
         retry: true,
+        steps: Vec::new(),
+    }
+}
+
+fn superseded() -> Failure {
+    Failure {
+        code: "superseded",
+        message: "something newer took its place while it was at work".to_owned(),
+        hint: "nothing is to be done".to_owned(),
+        retry: false,
         steps: Vec::new(),
     }
 }
@@ -351,6 +362,20 @@ mod tests {
         held.lose(token);
         crew.all_ended().await;
         assert!(finished.try_recv().is_err() && held.tokens().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_job_ends_and_says_why() {
+        let (crew, held, mut finished) = crew(1);
+        let item = item("known", "wait");
+        let token = item.token;
+        crew.start(item, Moment::now(), Duration::from_secs(60));
+        held.cancel(token);
+        let finish = finished.recv().await.expect("a finish");
+        crew.all_ended().await;
+        assert_eq!((finish.token, finish.outcome), (token, Outcome::Failed));
+        assert_eq!(finish.result["error"]["code"], "superseded");
+        assert!(held.tokens().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
 use crate::key_keeper::keep_key;
 use crate::process::{Mark, reap_marked};
+use crate::reconcile::Reconciler;
 use crate::run::Kit;
 use crate::runtime::{RuntimeSources, RuntimeWatch};
 use crate::shutdown::Shutdown;
@@ -114,6 +115,12 @@ impl Daemon {
         let versions = self.kit.openclaw.clone().map(VersionWatch::start);
         let runtime = self.runtime(versions.as_ref());
         parts.spawn(self.ticker(versions.as_ref(), runtime.as_ref()).run());
+        if let Some(reconciler) = self.reconciler() {
+            parts.spawn(async move {
+                reconciler.run().await;
+                died("reconciliation", None)
+            });
+        }
         let mut claiming = tokio::spawn(self.claimer().run());
 
         let fatal = tokio::select! {
@@ -175,7 +182,22 @@ impl Daemon {
             openclaw_version: versions.map(VersionWatch::latest),
             runtime: runtime.map(RuntimeWatch::news),
             events: self.kit.events.clone(),
+            agents: self
+                .kit
+                .supervisor
+                .as_ref()
+                .map(|supervisor| supervisor.reports())
+                .unwrap_or_default(),
+            backends: self.kit.backends(),
         }
+    }
+
+    fn reconciler(&self) -> Option<Reconciler> {
+        Some(Reconciler {
+            session_id: self.kit.session_id,
+            link: self.link.clone(),
+            supervisor: self.kit.supervisor.clone()?,
+        })
     }
 
     fn claimer(&self) -> Claimer {

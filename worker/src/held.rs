@@ -61,7 +61,12 @@ impl Held {
         }
     }
 
-    /// The database said that a lease is gone or its job is to be cancelled.
+    /// The database said that the job on what is held still is to be cancelled.
+    pub(crate) fn cancel(&self, token: Uuid) {
+        self.with(token, Lease::cancel);
+    }
+
+    /// The database said that a lease is gone.
     pub(crate) fn lose(&self, token: Uuid) {
         if let Some(entry) = self.leases().get_mut(&token) {
             if !std::mem::replace(&mut entry.loss_counted, true) {

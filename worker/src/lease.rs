@@ -1,5 +1,6 @@
 //! The right to work on one item, and how it is lost.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub struct Lease {
     token: Uuid,
     expires: Arc<Mutex<Moment>>,
     lost: CancellationToken,
+    cancelled: Arc<AtomicBool>,
 }
 
 /// The item belongs to somebody else now, or may: nothing more may be done about it.
@@ -31,6 +33,7 @@ impl Lease {
             token,
             expires: Arc::new(Mutex::new(asked + lasts)),
             lost: CancellationToken::new(),
+            cancelled: Arc::default(),
         }
     }
 
@@ -57,9 +60,20 @@ impl Lease {
         *expires = (*expires).max(asked + lasts);
     }
 
-    /// Ends it: the database said that it is gone, or the work is to be cancelled.
+    /// Ends it: the database said that it is gone, or the item is to be given back.
     pub fn lose(&self) {
         self.lost.cancel();
+    }
+
+    /// Ends the work on an item that is ours still: something newer makes it needless.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+        self.lost.cancel();
+    }
+
+    /// Whether the item is ours still and its work needless.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire) && !self.expires().has_passed()
     }
 
     /// Waits until it is lost, be it by word of the database or by time.
@@ -95,6 +109,20 @@ mod tests {
         let lease = Lease::new(Uuid::nil(), Moment::now(), Duration::from_millis(1));
         lease.renew(Moment::now(), Duration::from_secs(60));
         assert_eq!(lease.check(), Ok(()));
+    }
+
+    #[test]
+    fn only_what_is_ours_still_is_cancelled() {
+        let lasts = Duration::from_secs(60);
+        let lease = Lease::new(Uuid::nil(), Moment::now(), lasts);
+        lease.cancel();
+        assert_eq!((lease.check(), lease.is_cancelled()), (Err(LeaseLost), true));
+        let lost = Lease::new(Uuid::nil(), Moment::now(), lasts);
+        lost.lose();
+        assert!(!lost.is_cancelled());
+        let late = Lease::new(Uuid::nil(), Moment::now(), Duration::ZERO);
+        late.cancel();
+        assert!(!late.is_cancelled());
     }
 
     #[tokio::test]

@@ -22,6 +22,7 @@ pub mod lease;
 mod lock;
 pub mod openclaw;
 pub mod process;
+mod reconcile;
 mod rows;
 mod run;
 mod runtime;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use creel_core::status::Backend;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+use crate::backend::{ProfileBackend, ProfileSettings};
 use crate::config::{KeepGateway, OpenClawDriver, WorkerConfig};
 use crate::daemon::Daemon;
 use crate::exit::{Fatal, Stopped};
@@ -14,11 +16,13 @@ use crate::gateway_service::{GatewayService, GatewaySettings, GatewayView};
 use crate::host_events::HostEvents;
 use crate::http::{self, Pages};
 use crate::job::Job;
+use crate::job::command::{AgentWork, CommandJob};
 use crate::job::provision::ProvisionJob;
 use crate::lock::HostLock;
 use crate::openclaw::{self, AutoDriver, Broker, CliDriver, CliLimits, CliSettings, GatewayDriver, OpenClaw};
 use crate::process::{Mark, Runner};
 use crate::shutdown::Shutdown;
+use crate::supervisor::{Supervision, Supervisor, SupervisorSettings};
 use crate::transport::Connector;
 
 /// What a worker works with.
@@ -37,6 +41,8 @@ pub(crate) struct Kit {
     pub(crate) broker: Broker,
     /// The gateway, where this worker keeps it running.
     pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
+    /// Who minds the agents that have processes of their own.
+    pub(crate) supervisor: Option<Arc<Supervisor>>,
     /// What happened on the host, for the tick to tell.
     pub(crate) events: Arc<HostEvents>,
     /// The worker's own folder, by which its children are told from others'.
@@ -65,17 +71,33 @@ impl Kit {
             OpenClawDriver::Cli => Arc::new(cli()),
             OpenClawDriver::Gateway => Arc::new(gateway()),
         };
+        let mark = Mark::new(&config.data_dir, session_id);
+        let profile = ProfileBackend::new(ProfileSettings {
+            base: config.profile_base.clone(),
+            first_port: config.first_agent_port,
+            agent_memory_mb: config.agent_memory_mb,
+            ..ProfileSettings::new(&config.openclaw, &config.data_dir, mark.clone(), runner.clone())
+        });
+        let supervisor = Supervisor::new(SupervisorSettings {
+            backends: vec![Arc::new(profile)],
+            data_dir: config.data_dir.clone(),
+            mark,
+            events: events.clone(),
+        });
+        let work = Arc::new(AgentWork::new(supervisor.clone(), &config.data_dir));
+        let provision = ProvisionJob::new(openclaw.clone(), &config.workspace_root);
         Self {
             session_id,
-            jobs: vec![Arc::new(ProvisionJob::new(
-                openclaw.clone(),
-                &config.workspace_root,
-            ))],
+            jobs: vec![
+                Arc::new(provision.with_work(work.clone())),
+                Arc::new(CommandJob::new(work)),
+            ],
             runner: Some(runner),
             openclaw: Some(openclaw),
             config_path: Some(config_path),
             broker,
             gateway: None,
+            supervisor: Some(supervisor),
             events,
             data_dir: config.data_dir.clone(),
         }
@@ -83,6 +105,19 @@ impl Kit {
 }
 
 impl Kit {
+    /// Where agents can run on this host; none where nobody knows.
+    pub(crate) fn backends(&self) -> Option<Vec<Backend>> {
+        let own = self.supervisor.as_ref()?.backends();
+        let mut kinds: Vec<_> = own.iter().map(|backend| backend.kind()).collect();
+        kinds.extend((!kinds.contains(&Backend::Shared)).then_some(Backend::Shared));
+        Some(kinds)
+    }
+
+    /// Begins to mind the agents.
+    fn supervise(&self) -> Option<Supervision> {
+        Some(Supervision::start(self.supervisor.clone()?))
+    }
+
     /// Begins to keep the gateway running, where that is wished for.
     fn keep_gateway(&mut self, config: &WorkerConfig) -> Option<GatewayService> {
         let config_path = self.config_path.clone()?;
@@ -132,6 +167,7 @@ pub async fn run_with(
         config_path: None,
         broker: Broker::default(),
         gateway: None,
+        supervisor: None,
         events: Arc::default(),
         data_dir,
     };
@@ -153,8 +189,12 @@ async fn run_locked(
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
     let _looked_after = AbortOnDropHandle::new(tokio::spawn(kit.broker.clone().watch()));
     let gateway = kit.keep_gateway(&config);
+    let supervision = kit.supervise();
     let (daemon, background) = Daemon::assemble(&config, connector, shutdown.clone(), kit, pages);
     let stopped = daemon.run(background).await;
+    if let Some(supervision) = supervision {
+        supervision.end(config.agents_end_with_worker).await;
+    }
     if let Some(gateway) = gateway {
         gateway.end(&shutdown).await;
     }

@@ -1,12 +1,12 @@
 //! Renews leases and asks whether there is work: on a connection and a task of its own.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
 use creel_core::clock::Moment;
 use creel_core::host_api::{API, HostReport, TickReply, TickRequest};
+use creel_core::status::Backend;
 use creel_core::telemetry::{RECONNECTED, TICK_FAILED, TICK_SECONDS};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use crate::host_events::HostEvents;
 use crate::http;
 use crate::jitter::jittered;
 use crate::runtime::RuntimeNews;
+use crate::supervisor::AgentReports;
 use crate::transport::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
 use crate::wake::Wake;
 
@@ -31,6 +32,9 @@ const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// Who is not told of a cancellation looks for it this often, while there is something to cancel: a stop is to
 /// take seconds. An idle host asks no more often because of it.
 const BLIND_PAUSE: Duration = Duration::from_secs(3);
+
+/// What happens to agents within the same second is told together.
+const NEWS_PAUSE: Duration = Duration::from_secs(1);
 
 /// The loop that ticks.
 pub(crate) struct Ticker {
@@ -50,6 +54,10 @@ pub(crate) struct Ticker {
     pub(crate) runtime: Option<RuntimeNews>,
     /// What happened on the host.
     pub(crate) events: Arc<HostEvents>,
+    /// How its agents are.
+    pub(crate) agents: Arc<AgentReports>,
+    /// Where agents can run on this host; told once.
+    pub(crate) backends: Option<Vec<Backend>>,
 }
 
 impl Ticker {
@@ -106,23 +114,32 @@ impl Ticker {
         tokio::select! {
             () = tokio::time::sleep(pause.saturating_sub(MIN_PAUSE)) => {}
             () = self.wake.asked_when() => {}
+            () = self.news_of_agents() => {}
         }
     }
 
+    /// What an agent does is told soon, and not with a tick for each.
+    async fn news_of_agents(&self) {
+        self.agents.changed().await;
+        tokio::time::sleep(NEWS_PAUSE).await;
+    }
+
     /// One tick. Answers when the next is due.
-    async fn tick_once(&self, session: &Session, meter: &mut HostMeter) -> Result<Duration, CallError> {
+    async fn tick_once(&mut self, session: &Session, meter: &mut HostMeter) -> Result<Duration, CallError> {
+        let news = self.agents.news();
         let request = TickRequest {
             api: API,
             session: self.session_id,
             tokens: self.held.tokens(),
-            metrics: Vec::new(),
-            agents: Vec::new(),
+            metrics: news.metric_values(),
+            agents: news.reports.clone(),
             host: HostReport {
                 openclaw_version: self
                     .openclaw_version
                     .as_ref()
                     .and_then(|latest| latest.borrow().clone()),
                 events: self.events.next(),
+                backends: self.backends.clone(),
                 ..meter.report()
             },
         };
@@ -130,6 +147,8 @@ impl Ticker {
         let reply: TickReply = session.call("tick", &request, TICK_LIMIT).await?;
         metrics::histogram!(TICK_SECONDS).record(started.elapsed());
         self.events.forget(&request.host.events);
+        self.agents.were_told(news);
+        self.backends = None;
         meter.was_told(request.host);
         self.apply(&request.tokens, asked, &reply);
         let is_busy = reply.work || self.held.count() > 0;
@@ -139,13 +158,15 @@ impl Ticker {
     fn apply(&self, tokens: &[Uuid], asked: Moment, reply: &TickReply) {
         let every = Duration::from_millis(reply.tick_ms).clamp(MIN_PAUSE, MAX_PAUSE);
         self.health.ticked(reply.host_id, asked, every);
-        let ended: HashSet<_> = reply.lost.iter().chain(&reply.cancel).collect();
         let lasts = Duration::from_millis(reply.lease_ms);
         for token in tokens {
-            if ended.contains(token) {
+            if reply.lost.contains(token) {
                 self.held.lose(*token);
-            } else {
-                self.held.with(*token, |lease| lease.renew(asked, lasts));
+                continue;
+            }
+            self.held.with(*token, |lease| lease.renew(asked, lasts));
+            if reply.cancel.contains(token) {
+                self.held.cancel(*token);
             }
         }
         if reply.work {

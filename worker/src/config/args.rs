@@ -109,6 +109,19 @@ pub struct WorkerArgs {
           env = "CREEL_KEEP_GATEWAY")]
     pub keep_gateway: Option<bool>,
 
+    /// File (JSON5, in OpenClaw's words) with what every agent that has a gateway of its own is to have, model
+    /// providers first. It is the owner's of this host; nobody who deploys an agent can change it
+    #[arg(long, value_name = "FILE", env = "CREEL_PROFILE_BASE")]
+    pub profile_base: Option<PathBuf>,
+
+    /// Megabytes of memory that an agent's own gateway needs; none is started where that is not free [default: 1300]
+    #[arg(long, value_name = "MB", env = "CREEL_AGENT_MEMORY_MB")]
+    pub agent_memory_mb: Option<u64>,
+
+    /// Port of the first agent that has a gateway of its own; the others' are 120 apart [default: 19001]
+    #[arg(long, value_name = "PORT", env = "CREEL_FIRST_AGENT_PORT")]
+    pub first_agent_port: Option<u16>,
+
     /// Loopback address of /healthz, /readyz and /metrics; port 0 takes a free one and writes it to
     /// http.addr in the data directory [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR:PORT", env = "CREEL_HTTP_LISTEN")]

@@ -63,6 +63,14 @@ pub struct WorkerConfig {
     pub data_dir: PathBuf,
     /// Whether the worker keeps OpenClaw's gateway running.
     pub keep_gateway: KeepGateway,
+    /// What every agent with a gateway of its own is to have, in a file of the host's owner.
+    pub profile_base: Option<PathBuf>,
+    /// What a gateway needs of the machine's memory.
+    pub agent_memory_mb: u64,
+    /// Port of the first agent with a gateway of its own.
+    pub first_agent_port: u16,
+    /// Whether agents with a gateway of their own are stopped when the worker ends.
+    pub agents_end_with_worker: bool,
     /// Where `/healthz`, `/readyz` and `/metrics` are; always loopback.
     pub http_listen: SocketAddr,
     /// How long jobs may go on after the first signal.

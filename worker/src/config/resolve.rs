@@ -14,6 +14,8 @@ use super::{
     default_openclaw_state_dir,
 };
 
+use crate::backend::{AGENT_MEMORY_MB, FIRST_PORT};
+
 /// A drain beyond an hour is a worker that somebody forgot.
 const MAX_DRAIN_GRACE_SECS: u64 = 3_600;
 
@@ -74,6 +76,16 @@ impl WorkerArgs {
                 Some(true) => KeepGateway::BeyondEnd,
                 Some(false) | None => KeepGateway::Never,
             },
+            profile_base: optional_path("profile_base", self.profile_base.or(below.profile_base))?,
+            agent_memory_mb: self
+                .agent_memory_mb
+                .or(below.agent_memory_mb)
+                .unwrap_or(AGENT_MEMORY_MB),
+            first_agent_port: self
+                .first_agent_port
+                .or(below.first_agent_port)
+                .unwrap_or(FIRST_PORT),
+            agents_end_with_worker: false,
             http_listen: self
                 .http_listen
                 .or(below.http_listen)

@@ -9,6 +9,7 @@ mod holds;
 mod meter;
 mod news;
 pub mod plan;
+mod reconcile;
 mod reports;
 mod turns;
 mod usage;
@@ -21,10 +22,12 @@ use std::time::{Duration, Instant};
 
 use creel_core::host_api::AgentReport;
 use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub use self::reconcile::{Listed, Reconcile, Records, plan_reconcile};
 pub use self::reports::{AgentMetrics, AgentReports};
 pub use self::turns::Turn;
 pub use self::usage::{Trees, Usage, service_name};
@@ -48,6 +51,9 @@ const DISK_EVERY: Duration = Duration::from_secs(60);
 
 /// One that has nothing to do ends within three seconds; one that runs away is not asked for long.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A pass takes less, unless an agent is being started: that is broken off, and the next worker goes on with it.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to clear away what was killed.
 const KILL_WAIT: Duration = Duration::from_secs(5);
@@ -90,6 +96,8 @@ struct Minded {
     disk_asked: Option<Duration>,
     /// Counts who else was at work on it.
     touched: u64,
+    /// Ends a start that the supervisor is at, when somebody else has something to do.
+    give_way: CancellationToken,
 }
 
 impl Minded {
@@ -100,6 +108,7 @@ impl Minded {
             disk: None,
             disk_asked: None,
             touched: 0,
+            give_way: CancellationToken::new(),
         }
     }
 }
@@ -163,6 +172,11 @@ impl Supervisor {
         self.reports.clone()
     }
 
+    /// What happens to the agents, and to the host.
+    pub fn events(&self) -> &HostEvents {
+        &self.settings.events
+    }
+
     /// Where agents run.
     pub fn backends(&self) -> &[Arc<dyn Backend>] {
         &self.settings.backends
@@ -178,8 +192,11 @@ impl Supervisor {
         self.holds.of(agent_id)
     }
 
-    /// Waits until nobody else is at work on the agent.
+    /// Waits until nobody else is at work on the agent. The supervisor itself gives way.
     pub async fn turn(self: &Arc<Self>, agent_id: Uuid) -> CommandTurn {
+        if let Some(minded) = self.minded().get(&agent_id) {
+            minded.give_way.cancel();
+        }
         let turn = self.turns.take(agent_id).await;
         self.command_turn(agent_id, turn)
     }
@@ -367,6 +384,8 @@ impl Supervisor {
                 pid: pid_of(&seen.observed),
             });
         }
+        let give_way = CancellationToken::new();
+        minded.give_way = give_way.clone();
         drop(all);
         if let Some(news) = &plan.news {
             news::tell(&self.settings.events, &record.spec, news);
@@ -375,7 +394,10 @@ impl Supervisor {
         match plan.act {
             Act::Wait => {}
             Act::Start => drop(self.acts.spawn(async move {
-                supervisor.start(&*backend, &record).await;
+                tokio::select! {
+                    () = supervisor.start(&*backend, &record) => {}
+                    () = give_way.cancelled() => {}
+                }
                 drop(turn);
             })),
             Act::Stop => drop(self.acts.spawn(async move {
@@ -411,6 +433,23 @@ impl Supervisor {
         let stopped = backend.stop(agent, grace).await;
         self.clear(agent.agent_id).await;
         stopped
+    }
+
+    /// Stops all agents, for an end that is everybody's.
+    async fn stop_all(self: &Arc<Self>) {
+        let mut stops = Vec::new();
+        for (backend, records) in self.records().await {
+            for record in records {
+                let (supervisor, backend) = (self.clone(), backend.clone());
+                stops.push(async move {
+                    let agent = &record.spec.agent;
+                    if let Err(error) = supervisor.stop(&*backend, agent, STOP_GRACE).await {
+                        tracing::warn!(agent.id = %agent.agent_id, %error, "failed to stop {}: {error}", agent.agent_key);
+                    }
+                });
+            }
+        }
+        join_all(stops).await;
     }
 
     /// Kills what is left of an agent that does not run any more.
@@ -495,6 +534,38 @@ impl Supervisor {
 
     fn minded(&self) -> MutexGuard<'_, HashMap<Uuid, Minded>> {
         self.minded.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// A supervisor at work.
+pub(crate) struct Supervision {
+    supervisor: Arc<Supervisor>,
+    stop: CancellationToken,
+    patrol: JoinHandle<()>,
+}
+
+impl Supervision {
+    /// Begins to mind the agents.
+    pub(crate) fn start(supervisor: Arc<Supervisor>) -> Self {
+        let stop = CancellationToken::new();
+        let patrol = tokio::spawn(supervisor.clone().run(stop.clone()));
+        Self {
+            supervisor,
+            stop,
+            patrol,
+        }
+    }
+
+    /// Minds them no longer. They go on, for the next worker to find, unless they are to end with this one.
+    pub(crate) async fn end(self, agents_end: bool) {
+        self.stop.cancel();
+        let patrol = self.patrol.abort_handle();
+        if tokio::time::timeout(END_WAIT, self.patrol).await.is_err() {
+            patrol.abort();
+        }
+        if agents_end {
+            self.supervisor.stop_all().await;
+        }
     }
 }
 

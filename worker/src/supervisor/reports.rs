@@ -18,6 +18,9 @@ const CPU_NEWS_PERCENT: f64 = 5.0;
 /// The least change of memory or disk that is news.
 const SIZE_NEWS_MB: f64 = 16.0;
 
+/// The database takes no more agents with one tick; the next one tells the others.
+const NEWS_MAX: usize = 1_000;
+
 /// What an agent uses, as a tick tells it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AgentMetrics {
@@ -74,11 +77,11 @@ struct Inner {
 
 /// What one tick tells.
 #[derive(Debug, Default)]
-pub struct AgentNews {
+pub(crate) struct AgentNews {
     /// Those that changed.
-    pub reports: Vec<AgentReport>,
+    pub(crate) reports: Vec<AgentReport>,
     /// What is used.
-    pub metrics: Vec<AgentMetrics>,
+    pub(crate) metrics: Vec<AgentMetrics>,
 }
 
 impl AgentNews {
@@ -133,9 +136,11 @@ impl AgentReports {
             let told = inner.told_metrics.get(&metrics.agent_id);
             told.is_none_or(|(at, told)| at.elapsed() >= SAME_METRICS_EVERY || metrics.is_news_after(told))
         };
+        let reports = inner.now.values().filter(is_news).take(NEWS_MAX);
+        let metrics = inner.metrics.values().filter(is_due).take(NEWS_MAX);
         AgentNews {
-            reports: inner.now.values().filter(is_news).cloned().collect(),
-            metrics: inner.metrics.values().filter(is_due).copied().collect(),
+            reports: reports.cloned().collect(),
+            metrics: metrics.copied().collect(),
         }
     }
 

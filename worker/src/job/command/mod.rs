@@ -59,6 +59,18 @@ struct Wish {
     desired_state: DesiredState,
 }
 
+impl Task {
+    /// A provision request is a deployment.
+    pub(crate) fn provision(item: &Item) -> Result<Self, Failure> {
+        let wish = Wish::deserialize(&item.agent).map_err(|_| malformed("agent"))?;
+        Ok(Self {
+            id: item.id,
+            command: CommandType::Deploy,
+            desired: wish.desired_state,
+        })
+    }
+}
+
 fn plan_task(item: &Item) -> Result<Task, Failure> {
     let row = Row::deserialize(&item.row).map_err(|_| malformed("command"))?;
     let wish = Wish::deserialize(&item.agent).map_err(|_| malformed("agent"))?;

@@ -82,7 +82,10 @@ pub fn plan_command(facts: &Facts<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     match facts.command {
         C::Deploy => {
-            steps.extend([Step::Deploy, Step::Record]);
+            steps.push(Step::Deploy);
+            // What is there keeps its configuration and its documents otherwise.
+            steps.extend((!is_absent).then_some(Step::Configure));
+            steps.push(Step::Record);
             steps.extend(is_to_run.then_some(Step::Start));
         }
         // A stop is behind it in the lane: what it would start is stopped anyway.
@@ -158,7 +161,8 @@ mod tests {
         use DesiredState::{Removed, Running, Stopped};
         let deployed = [S::Deploy, S::Record, S::Start, S::Verify];
         assert_eq!(plan(C::Deploy, Running, Found::Absent), deployed);
-        assert_eq!(plan(C::Deploy, Running, UP), deployed);
+        let again = [S::Deploy, S::Configure, S::Record, S::Start, S::Verify];
+        assert_eq!(plan(C::Deploy, Running, UP), again);
         assert_eq!(
             plan(C::Deploy, Stopped, Found::Absent),
             [S::Deploy, S::Record, S::Verify]

@@ -70,6 +70,14 @@ impl AgentWork {
         Some(&**backends.find(|backend| backend.kind() == kind)?)
     }
 
+    /// Deploys the agent of a provision request.
+    pub(crate) async fn provision(&self, context: &JobContext<'_>) -> Result<Value, JobError> {
+        let task = Task::provision(context.item)?;
+        let mut result = self.carry_out(&task, context, "name").await?;
+        result["served"] = json!(result["state"] == "running");
+        Ok(result)
+    }
+
     /// Does what is left to be done. Steps have their names under `name_key`.
     pub(crate) async fn carry_out(
         &self,

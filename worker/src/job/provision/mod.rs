@@ -26,6 +26,7 @@ pub(crate) use self::failure::told;
 use self::failure::{agent_exists, differs, nothing_to_adopt, workspace_shared};
 pub(crate) use self::validate::checked_persona;
 pub use self::validate::{Place, Wish, plan_wish};
+use crate::job::command::AgentWork;
 use crate::job::course::Course;
 use crate::job::{Job, JobContext, JobError, JobRows, MemoryRows};
 use crate::lease::Lease;
@@ -40,6 +41,7 @@ const REGISTER_LIMIT: Duration = Duration::from_secs(3_600);
 
 /// The job for [`QUEUE`].
 pub struct ProvisionJob {
+    work: Option<Arc<AgentWork>>,
     openclaw: Arc<dyn OpenClaw>,
     workspace_root: PathBuf,
     folders: Folders,
@@ -49,9 +51,19 @@ impl ProvisionJob {
     /// A job that registers agents in this OpenClaw, with folders beneath this one.
     pub fn new(openclaw: Arc<dyn OpenClaw>, workspace_root: impl Into<PathBuf>) -> Self {
         Self {
+            work: None,
             openclaw,
             workspace_root: workspace_root.into(),
             folders: Folders::default(),
+        }
+    }
+
+    /// The same, which leaves agents that have a gateway of their own to this.
+    #[must_use]
+    pub fn with_work(self, work: Arc<AgentWork>) -> Self {
+        Self {
+            work: Some(work),
+            ..self
         }
     }
 
@@ -260,6 +272,10 @@ impl Job for ProvisionJob {
     }
 
     async fn run(&self, context: JobContext<'_>) -> Result<Value, JobError> {
+        let work = self.work.as_ref();
+        if let Some(work) = work.filter(|work| work.is_for(&context.item.agent)) {
+            return work.provision(&context).await;
+        }
         let mut course = Course::new(context.lease, context.rows, "name");
         let work = TaskTracker::new();
         let result = self.steps(&context, &mut course, &work).await;

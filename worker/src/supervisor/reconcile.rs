@@ -1,0 +1,280 @@
+//! What the host has, and what the database says that it should have: brought together, in case something was missed.
+
+use std::sync::Arc;
+
+use creel_core::host_api::{AgentReport, AgentState, ListedAgent};
+use creel_core::status::{Backend as Kind, DesiredState};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{STOP_GRACE, Supervisor};
+use crate::backend::{AgentRef, AgentSpec, Backend, Record, plan_spec};
+
+/// An agent that the host should have.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// What the database says.
+    pub agent: ListedAgent,
+    /// What it is to be; none if its row cannot be read.
+    pub spec: Option<AgentSpec>,
+}
+
+impl Listed {
+    /// Reads an agent of the answer of `list_agents`; none if it is nothing that this version knows.
+    pub fn read(row: &Value) -> Option<Self> {
+        Some(Self {
+            agent: ListedAgent::deserialize(row).ok()?,
+            spec: plan_spec(row).ok(),
+        })
+    }
+}
+
+/// What each backend remembers.
+pub type Records = Vec<(Arc<dyn Backend>, Vec<Record>)>;
+
+/// What to do about one agent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reconcile {
+    /// It is this host's no more: stopped, and taken away but for an archive.
+    Archive(AgentRef),
+    /// It is to run, and the host does not know.
+    Start(AgentSpec),
+    /// It is not to run, and the host does not know.
+    Stop(AgentRef),
+    /// It is to be otherwise than the host knows.
+    Configure(AgentSpec),
+    /// The host should have it, and has lost its files.
+    Missing(Uuid),
+}
+
+/// What to do about the agents of one backend. `records` were read before the list was asked for, so that what is not
+/// in the list is not just coming. What a command is about to change is left to it.
+pub fn plan_reconcile(
+    kind: Kind,
+    records: &[Record],
+    listed: &[Listed],
+    is_held: impl Fn(Uuid) -> bool,
+) -> Vec<Reconcile> {
+    let mut acts = Vec::new();
+    let of = |agent_id: Uuid| listed.iter().find(|listed| listed.agent.id == agent_id);
+    for record in records {
+        let agent = &record.spec.agent;
+        let Some(listed) = of(agent.agent_id).filter(|listed| listed.agent.backend == kind) else {
+            acts.push(Reconcile::Archive(agent.clone()));
+            continue;
+        };
+        if listed.agent.open_command {
+            continue;
+        }
+        if let Some(spec) = listed.spec.as_ref().filter(|spec| differs(&record.spec, spec)) {
+            acts.push(Reconcile::Configure(spec.clone()));
+        }
+        match (listed.agent.desired_state, record.desired_state) {
+            (DesiredState::Running, DesiredState::Stopped) if !is_held(agent.agent_id) => {
+                let spec = listed.spec.clone().unwrap_or_else(|| record.spec.clone());
+                acts.push(Reconcile::Start(spec));
+            }
+            (DesiredState::Stopped, DesiredState::Running) => acts.push(Reconcile::Stop(agent.clone())),
+            _ => {}
+        }
+    }
+    let has_record = |agent_id: Uuid| {
+        let mut ids = records.iter().map(|record| record.spec.agent.agent_id);
+        ids.any(|id| id == agent_id)
+    };
+    let missing = listed.iter().filter(|listed| {
+        let agent = &listed.agent;
+        agent.backend == kind
+            && agent.provisioned
+            && !agent.open_command
+            && agent.desired_state != DesiredState::Removed
+            && !has_record(agent.id)
+    });
+    acts.extend(missing.map(|listed| Reconcile::Missing(listed.agent.id)));
+    acts
+}
+
+/// Whether it is another agent but for the number of its version.
+fn differs(known: &AgentSpec, wished: &AgentSpec) -> bool {
+    let known = AgentSpec {
+        generation: wished.generation,
+        workspace_path: wished.workspace_path.clone(),
+        ..known.clone()
+    };
+    known != *wished
+}
+
+impl Supervisor {
+    /// The records of the backends that have some: to be read before the database is asked.
+    pub async fn records(&self) -> Records {
+        let mut all = Vec::new();
+        for backend in &self.settings.backends {
+            all.push((backend.clone(), backend.records().await));
+        }
+        all
+    }
+
+    /// Begins to do what is to be done so that the host has what it should have.
+    pub fn reconcile(self: &Arc<Self>, records: &Records, listed: &[Listed]) {
+        for (backend, records) in records {
+            // One that remembers nothing is reconciled by whoever does.
+            if backend.kind() == Kind::Shared {
+                continue;
+            }
+            let is_held = |agent_id| self.held(agent_id).is_some();
+            for act in plan_reconcile(backend.kind(), records, listed, is_held) {
+                let (supervisor, backend) = (self.clone(), backend.clone());
+                drop(
+                    self.acts
+                        .spawn(async move { supervisor.apply_reconcile(&*backend, act).await }),
+                );
+            }
+        }
+    }
+
+    async fn apply_reconcile(self: &Arc<Self>, backend: &dyn Backend, act: Reconcile) {
+        let agent_id = match &act {
+            Reconcile::Archive(agent) | Reconcile::Stop(agent) => agent.agent_id,
+            Reconcile::Start(spec) | Reconcile::Configure(spec) => spec.agent.agent_id,
+            Reconcile::Missing(agent_id) => *agent_id,
+        };
+        // Whoever is at work on it knows better.
+        let Some(_turn) = self.try_turn(agent_id) else {
+            return;
+        };
+        let done = match act {
+            Reconcile::Archive(agent) => {
+                tracing::warn!(agent.id = %agent_id, "{} is not this host's any more: it is stopped and archived", agent.agent_key);
+                let stopped = self.stop(backend, &agent, STOP_GRACE).await;
+                match stopped {
+                    Ok(()) => backend.undeploy(&agent).await.map(|archive| {
+                        if let Some(archive) = archive {
+                            let path = archive.display();
+                            tracing::info!(agent.id = %agent_id, "the workspace of {} is kept in {path}", agent.agent_key);
+                        }
+                    }),
+                    Err(error) => Err(error),
+                }
+            }
+            Reconcile::Start(spec) => {
+                tracing::info!(agent.id = %agent_id, "{} is to run, as the database says", spec.agent.agent_key);
+                backend.start(&spec).await.map(drop)
+            }
+            Reconcile::Stop(agent) => {
+                tracing::info!(agent.id = %agent_id, "{} is not to run, as the database says", agent.agent_key);
+                self.stop(backend, &agent, STOP_GRACE).await
+            }
+            Reconcile::Configure(spec) => {
+                tracing::info!(agent.id = %agent_id, "{} is configured as the database says", spec.agent.agent_key);
+                // Its documents are on the disk, and the newer ones come with a command.
+                backend.configure(&spec, &[]).await.map(drop)
+            }
+            Reconcile::Missing(agent_id) => {
+                self.reports.report(AgentReport {
+                    agent_id,
+                    state: AgentState::Error,
+                    note: Some("its files are not on its host any more: deploy it again".to_owned()),
+                    restarts: 0,
+                    pid: None,
+                });
+                Ok(())
+            }
+        };
+        if let Err(error) = done {
+            tracing::warn!(agent.id = %agent_id, %error, "failed to bring an agent to what it should be: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(n: u128, change: Value) -> Value {
+        let mut row = json!({
+            "id": Uuid::from_u128(n), "project_id": "p", "agent_key": "agent:scout:main", "openclaw_id": "scout",
+            "backend": "profile", "desired_state": "running", "generation": 1, "status": "running",
+            "provisioned": true, "config": {}, "limits": {}, "name": "Scout", "role": null, "emoji": "🦞",
+            "open_command": false,
+        });
+        let change = change.as_object().cloned().unwrap_or_default();
+        row.as_object_mut().expect("an object").extend(change);
+        row
+    }
+
+    fn listed(n: u128, change: Value) -> Listed {
+        Listed::read(&row(n, change)).expect("an agent")
+    }
+
+    fn record(n: u128, desired_state: DesiredState) -> Record {
+        Record {
+            spec: listed(n, json!({})).spec.expect("a spec"),
+            desired_state,
+            port: 19_001,
+        }
+    }
+
+    fn plan(record: Record, listed: Option<Value>) -> Vec<Reconcile> {
+        let listed: Vec<_> = listed.into_iter().map(|change| self::listed(1, change)).collect();
+        plan_reconcile(Kind::Profile, &[record], &listed, |_| false)
+    }
+
+    #[test]
+    fn a_host_that_is_right_is_left_alone() {
+        for state in [DesiredState::Running, DesiredState::Stopped] {
+            let row = json!({ "desired_state": state, "generation": 7, "workspace_path": "/ws" });
+            assert_eq!(plan(record(1, state), Some(row)), []);
+        }
+    }
+
+    #[test]
+    fn what_is_another_hosts_is_archived_and_never_just_deleted() {
+        let ours = record(1, DesiredState::Running);
+        let agent = ours.spec.agent.clone();
+        assert_eq!(plan(ours.clone(), None), [Reconcile::Archive(agent.clone())]);
+        let moved = json!({ "backend": "shared" });
+        assert_eq!(plan(ours, Some(moved)), [Reconcile::Archive(agent)]);
+    }
+
+    #[test]
+    fn what_was_missed_is_made_up_for_and_what_a_command_does_is_left_to_it() {
+        let stopped = record(1, DesiredState::Stopped);
+        let running = record(1, DesiredState::Running);
+        assert!(matches!(
+            plan(stopped.clone(), Some(json!({})))[..],
+            [Reconcile::Start(_)]
+        ));
+        assert!(matches!(
+            plan(running.clone(), Some(json!({ "desired_state": "stopped" })))[..],
+            [Reconcile::Stop(_)]
+        ));
+        let limits = json!({ "limits": { "ram_mb": 100 } });
+        let [Reconcile::Configure(spec)] = &plan(running.clone(), Some(limits))[..] else {
+            panic!("it is configured");
+        };
+        assert_eq!(spec.limits.ram_mb, Some(100.0));
+        for change in [
+            json!({ "open_command": true, "desired_state": "stopped", "name": "Other" }),
+            json!({ "desired_state": "removed" }),
+        ] {
+            assert_eq!(plan(running.clone(), Some(change)), []);
+        }
+        let all = [listed(1, json!({}))];
+        assert_eq!(plan_reconcile(Kind::Profile, &[stopped], &all, |_| true), []);
+    }
+
+    #[test]
+    fn lost_files_are_told_of() {
+        let all = [
+            listed(1, json!({})),
+            listed(2, json!({ "provisioned": false })),
+            listed(3, json!({ "open_command": true })),
+            listed(4, json!({ "backend": "shared" })),
+        ];
+        let missing = Reconcile::Missing(Uuid::from_u128(1));
+        assert_eq!(plan_reconcile(Kind::Profile, &[], &all, |_| false), [missing]);
+    }
+}
