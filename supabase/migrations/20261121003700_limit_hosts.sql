@@ -39,7 +39,7 @@ begin
   end if;
   insert into creel.host_budgets as b (host_id, kind, began_at, spent)
   values (spend.host, spend.kind, now(), spend.amount)
-  on conflict (host_id, kind) do update set
+  on conflict on constraint host_budgets_pkey do update set
     began_at = case when b.began_at <= now() - span then now() else b.began_at end,
     spent = case when b.began_at <= now() - span then 0 else b.spent end + excluded.spent
   where b.began_at <= now() - span or b.spent + excluded.spent <= budget;
