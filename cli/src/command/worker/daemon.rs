@@ -27,7 +27,8 @@ pub(super) async fn run(args: WorkerArgs, log_file: Option<PathBuf>) -> anyhow::
     }
 }
 
-fn ended(error: &anyhow::Error) -> CliError {
+/// The exit codes of a worker, for its supervisor.
+pub(super) fn ended(error: &anyhow::Error) -> CliError {
     CliError::new(
         ErrorKind::Worker(creel_worker::exit_code(error)),
         format!("{error:#}"),

@@ -4,6 +4,7 @@ mod daemon;
 mod drain;
 mod install;
 mod log_file;
+mod rotate_key;
 mod status;
 mod uninstall;
 
@@ -42,6 +43,9 @@ pub(crate) enum WorkerAction {
     Install(install::InstallArgs),
     /// Drain the worker and have this system forget it. Agents go on running.
     Uninstall(PlaceArgs),
+    /// Replace the key of a host that was enrolled by a code. The worker does so by itself before a key ends: this is
+    /// for a key that somebody may have seen.
+    RotateKey(Box<rotate_key::RotateKeyArgs>),
     /// Say how the service and its worker are doing.
     Status(status::StatusArgs),
 }
@@ -115,6 +119,7 @@ pub(super) async fn run(command: WorkerCommand, out: Output) -> anyhow::Result<(
             match action {
                 WorkerAction::Install(args) => install::run(args, out).await,
                 WorkerAction::Uninstall(place) => uninstall::run(&place, out).await,
+                WorkerAction::RotateKey(args) => rotate_key::run(*args, out).await,
                 WorkerAction::Status(args) => status::run(args, out).await,
             }
         }
