@@ -15,6 +15,7 @@ const TICKS_UNTIL_STALE: u32 = 3;
 pub(crate) struct Health {
     main_up: AtomicBool,
     draining: AtomicBool,
+    shut_out: AtomicBool,
     ticked: Mutex<Option<Ticked>>,
 }
 
@@ -34,6 +35,11 @@ impl Health {
     /// The worker takes nothing more.
     pub(crate) fn set_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The database does not let this host in, or does again.
+    pub(crate) fn set_shut_out(&self, shut_out: bool) {
+        self.shut_out.store(shut_out, Ordering::Relaxed);
     }
 
     /// The database answered a tick that was asked for at `asked`.
@@ -78,6 +84,10 @@ impl Health {
                     reasons.push("the last tick is too long ago");
                 }
             }
+        }
+        if self.shut_out.load(Ordering::Relaxed) {
+            reasons
+                .push("the database does not let this host in: it may have been revoked, the log says more");
         }
         if self.draining.load(Ordering::Relaxed) {
             reasons.push("the worker is stopping");

@@ -87,6 +87,7 @@ impl Ticker {
             http::fold_metrics();
             match ticked {
                 Ok((session, pause)) => {
+                    self.health.set_shut_out(false);
                     delays = retry_delays().build();
                     // A connection that ends between two ticks is made again before the next is due.
                     tokio::select! {
@@ -99,6 +100,7 @@ impl Ticker {
                         return fatal;
                     }
                     self.health.tick_down();
+                    self.health.set_shut_out(error.is_shut_out());
                     metrics::counter!(TICK_FAILED).increment(1);
                     let text = error.chain();
                     tracing::warn!(error = text, "failed to tick: {text}");

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_key_is_replaced_when_two_thirds_of_its_life_are_over() {
-        let hours = |hours| Duration::from_secs(3_600 * hours);
+        let hours = |hours: u64| Duration::from_secs(3_600 * hours);
         for (remaining, age, is_due) in [
             (hours(24), hours(0), false),
             (hours(9), hours(15), false),
