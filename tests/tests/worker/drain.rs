@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use creel_tests::cluster::built_program;
 use serde_json::json;
 
 use crate::fixture::{SCOUT, SOON, Stage};
@@ -93,6 +94,32 @@ async fn a_second_signal_stops_at_once() {
     let mut next = station.start();
     next.allow(LEFT_OVERS);
     stage.done(id).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_to_finish_ends_when_it_is_idle_and_no_sooner() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    station.set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 1_500 } }));
+    let id = stage.request(SCOUT).await;
+    // The grace is not asked.
+    let mut worker = station.start_with(&station.setup().env("CREEL_DRAIN_GRACE_SECS", "0"));
+    station.called("add").await;
+    let drained = tokio::process::Command::new(built_program("creel").expect("it is built"))
+        .args(["worker", "--drain"])
+        .env("DATABASE_URL", &station.setup().database_url)
+        .env("CREEL_DATA_DIR", station.home.data())
+        .output()
+        .await
+        .expect("run creel");
+    assert!(
+        drained.status.success(),
+        "{}",
+        String::from_utf8_lossy(&drained.stderr)
+    );
+    assert_eq!(worker.wait(SOON).await.expect("wait").code(), Some(0));
+    assert!(worker.log().contains("finishing: 1 jobs"), "{}", worker.log());
+    assert_eq!(stage.row(id).await["status"], json!("done"));
 }
 
 #[tokio::test]
