@@ -172,10 +172,13 @@ declare
   host uuid;
   login name;
 begin
-  insert into public.hosts (name, owner_id, platform, capacity, tags, price)
+  insert into public.hosts (name, owner_id, platform, capacity, tags, price, tenancy, backends)
   values (
     args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10),
-    array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price')
+    array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price',
+    -- Whoever gets a login of the database is trusted.
+    case when args #>> '{login,verifier}' is not null then 'trusted' else 'single' end,
+    array(select jsonb_array_elements_text(coalesce(args -> 'backends', '["shared"]'))))
   returning id into host;
 
   insert into public.project_hosts (project_id, host_id)
@@ -206,8 +209,8 @@ end
 $$;
 
 comment on function creel.enroll_host(jsonb) is
-  'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, tags[]?, price?, key_days?, login?: {verifier}, '
-  'key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in '
+  'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, tags[]?, price?, backends[]?, key_days?, '
+  'login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in '
   'any log.';
 
 -- Another key for a host that is there; those that it had end.

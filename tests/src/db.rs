@@ -43,6 +43,9 @@ pub struct Host {
     pub url: String,
 }
 
+/// A worker would tell them with its first tick.
+const BACKENDS: [&str; 4] = ["shared", "profile", "docker", "multipass"];
+
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 impl TestDb {
@@ -190,6 +193,7 @@ impl TestDb {
             "project_ids": projects,
             "platform": std::env::consts::OS,
             "capacity": 1_000,
+            "backends": BACKENDS,
             // Postgres takes a password in place of a verifier; only people's logs mind.
             "login": { "verifier": password.expose() },
         });
@@ -213,6 +217,7 @@ impl TestDb {
             "name": format!("host-{}", Uuid::new_v4().simple()),
             "project_ids": projects,
             "capacity": 1_000,
+            "backends": BACKENDS,
             "key": { "sha256": hex::encode(Sha256::digest(key.as_bytes())) },
         });
         let made = self.enroll(&args).await?;

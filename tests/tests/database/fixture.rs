@@ -56,6 +56,7 @@ impl Fixture {
         let password = Uuid::new_v4().to_string();
         let args = json!({
             "name": "mini", "project_ids": projects, "capacity": 1000, "login": { "verifier": password },
+            "backends": ["shared", "profile", "docker", "multipass"],
         });
         let row = self
             .admin
