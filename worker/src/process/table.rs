@@ -1,6 +1,6 @@
 //! The processes of this machine, as usage is counted from them.
 
-use rustix::process::{Pid, Signal, getpgid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use sysinfo::{Process, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, System, UpdateKind};
 
 use super::mark::{self, Mark};
@@ -87,9 +87,12 @@ fn seen(process: &Process, own: &Mark) -> SeenProcess {
     }
 }
 
+/// None of a process whose group is none of this machine's, as the kernel's own and those from outside a container have
+/// it; rustix takes that for impossible.
 fn group_of(pid: u32) -> Option<u32> {
-    let group = getpgid(as_pid(pid)).ok()?;
-    u32::try_from(group.as_raw_nonzero().get()).ok()
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).ok()?);
+    let group = nix::unistd::getpgid(Some(pid)).ok()?.as_raw();
+    u32::try_from(group).ok().filter(|group| *group > 0)
 }
 
 fn as_pid(pid: u32) -> Option<Pid> {
