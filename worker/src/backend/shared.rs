@@ -97,13 +97,18 @@ impl SharedBackend {
             id: id.openclaw_id.to_string(),
         };
         let path = entry.workspace.clone().ok_or_else(exists)?;
-        let owner = id.owner();
-        let opened = on_disk(&path, move |path| Ok(Workspace::reopen(path, &owner)?)).await;
-        match opened {
-            Ok(workspace) => Ok(Some((entry, workspace.path().to_owned()))),
-            Err(BackendError::Workspace(WorkspaceError::Missing { .. })) => Ok(Some((entry, path))),
-            Err(error) => Err(error),
-        }
+        let (owner, usual) = (id.owner(), self.usual_place(id));
+        let opened = on_disk(&path, move |path| {
+            back(&usual)?;
+            match Workspace::reopen(path, &owner) {
+                Ok(workspace) => Ok(Some(workspace.path().to_owned())),
+                // Somebody took away what we made there; whose any other folder was nobody can say.
+                Err(WorkspaceError::Missing { .. }) if is_same(path, &usual) => Ok(Some(path.to_owned())),
+                Err(WorkspaceError::Missing { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        });
+        Ok(Some((entry, opened.await?.ok_or_else(exists)?)))
     }
 
     /// Its folder beneath the workspace root, if it is ours.
@@ -300,6 +305,12 @@ fn of_job(error: JobError) -> BackendError {
         JobError::LeaseLost => BackendError::Superseded,
         JobError::Rows(error) => BackendError::disk("", io::Error::other(error)),
     }
+}
+
+/// Whether two paths are one beneath a root that may be a symbolic link; neither needs to be there.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let true_path = |path: &Path| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    one == other || true_path(one).is_some_and(|one| true_path(other) == Some(one))
 }
 
 /// Puts a folder back that a killed worker left out of OpenClaw's way.

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs as a person would")]
 
 mod adoption;
+mod backend;
 mod conformance;
 mod disk;
 mod driver;
@@ -12,9 +13,11 @@ mod facts;
 mod faults;
 mod gateway;
 mod process;
+mod profile;
 mod provision;
 mod real_openclaw;
 mod rpc;
+mod shared;
 mod support;
 mod validate;
 mod workspace;

@@ -2,6 +2,7 @@
 //! and pass. Each of its runs takes seconds and half a gigabyte: the runner keeps them one at a time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use creel_worker::job::MemoryRows;
@@ -9,9 +10,10 @@ use creel_worker::openclaw::{CliLimits, GatewayLimits};
 use serde_json::json;
 
 use crate::conformance::{Subject, beside, keeps_all_promises, with_another_agent};
-use crate::facts;
 use crate::gateway::{Gateway, free_port};
+use crate::profile::{self, Profiles};
 use crate::support::{Host, eventually, read, row, skipped};
+use crate::{backend, facts, shared};
 
 /// Right in the middle of its work: it takes several seconds, and writes at the end.
 const CUT_AFTER: Duration = Duration::from_secs(2);
@@ -104,4 +106,54 @@ async fn a_gateway_is_what_the_stand_in_is() {
 async fn the_first_agent_of_a_configuration_is_made_by_create_only() {
     let Some(host) = host() else { return };
     facts::the_first_agent_is_made_by_create_only(&host).await;
+}
+
+/// A model on which nobody calls.
+fn base() -> serde_json::Value {
+    json!({
+        "models": { "mode": "replace", "providers": { "none": {
+            "baseUrl": "http://127.0.0.1:9/v1", "apiKey": "sk-none", "api": "openai-completions", "models": [{
+                "id": "none-1", "name": "None", "contextWindow": 32_000, "maxTokens": 2_048, "input": ["text"],
+                "reasoning": true, "cost": { "input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0 },
+            }],
+        } } },
+        "agents": { "defaults": { "model": { "primary": "none/none-1" } } },
+    })
+}
+
+#[tokio::test]
+async fn the_profile_backend_keeps_all_promises() {
+    let Some(host) = host() else { return };
+    let profiles = Profiles::real(host.program.clone(), base());
+    let subject = backend::Subject {
+        backend: Arc::new(profiles.backend()),
+        crowd: 2,
+        model: "none/none-1",
+    };
+    backend::keeps_all_promises(&subject).await;
+    eventually("no process is left", || profiles.processes().is_empty()).await;
+}
+
+#[tokio::test]
+async fn the_profile_backend_rolls_back_what_does_not_come_up() {
+    let Some(host) = host() else { return };
+    profile::rolls_back(Profiles::real(host.program.clone(), base())).await;
+}
+
+#[tokio::test]
+async fn the_shared_backend_keeps_all_promises_by_the_gateway() {
+    let Some(host) = host() else { return };
+    let _gateway = beside(&host).await;
+    let subject = backend::Subject {
+        backend: Arc::new(shared::backend(&host, host.gateway_driver())),
+        crowd: 3,
+        model: "none/none-1",
+    };
+    backend::keeps_all_promises(&subject).await;
+}
+
+#[tokio::test]
+async fn the_shared_backend_loses_nothing_by_the_command_line() {
+    let Some(host) = host() else { return };
+    shared::loses_nothing(&host, host.openclaw()).await;
 }

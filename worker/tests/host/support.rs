@@ -249,6 +249,8 @@ pub(crate) fn marked(beginning: &str) -> Vec<u32> {
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waited = tokio::time::timeout(PATIENCE, async {
         let mut look = tokio::time::interval(LOOK_EVERY);
+        // A look that takes longer would leave no time to what is waited for.
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !condition() {
             look.tick().await;
         }

@@ -4,8 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, getpgid};
-use sysinfo::{MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{MemoryRefreshKind, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 use uuid::Uuid;
 
 use crate::backend::BackendError;
@@ -15,12 +14,15 @@ pub const AGENT_MEMORY_MB: u64 = 1_300;
 
 const MB: u64 = 1 << 20;
 
+/// No gateway starts programs that start programs so deep.
+const DEPTH_MAX: usize = 64;
+
 /// What there is, and what is used.
 pub trait Memory: Send + Sync {
     /// What can still be given to programs without swapping, in MB; none if nobody knows.
     fn free_mb(&self) -> Option<u64>;
-    /// What each of these process groups uses, in MB.
-    fn used_mb(&self, groups: &[u32]) -> HashMap<u32, u64>;
+    /// What each of these processes uses, with all that it started, in MB.
+    fn used_mb(&self, leaders: &[u32]) -> HashMap<u32, u64>;
 }
 
 /// That of this machine, or of the container in which the worker runs.
@@ -38,21 +40,22 @@ impl Memory for MachineMemory {
         Some(free / MB)
     }
 
-    fn used_mb(&self, groups: &[u32]) -> HashMap<u32, u64> {
+    fn used_mb(&self, leaders: &[u32]) -> HashMap<u32, u64> {
         let mut used = HashMap::new();
         let Ok(mut system) = System::new() else {
             return used;
         };
         let memory = ProcessRefreshKind::nothing().with_memory().without_tasks();
         system.refresh_processes_specifics(ProcessesToUpdate::All, true, memory);
-        for process in system.processes().values() {
-            let group = i32::try_from(process.pid().as_u32())
-                .ok()
-                .and_then(Pid::from_raw)
-                .and_then(|pid| getpgid(Some(pid)).ok())
-                .and_then(|group| u32::try_from(group.as_raw_nonzero().get()).ok());
-            if let Some(group) = group.filter(|group| groups.contains(group)) {
-                *used.entry(group).or_default() += process.memory() / MB;
+        let processes = system.processes();
+        for process in processes.values() {
+            let parent = |process: &&Process| processes.get(&process.parent()?);
+            let ancestry = std::iter::successors(Some(process), parent).take(DEPTH_MAX);
+            let leader = ancestry
+                .map(|process| process.pid().as_u32())
+                .find(|pid| leaders.contains(pid));
+            if let Some(leader) = leader {
+                *used.entry(leader).or_default() += process.memory() / MB;
             }
         }
         used
@@ -79,11 +82,11 @@ impl Admission {
     /// Lets an agent in, or says why not. It blocks for as long as it takes to list the processes.
     pub(super) fn admit(&self, id: Uuid) -> Result<(), BackendError> {
         let mut admitted = self.admitted.lock().expect("no holder of this lock panics");
-        let groups: Vec<u32> = admitted.values().copied().flatten().collect();
-        let used = if groups.is_empty() {
+        let leaders: Vec<u32> = admitted.values().copied().flatten().collect();
+        let used = if leaders.is_empty() {
             HashMap::new()
         } else {
-            self.memory.used_mb(&groups)
+            self.memory.used_mb(&leaders)
         };
         let promised = |group: &Option<u32>| {
             let used = group
@@ -93,7 +96,7 @@ impl Admission {
             self.needed_mb.saturating_sub(used)
         };
         let others = admitted.iter().filter(|(other, _)| **other != id);
-        let reserved_mb: u64 = others.map(|(_, group)| promised(group)).sum();
+        let reserved_mb: u64 = others.map(|(_, leader)| promised(leader)).sum();
         let Some(free_mb) = self.memory.free_mb() else {
             tracing::warn!("nobody knows how much memory this machine has left; letting agents start");
             admitted.insert(id, None);
@@ -110,9 +113,9 @@ impl Admission {
         Ok(())
     }
 
-    /// This process group uses what was promised to the agent.
-    pub(super) fn used_by(&self, id: Uuid, group: u32) {
-        self.lock().insert(id, Some(group));
+    /// This process uses what was promised to the agent.
+    pub(super) fn used_by(&self, id: Uuid, leader: u32) {
+        self.lock().insert(id, Some(leader));
     }
 
     /// The agent needs it no longer.
@@ -140,8 +143,8 @@ mod tests {
             Some(self.free_mb)
         }
 
-        fn used_mb(&self, groups: &[u32]) -> HashMap<u32, u64> {
-            groups.iter().map(|group| (*group, self.used_mb)).collect()
+        fn used_mb(&self, leaders: &[u32]) -> HashMap<u32, u64> {
+            leaders.iter().map(|leader| (*leader, self.used_mb)).collect()
         }
     }
 
@@ -194,7 +197,7 @@ mod tests {
     fn this_machine_has_memory_and_this_process_uses_some() {
         let free = MachineMemory.free_mb().expect("it is known");
         assert!(free > 0);
-        let own = u32::try_from(rustix::process::getpgrp().as_raw_nonzero().get()).expect("a group");
+        let own = std::process::id();
         assert!(MachineMemory.used_mb(&[own]).contains_key(&own));
     }
 }

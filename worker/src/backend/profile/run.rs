@@ -7,7 +7,7 @@ use creel_core::status::DesiredState;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::slot::{Process, Slot, last_words};
+use super::slot::{Slot, last_words};
 use super::{Inner, folder, ports};
 use crate::backend::{AgentSpec, BackendError, Record, Running};
 use crate::gateway_service::command::gateway_command;
@@ -48,20 +48,21 @@ impl Inner {
         let record = self.wish(&spec.agent, DesiredState::Running).await?;
         if let Some(process) = slot.process().await {
             self.admission.used_by(id, process.pid);
-            return match self.ready(slot, record.port, process).await {
+            return match self.ready(slot, record.port).await {
                 Ok(running) => Ok(running),
                 Err(NotUp::Failed(error)) => Err(error),
                 Err(NotUp::PortTaken | NotUp::Busy) => Err(ended("it lost its port", true)),
             };
         }
         let (wanted, port) = (spec.clone(), record.port);
-        let config = self
-            .on_disk(move |inner| {
-                inner.admission.admit(wanted.agent.agent_id)?;
-                inner.put_config(&wanted, port)
-            })
-            .await?;
-        let started = self.come_up(slot, &record, &config).await;
+        let config = self.on_disk(move |inner| {
+            inner.admission.admit(wanted.agent.agent_id)?;
+            inner.put_config(&wanted, port)
+        });
+        let started = match config.await {
+            Ok(config) => self.come_up(slot, &record, &config).await,
+            Err(error) => Err(error),
+        };
         let (running, record) = match started {
             Ok(started) => started,
             Err(error) => {
@@ -112,7 +113,7 @@ impl Inner {
             sleep(LOOK_EVERY).await;
         }
         let back = match slot.process().await {
-            Some(process) => self.ready(slot, record.port, process).await,
+            Some(_) => self.ready(slot, record.port).await,
             None => Err(NotUp::Failed(ended("it ended instead of restarting", false))),
         };
         match back {
@@ -236,30 +237,20 @@ impl Inner {
         slot.started(service);
         self.admission.used_by(id, pid);
         tracing::info!(agent.id = %id, pid, port = record.port, "started the gateway of agent {id}");
-        let process = Process {
-            pid,
-            since: Some(jiff::Timestamp::now()),
-        };
-        let ready = self.ready(slot, record.port, process).await;
-        match ready {
+        match self.ready(slot, record.port).await {
             Err(NotUp::Failed(BackendError::Ended { .. })) => Err(self.why_ended(slot, record, from).await),
             ready => ready,
         }
     }
 
     /// Waits until it is ready, or ended, or it has taken too long.
-    async fn ready(
-        self: &Arc<Self>,
-        slot: &Arc<Slot>,
-        port: u16,
-        process: Process,
-    ) -> Result<Running, NotUp> {
+    async fn ready(self: &Arc<Self>, slot: &Arc<Slot>, port: u16) -> Result<Running, NotUp> {
         let began = Instant::now();
         loop {
-            if slot.process().await.is_none() {
+            let Some(process) = slot.process().await else {
                 let how = slot.failed().unwrap_or_else(|| "it is gone".to_owned());
                 return Err(NotUp::Failed(ended(how, true)));
-            }
+            };
             if self.ask(port).await == Answer::Ready && self.is_ours(slot).await {
                 return Ok(Running {
                     pid: Some(process.pid),

@@ -134,8 +134,16 @@ pub(crate) fn set_identity(
 
 pub(crate) fn delete(state: &State, agent: &str) -> io::Result<Answer> {
     let removed = state.change(|entries| entries.remove(agent))?;
-    if removed.is_some() {
+    if let Some(entry) = &removed {
         state.bury(agent)?;
+        // Other than the gateway, it asks nobody whether the files are to stay.
+        let sessions = state.dir.join("agents").join(agent).join("sessions");
+        for path in [
+            PathBuf::from(entry["workspace"].as_str().unwrap_or_default()),
+            sessions,
+        ] {
+            state.trash(&path)?;
+        }
     }
     Ok(match removed {
         None => Answer::Refused(format!(

@@ -16,6 +16,10 @@ pub(crate) enum Call {
     Delete {
         agent: String,
     },
+    ValidateConfig,
+    PatchConfig {
+        file: String,
+    },
     Gateway {
         port: Option<u16>,
     },
@@ -30,6 +34,8 @@ impl Call {
             Self::List => "list",
             Self::SetIdentity { .. } => "set-identity",
             Self::Delete { .. } => "delete",
+            Self::ValidateConfig => "config validate",
+            Self::PatchConfig { .. } => "config patch",
             Self::Gateway { .. } => "gateway",
         }
     }
@@ -67,6 +73,13 @@ impl Call {
                     Err("Non-interactive session. Re-run with --force.".to_owned())
                 }
             }
+            ["config", "validate", ..] => Ok(Self::ValidateConfig),
+            ["config", "patch", rest @ ..] => {
+                let file = Options::parse(rest)?.file;
+                Ok(Self::PatchConfig {
+                    file: file.ok_or("Pass --file or --stdin.")?,
+                })
+            }
             ["gateway", "run", rest @ ..] => {
                 let port = Options::parse(rest)?.port;
                 let port = port.map(|port| port.parse().map_err(|_| format!("Invalid port {port:?}.")));
@@ -87,6 +100,7 @@ struct Options {
     name: Option<String>,
     emoji: Option<String>,
     port: Option<String>,
+    file: Option<String>,
     force: bool,
 }
 
@@ -109,6 +123,7 @@ impl Options {
                 "--name" => &mut options.name,
                 "--emoji" => &mut options.emoji,
                 "--port" => &mut options.port,
+                "--file" => &mut options.file,
                 _ if arg.starts_with('-') => {
                     return Err(format!("OpenClaw does not recognize option {arg:?}."));
                 }

@@ -103,6 +103,16 @@ impl State {
         replace(&self.dir.join("stand-in-deleted.json"), &json!(buried))
     }
 
+    /// Moves a folder to the trash, if there is one.
+    pub(crate) fn trash(&self, path: &Path) -> io::Result<()> {
+        let trash = self.dir.join("stand-in-trash");
+        std::fs::create_dir_all(&trash)?;
+        match std::fs::rename(path, trash.join(uuid::Uuid::new_v4().to_string())) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            moved => moved,
+        }
+    }
+
     /// Forgets that an agent was deleted.
     pub(crate) fn dig_up(&self, id: &str) -> io::Result<()> {
         let mut buried = self.buried();

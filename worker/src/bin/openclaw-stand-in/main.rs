@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Ok(Answer::Text(text)) => printed(&text, ExitCode::SUCCESS),
         Ok(Answer::Json(value)) => printed(&format!("{value:#}"), ExitCode::SUCCESS),
         Ok(Answer::Refused(message)) => refused(&message),
+        Ok(Answer::Invalid(told)) => printed(&format!("{told:#}"), ExitCode::FAILURE),
         Ok(Answer::Ended(exit)) => ExitCode::from(exit),
         Err(error) => refused(&error.to_string()),
     }
@@ -49,6 +50,8 @@ enum Answer {
     Text(String),
     Json(Value),
     Refused(String),
+    /// A configuration that it does not take, and why.
+    Invalid(Value),
     /// It has told all by itself, and ends with this exit code.
     Ended(u8),
 }
@@ -85,6 +88,8 @@ fn answer(state: &State, args: &[String]) -> std::io::Result<Answer> {
             agents::set_identity(state, &agent, name.as_deref(), emoji.as_deref())
         }
         Call::Delete { agent } => agents::delete(state, &agent),
+        Call::ValidateConfig => Ok(gateway::validate(state)),
+        Call::PatchConfig { file } => gateway::patch_file(state, &file),
         Call::Gateway { .. } => unreachable!("it is answered above"),
     };
     if let (Some(Fault::LieAboutId { id }), Ok(Answer::Json(answer))) = (&fault, &mut done) {

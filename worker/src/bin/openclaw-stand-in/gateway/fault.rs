@@ -21,6 +21,8 @@ pub(super) enum StartFault {
     },
     /// Has a child in a process group of its own that never ends.
     StrayChild,
+    /// Is at work for its first agent: it does not end before that is aborted.
+    Busy,
     /// Is killed some time after it was ready.
     DieAfter {
         /// How long, in milliseconds.

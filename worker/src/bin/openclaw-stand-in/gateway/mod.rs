@@ -20,6 +20,7 @@ use std::io::{self, Write};
 
 use crate::config::State;
 use fault::StartFault;
+pub(crate) use patch::{patch_file, validate};
 
 /// Exit code for a configuration that no gateway starts with.
 const EXIT_CONFIG: u8 = 78;

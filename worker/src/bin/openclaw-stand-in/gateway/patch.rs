@@ -1,10 +1,14 @@
-//! `config.get` and `config.patch`.
+//! `config.get`, `config.patch` and `config.apply`; on the command line `config validate` and `config patch`.
+
+use std::io;
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::refusal::Refusal;
 use super::server::Gateway;
+use crate::Answer;
+use crate::config::State;
 
 /// What a configuration may have. The real one knows more, and refuses the rest, too.
 const KEYS: &[&str] = &[
@@ -162,6 +166,87 @@ pub(super) fn patch(gateway: &Gateway, params: &Value) -> Result<Value, Refusal>
     }))
 }
 
+/// What of a configuration only another start brings about.
+fn requires_restart(changed: &[String]) -> bool {
+    let is_hot = |path: &String| path.starts_with("gateway.auth.token") || path.starts_with("gateway.http");
+    let is_cold = |path: &String| path.starts_with("gateway.") || path.starts_with("plugins.load");
+    changed.iter().any(|path| is_cold(path) && !is_hot(path))
+}
+
+/// Answers `config.apply`: what is given is the whole configuration.
+pub(super) fn apply(gateway: &Gateway, params: &Value) -> Result<Value, Refusal> {
+    let raw = params["raw"].as_str().unwrap_or_default();
+    let mut new: Value =
+        json5::from_str(raw).map_err(|error| Refusal::invalid(format!("SyntaxError: JSON5: {error}")))?;
+    if let Some(issue) = invalid(&new) {
+        return Err(Refusal::invalid(format!("invalid config: {issue}")));
+    }
+    let path = &gateway.state.config_path;
+    let changed = gateway.state.change_all(|config| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if params["baseHash"] != hash(&text) {
+            return Err(Refusal::invalid(
+                "config changed since last load; re-run config.get and retry",
+            ));
+        }
+        new["meta"] = json!({ "lastTouchedVersion": "2026.9.6" });
+        let changed = changed_paths(config, &new);
+        config.clone_from(&new);
+        Ok::<_, Refusal>(changed)
+    })?;
+    gateway.roster.load_once();
+    let restarts = requires_restart(&changed);
+    if restarts {
+        gateway.restart_after_answer(RECOVERY_MS);
+    }
+    redact(&mut new);
+    let stats = json!({ "mode": "config.apply", "root": path, "requiresRestart": restarts });
+    Ok(json!({
+        "ok": true, "path": path, "hash": hash(&std::fs::read_to_string(path)?), "config": new,
+        "changedPaths": changed,
+        "sentinel": { "persisted": true, "payload": { "kind": "config-apply", "status": "ok", "stats": stats } },
+    }))
+}
+
+/// `config validate --json`.
+pub(crate) fn validate(state: &State) -> Answer {
+    let path = &state.config_path;
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let issue = match json5::from_str::<Value>(&text) {
+        Ok(config) => invalid(&config),
+        Err(error) => Some(format!("<root>: JSON5 parse failed: SyntaxError: {error}")),
+    };
+    let Some(issue) = issue else {
+        return Answer::Json(json!({ "valid": true, "path": path, "warnings": [] }));
+    };
+    let (at, message) = issue.split_once(": ").unwrap_or(("<root>", &issue));
+    let said = format!("OpenClaw config is invalid: {}", path.display());
+    Answer::Invalid(json!({
+        "ok": false, "error": { "type": "cli_error", "message": said }, "valid": false, "path": path,
+        "issues": [{ "path": at, "message": message }],
+    }))
+}
+
+/// `config patch --file`.
+pub(crate) fn patch_file(state: &State, file: &str) -> io::Result<Answer> {
+    let patch: Value = json5::from_str(&std::fs::read_to_string(file)?).map_err(io::Error::other)?;
+    let refused = state.change_all(|config| {
+        let new = merged(config, &patch);
+        let refused = invalid(&new).map(|issue| format!("Config validation failed: {issue}"));
+        if refused.is_none() {
+            *config = new;
+        }
+        Ok::<_, io::Error>(refused)
+    })?;
+    let said = "Applied 1 config update(s). Change will apply without restarting the gateway.";
+    Ok(refused.map_or_else(|| Answer::Text(said.to_owned()), Answer::Refused))
+}
+
+/// How much an agent may think.
+const THINKING: &[&str] = &[
+    "off", "minimal", "low", "medium", "high", "xhigh", "adaptive", "max", "ultra",
+];
+
 /// What the real one would not start with.
 pub(super) fn invalid(config: &Value) -> Option<String> {
     let unknown = |object: &Value, known: &[&str]| {
@@ -187,6 +272,17 @@ pub(super) fn invalid(config: &Value) -> Option<String> {
     entries(config).iter().find_map(|(id, entry)| {
         if crate::agents::normalised(id).as_ref() != Some(id) {
             return Some(format!("agents.entries[\"{id}\"]: Invalid key in record"));
+        }
+        let thinking = &entry["thinkingDefault"];
+        if !thinking.is_null() && !thinking.as_str().is_some_and(|level| THINKING.contains(&level)) {
+            let levels = THINKING
+                .iter()
+                .map(|level| format!("\"{level}\""))
+                .collect::<Vec<_>>();
+            return Some(format!(
+                "agents.entries.{id}.thinkingDefault: Invalid option: expected one of {}",
+                levels.join("|")
+            ));
         }
         let texts = [("name", &entry["name"]), ("workspace", &entry["workspace"])];
         let wrong = texts

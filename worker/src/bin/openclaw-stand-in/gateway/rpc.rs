@@ -19,9 +19,12 @@ pub(super) const METHODS: &[&str] = &[
     "agents.files.set",
     "agents.list",
     "agents.update",
+    "config.apply",
     "config.get",
     "config.patch",
     "health",
+    "sessions.abort",
+    "sessions.list",
 ];
 
 /// Who calls.
@@ -44,7 +47,7 @@ pub(super) fn answer(
     if !METHODS.contains(&method) {
         return Err(Refusal::invalid(format!("unknown method: {method}")));
     }
-    let is_write = ["create", "delete", "set", "update", "patch"]
+    let is_write = ["create", "delete", "set", "update", "patch", "apply", "abort"]
         .iter()
         .any(|verb| method.ends_with(verb));
     caller.must_have(if is_write {
@@ -97,6 +100,21 @@ pub(super) fn answer(
                 &["baseHash", "sessionKey", "note", "restartDelayMs", "replacePaths"],
             )?;
             patch::patch(gateway, params)
+        }
+        "config.apply" => {
+            caller.limit.count(method)?;
+            given.check(&["raw"], &["baseHash", "sessionKey", "note", "restartDelayMs"])?;
+            patch::apply(gateway, params)
+        }
+        "sessions.list" => {
+            given.check(&[], &[])?;
+            Ok(json!({ "sessions": gateway.sessions() }))
+        }
+        "sessions.abort" => {
+            given.check(&["key"], &["runId", "clearQueued", "agentId"])?;
+            let was_active = gateway.abort(given.text("key"));
+            let status = if was_active { "aborted" } else { "no-active-run" };
+            Ok(json!({ "ok": true, "abortedRunId": null, "status": status }))
         }
         _ => Ok(json!({ "ok": true, "agents": gateway.roster.agents().keys().collect::<Vec<_>>() })),
     }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,8 @@ pub(super) struct Gateway {
     is_up: AtomicBool,
     since: Instant,
     restarts: mpsc::UnboundedSender<u64>,
+    /// The session of an agent that is at work.
+    active: watch::Sender<Option<String>>,
     /// 0: none.
     recovery_ms: AtomicU64,
 }
@@ -47,6 +50,34 @@ impl Gateway {
 
     pub(super) fn uptime_ms(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// All sessions, as `sessions.list` has them.
+    pub(super) fn sessions(&self) -> Vec<Value> {
+        let active = self.active.borrow().clone();
+        let session = |id: &String| {
+            let key = format!("agent:{id}:main");
+            let is_active = active.as_ref() == Some(&key);
+            json!({ "key": key, "hasActiveRun": is_active })
+        };
+        self.roster.agents().keys().map(session).collect()
+    }
+
+    /// Gives up what is done in a session; answers whether something was.
+    pub(super) fn abort(&self, key: &str) -> bool {
+        self.active
+            .send_if_modified(|active| active.take_if(|active| active == key).is_some())
+    }
+
+    /// Waits until nothing is being done.
+    async fn drain(&self) {
+        if self.active.borrow().is_none() {
+            return;
+        }
+        say("draining active work before stop with timeout 315000ms: queueSize=1 embeddedRuns=1");
+        let mut active = self.active.subscribe();
+        // The sender is ours.
+        let _idle = active.wait_for(Option::is_none).await;
     }
 
     /// Finds a restart necessary, which comes when the answer is given.
@@ -85,12 +116,18 @@ pub(super) async fn serve(state: State, settings: Settings, fault: Option<StartF
         is_up: AtomicBool::new(false),
         since: Instant::now(),
         restarts,
+        active: watch::Sender::new(None),
         recovery_ms: AtomicU64::new(0),
     });
     say("loading configuration…");
     match fault {
         Some(StartFault::Hang) => return std::future::pending().await,
         Some(StartFault::StrayChild) => stray_child()?,
+        Some(StartFault::Busy) => {
+            let agents = gateway.roster.agents();
+            let key = agents.keys().next().map(|id| format!("agent:{id}:main"));
+            gateway.active.send_replace(key);
+        }
         _ => {}
     }
     let watched = Arc::clone(&gateway);
@@ -107,13 +144,21 @@ pub(super) async fn serve(state: State, settings: Settings, fault: Option<StartF
         say("http server listening");
         let (stop, connections) = (CancellationToken::new(), TaskTracker::new());
         let becomes_ready = tokio::spawn(become_ready(Arc::clone(&gateway), fault));
+        let draining = CancellationToken::new();
         let end = loop {
             tokio::select! {
                 accepted = listener.accept() => if let Ok((stream, _)) = accepted {
                     connections.spawn(connected(Arc::clone(&gateway), stream, stop.clone()));
                 },
-                _ = signals.0.recv() => break End::Signal,
-                _ = signals.1.recv() => break End::Signal,
+                () = drained(&gateway, &draining), if draining.is_cancelled() => break End::Signal,
+                _ = signals.0.recv() => {
+                    gateway.is_up.store(false, Ordering::Relaxed);
+                    draining.cancel();
+                }
+                _ = signals.1.recv() => {
+                    gateway.is_up.store(false, Ordering::Relaxed);
+                    draining.cancel();
+                }
                 Some(away_ms) = restarted.recv() => break End::Restart(away_ms),
             }
         };
@@ -134,6 +179,12 @@ pub(super) async fn serve(state: State, settings: Settings, fault: Option<StartF
         }
         gateway.roster.load_once();
     }
+}
+
+/// Ends when it was asked to, and nothing is being done any more.
+async fn drained(gateway: &Gateway, asked: &CancellationToken) {
+    asked.cancelled().await;
+    gateway.drain().await;
 }
 
 async fn listen(port: u16) -> io::Result<Option<TcpListener>> {
