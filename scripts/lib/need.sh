@@ -78,6 +78,13 @@ need_cargo_lambda() {
   printf '%s\n' "$version" >"$folder/version"
 }
 
+# zig from PyPI, which comes with cargo-lambda. Sets zig_python, whose module ziglang it is.
+need_zig() {
+  need_cargo_lambda
+  zig_python="$(dirname "$cargo_lambda")/python3"
+  "$zig_python" -m ziglang version >/dev/null 2>&1 || die "zig is missing" "remove .creel/cargo-lambda, then run this again"
+}
+
 # Postgres from npm comes without its load generator; that of another major version will do. Debian's command of that
 # name is there before the program is.
 need_pgbench() {
