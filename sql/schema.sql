@@ -723,11 +723,14 @@ CREATE FUNCTION creel.command_taken(command_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
-  perform 1 from public.agents a
-  where a.id = any (array(select c.agent_id from public.agent_commands c where c.id = any (command_ids)))
-  order by a.id for no key update;
   update public.agent_commands c set host_id = a.host_id from public.agents a
   where c.id = any (command_ids) and a.id = c.agent_id and c.host_id is distinct from a.host_id;
+  -- Only what is to be written is locked: a claim should wait for as few as possible.
+  perform 1 from public.agents a
+  where a.id = any (array(
+      select c.agent_id from public.agent_commands c where c.id = any (command_ids) and c.type = 'deploy'))
+    and not a.provisioned and a.status <> 'deploying'
+  order by a.id for no key update;
   update public.agents a set status = 'deploying' from public.agent_commands c
   where c.id = any (command_ids) and c.type = 'deploy' and a.id = c.agent_id
     and not a.provisioned and a.status <> 'deploying';
@@ -1154,10 +1157,13 @@ declare
   host uuid;
   login name;
 begin
-  insert into public.hosts (name, owner_id, platform, capacity, tags, price)
+  insert into public.hosts (name, owner_id, platform, capacity, tags, price, tenancy, backends)
   values (
     args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10),
-    array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price')
+    array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price',
+    -- Whoever gets a login of the database is trusted.
+    case when args #>> '{login,verifier}' is not null then 'trusted' else 'single' end,
+    array(select jsonb_array_elements_text(coalesce(args -> 'backends', '["shared"]'))))
   returning id into host;
 
   insert into public.project_hosts (project_id, host_id)
@@ -1192,7 +1198,7 @@ $$;
 -- Name: FUNCTION enroll_host(args jsonb); Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, tags[]?, price?, key_days?, login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in any log.';
+COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, project_ids[], owner_id?, platform?, capacity?, tags[]?, price?, backends[]?, key_days?, login?: {verifier}, key?: {sha256, label?, expires_at?}} -> {host_id, role}. The verifier is the SCRAM one, so that no password is in any log.';
 
 
 --
@@ -1289,7 +1295,8 @@ CREATE FUNCTION creel.fault_of_host_wish(wish jsonb) RETURNS text
 begin
   return case
     when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
-    when coalesce(octet_length(wish ->> 'name'), 0) not between 1 and 200 then 'name must have 1 to 200 bytes'
+    when jsonb_typeof(wish) <> 'object' then 'the wish must be an object'
+    when octet_length(wish ->> 'name') not between 1 and 200 then 'name must have 1 to 200 bytes'
     when wish ->> 'platform' not in ('linux', 'macos') then 'platform must be linux or macos'
     when wish ? 'capacity' and case
         when jsonb_typeof(wish -> 'capacity') <> 'number' then true
@@ -3502,7 +3509,7 @@ begin
   end if;
   insert into creel.host_budgets as b (host_id, kind, began_at, spent)
   values (spend.host, spend.kind, now(), spend.amount)
-  on conflict (host_id, kind) do update set
+  on conflict on constraint host_budgets_pkey do update set
     began_at = case when b.began_at <= now() - span then now() else b.began_at end,
     spent = case when b.began_at <= now() - span then 0 else b.spent end + excluded.spent
   where b.began_at <= now() - span or b.spent + excluded.spent <= budget;
@@ -4064,6 +4071,27 @@ $$;
 
 
 --
+-- Name: take_turns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_turns() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  turn int;
+begin
+  if current_setting('role', true) = 'authenticated' then
+    for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
+      perform pg_advisory_xact_lock(1129465164, turn);
+    end loop;
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: takes_work(public.hosts); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4610,7 +4638,7 @@ declare
   asker constant uuid := auth.uid();
   -- What is null is as good as not there.
   wish constant jsonb := jsonb_strip_nulls(
-    case when jsonb_typeof($1) = 'object' then $1 - 'host_id' - 'api' else '{}' end);
+    case when jsonb_typeof($1) = 'object' then $1 - 'host_id' - 'api' else coalesce($1, '[]') end);
   for_host constant uuid := case when jsonb_typeof($1) = 'object' then ($1 ->> 'host_id')::uuid end;
   knobs constant creel.settings := creel.knobs();
   fault text;
@@ -4665,7 +4693,7 @@ $_$;
 -- Name: FUNCTION create_enrolment_code(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name, project_ids[], platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
+COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
 
 
 --
@@ -4764,7 +4792,7 @@ begin
   else
     wish := given.wish || jsonb_strip_nulls(jsonb_build_object(
       'owner_id', given.owner_id,
-      'name', nullif($1 ->> 'name', ''),
+      'name', coalesce(given.wish ->> 'name', nullif($1 ->> 'name', ''), 'host'),
       'platform', coalesce(given.wish ->> 'platform', $1 ->> 'platform'),
       'key', jsonb_build_object('sha256', encode(sha, 'hex')),
       -- Whoever made the code may own less by now.
@@ -4785,7 +4813,7 @@ $_$;
 -- Name: FUNCTION enroll_host_by_code(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.enroll_host_by_code(jsonb) IS 'For a host that nobody knows yet: {code, key_sha256, platform?, name?} -> {host_id}. From then on the host sends the key itself as x-creel-host-key. Asked again with the same code and key it answers the same; 404 for a code that is not known, was used, or has ended.';
+COMMENT ON FUNCTION public.enroll_host_by_code(jsonb) IS 'For a host that nobody knows yet: {code, key_sha256, platform?, name?} -> {host_id}; name is for a code without one. From then on the host sends the key itself as x-creel-host-key. Asked again with the same code and key it answers the same; 404 for a code that is not known, was used, or has ended.';
 
 
 --
@@ -5691,7 +5719,7 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  if jsonb_typeof($1 -> 'agents') <> 'array' or jsonb_array_length($1 -> 'agents') > 0 then
+  if coalesce($1 -> 'agents', 'null') not in ('null', '[]') then
     warnings := creel.keep_agent_states(host, $1 -> 'agents');
   end if;
 
@@ -5754,6 +5782,11 @@ begin
   select * into item from creel.items i where i.item_id = why_pending.id;
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.project_id = any (readable) then
+    if item.cancel and lane.token is not null and lane.head = item.seq then
+      return jsonb_build_object('code', 'cancelling', 'host_id', lane.host_id, 'until', lane.expires_at,
+        'message', 'something newer took its place, and its host is told to stop',
+        'hint', 'If the host does not answer, it ends with its lease.');
+    end if;
     return creel.waiting_reason(item)
       || jsonb_build_object(
         'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at)
@@ -5768,6 +5801,13 @@ begin
         when 'deadline' then 'its deadline passed'
         when 'no_host' then 'no host could take it' end,
       'hint', 'The row''s result has the reason. When that is mended, redrive it.');
+  end if;
+  if exists (
+    select from public.agent_commands c
+    where c.id = why_pending.id and c.project_id = any (readable) and c.result #>> '{error,code}' = 'superseded') then
+    return jsonb_build_object('code', 'superseded',
+      'message', 'it is not to be done any more: something newer took its place',
+      'hint', 'Look at the newer commands of the agent.');
   end if;
   return jsonb_build_object('code', 'not_waiting',
     'message', 'nothing with this id waits in a project of yours', 'hint', 'Its row says how it ended.');
@@ -6881,6 +6921,13 @@ CREATE CONSTRAINT TRIGGER agent_commands_end_cancelled AFTER UPDATE OF status ON
 
 
 --
+-- Name: agent_commands agent_commands_take_turns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_commands_take_turns BEFORE INSERT ON public.agent_commands FOR EACH STATEMENT EXECUTE FUNCTION creel.take_turns();
+
+
+--
 -- Name: agent_commands agent_commands_tidy; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -6941,6 +6988,13 @@ CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR E
 --
 
 CREATE TRIGGER agents_send_wished_command AFTER UPDATE ON public.agents FOR EACH ROW WHEN ((((((((new.name IS DISTINCT FROM old.name) OR (new.role IS DISTINCT FROM old.role)) OR (new.emoji IS DISTINCT FROM old.emoji)) OR (new.config IS DISTINCT FROM old.config)) OR (new.limits IS DISTINCT FROM old.limits)) OR (new.desired_state IS DISTINCT FROM old.desired_state)) OR (new.backend IS DISTINCT FROM old.backend))) EXECUTE FUNCTION creel.send_wished_command();
+
+
+--
+-- Name: agents agents_take_turns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_take_turns BEFORE DELETE OR UPDATE ON public.agents FOR EACH STATEMENT EXECUTE FUNCTION creel.take_turns();
 
 
 --
@@ -8753,6 +8807,13 @@ REVOKE ALL ON FUNCTION creel.take_back_removals() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_turns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_turns() FROM PUBLIC;
 
 
 --

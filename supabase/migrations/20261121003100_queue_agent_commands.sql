@@ -191,13 +191,24 @@ begin
 end
 $$;
 
+-- How many commands a project has sent in a day of UTC: counted, as looking would take longer with each.
+create table creel.command_counts (
+  project_id text primary key references public.projects (id) on delete cascade,
+  day date not null,
+  sent_count int not null
+);
+
+revoke all on creel.command_counts from public, anon, authenticated, service_role;
+
 -- Fires by its name after the rows are enqueued, and so takes its locks in the order of the queue: lanes, then agents.
 create function creel.receive_commands() returns trigger
 language plpgsql security definer set search_path = '' as $$
 declare
   knobs constant creel.settings := creel.knobs();
+  today constant date := (now() at time zone 'utc')::date;
   command_ids uuid[];
   crowded text;
+  day_count int;
 begin
   select array_agg(n.id) into command_ids from new_rows n where n.status = 'pending';
   if command_ids is null then
@@ -219,13 +230,18 @@ begin
     raise exception 'agent % has too many open commands: the limit is %', crowded, knobs.max_open_commands_per_agent
       using errcode = 'PT429', hint = 'Wait until some are done; why_pending says what they wait for.';
   end if;
-  select c.project_id into crowded from public.agent_commands c
-  where c.project_id in (select n.project_id from new_rows n) and c.created_at > now() - interval '1 day'
-  group by c.project_id having count(*) > knobs.max_commands_per_day limit 1;
-  if found then
-    raise exception 'project % has sent too many commands: the limit is % a day', crowded, knobs.max_commands_per_day
-      using errcode = 'PT429', hint = 'Wait, or ask the operator to raise max_commands_per_day.';
-  end if;
+  for crowded, day_count in
+    insert into creel.command_counts as k (project_id, day, sent_count)
+    select n.project_id, today, count(*) from new_rows n group by n.project_id order by n.project_id
+    on conflict (project_id) do update set
+      sent_count = case k.day when excluded.day then k.sent_count else 0 end + excluded.sent_count, day = excluded.day
+    returning k.project_id, k.sent_count
+  loop
+    if day_count > knobs.max_commands_per_day then
+      raise exception 'project % has sent too many commands: the limit is % a day', crowded, knobs.max_commands_per_day
+        using errcode = 'PT429', hint = 'Wait until tomorrow, or ask the operator to raise max_commands_per_day.';
+    end if;
+  end loop;
   return null;
 end
 $$;
@@ -262,11 +278,14 @@ create constraint trigger agent_commands_end_cancelled
 create function creel.command_taken(command_ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 begin
-  perform 1 from public.agents a
-  where a.id = any (array(select c.agent_id from public.agent_commands c where c.id = any (command_ids)))
-  order by a.id for no key update;
   update public.agent_commands c set host_id = a.host_id from public.agents a
   where c.id = any (command_ids) and a.id = c.agent_id and c.host_id is distinct from a.host_id;
+  -- Only what is to be written is locked: a claim should wait for as few as possible.
+  perform 1 from public.agents a
+  where a.id = any (array(
+      select c.agent_id from public.agent_commands c where c.id = any (command_ids) and c.type = 'deploy'))
+    and not a.provisioned and a.status <> 'deploying'
+  order by a.id for no key update;
   update public.agents a set status = 'deploying' from public.agent_commands c
   where c.id = any (command_ids) and c.type = 'deploy' and a.id = c.agent_id
     and not a.provisioned and a.status <> 'deploying';

@@ -65,8 +65,29 @@ language sql stable security definer set search_path = '' as $$
     where a.id = has_open_items.agent_id and l.head is not null)
 $$;
 
--- Runs as the writing role: what commands write, they write as their owner, and so is not said twice. The agent's row
--- is locked before its lane here, and everywhere else after it: where the two meet, the host gives way and asks again.
+-- Whoever writes an agent's row locks that row before its lane; whoever sends a command, and a host, the other way
+-- round. So that two people do not wait for each other, those who write in one project take turns. A host gives way by
+-- its lock_timeout, and asks again.
+create function creel.take_turns() returns trigger
+language plpgsql security definer set search_path = '' as $$
+declare
+  turn int;
+begin
+  if current_setting('role', true) = 'authenticated' then
+    for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
+      perform pg_advisory_xact_lock(1129465164, turn);
+    end loop;
+  end if;
+  return null;
+end
+$$;
+
+create trigger agents_take_turns
+  before update or delete on public.agents for each statement execute function creel.take_turns();
+create trigger agent_commands_take_turns
+  before insert on public.agent_commands for each statement execute function creel.take_turns();
+
+-- Runs as the writing role: what commands write, they write as their owner, and so is not said twice.
 create function creel.send_wished_command() returns trigger
 language plpgsql set search_path = '' as $$
 declare
@@ -172,6 +193,6 @@ create trigger take_back_removals
   after insert on public.agent_provision_requests referencing new table as new_rows
   for each statement execute function creel.take_back_removals();
 
-revoke all on function creel.has_open_items(uuid), creel.send_wished_command(), creel.take_back_removals()
+revoke all on function creel.take_turns(), creel.has_open_items(uuid), creel.send_wished_command(), creel.take_back_removals()
   from public, anon, authenticated, service_role;
 grant execute on function creel.has_open_items(uuid) to authenticated, service_role;

@@ -223,7 +223,7 @@ begin
     cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, disk_mb = excluded.disk_mb,
     uptime_secs = excluded.uptime_secs, sampled_at = excluded.sampled_at;
 
-  if jsonb_typeof($1 -> 'agents') <> 'array' or jsonb_array_length($1 -> 'agents') > 0 then
+  if coalesce($1 -> 'agents', 'null') not in ('null', '[]') then
     warnings := creel.keep_agent_states(host, $1 -> 'agents');
   end if;
 

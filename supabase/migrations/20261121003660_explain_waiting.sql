@@ -267,6 +267,11 @@ begin
   select * into item from creel.items i where i.item_id = why_pending.id;
   select * into lane from creel.lanes l where l.id = item.lane_id;
   if lane.project_id = any (readable) then
+    if item.cancel and lane.token is not null and lane.head = item.seq then
+      return jsonb_build_object('code', 'cancelling', 'host_id', lane.host_id, 'until', lane.expires_at,
+        'message', 'something newer took its place, and its host is told to stop',
+        'hint', 'If the host does not answer, it ends with its lease.');
+    end if;
     return creel.waiting_reason(item)
       || jsonb_build_object(
         'attempts', case when lane.head = item.seq then lane.attempts else 0 end, 'enqueued_at', item.enqueued_at)
@@ -281,6 +286,13 @@ begin
         when 'deadline' then 'its deadline passed'
         when 'no_host' then 'no host could take it' end,
       'hint', 'The row''s result has the reason. When that is mended, redrive it.');
+  end if;
+  if exists (
+    select from public.agent_commands c
+    where c.id = why_pending.id and c.project_id = any (readable) and c.result #>> '{error,code}' = 'superseded') then
+    return jsonb_build_object('code', 'superseded',
+      'message', 'it is not to be done any more: something newer took its place',
+      'hint', 'Look at the newer commands of the agent.');
   end if;
   return jsonb_build_object('code', 'not_waiting',
     'message', 'nothing with this id waits in a project of yours', 'hint', 'Its row says how it ended.');

@@ -6,7 +6,10 @@
 )]
 
 mod adoption;
+mod agent_reports;
 mod claims;
+mod command_input;
+mod commands;
 mod fixture;
 mod grudges;
 mod hosts;
@@ -18,3 +21,5 @@ mod queue;
 mod realtime;
 mod reports;
 mod rights;
+mod station;
+mod wishes;
