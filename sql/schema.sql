@@ -427,6 +427,9 @@ CREATE FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most 
 declare
   leased record;
   docs json[];
+  doc json;
+  agent json;
+  agent_is_named boolean;
   some_unnamed boolean;
 begin
   leased := creel.lease_lanes(host, projects, session, most, lease);
@@ -434,7 +437,22 @@ begin
   if taken = 0 then
     return;
   end if;
-  docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  if taken = 1 then
+    doc := creel.take_row(leased.queues[1], leased.item_ids[1], woken);
+    if doc is not null then
+      select row_to_json(a.*), a.openclaw_id is not null into agent, agent_is_named
+      from public.agents a where a.project_id = leased.project_ids[1] and a.agent_key = leased.agent_keys[1];
+      if agent_is_named then
+        items := array[json_build_object(
+          'id', leased.item_ids[1], 'queue', leased.queues[1], 'token', leased.tokens[1],
+          'attempt', leased.attempts[1], 'max_attempts', leased.max_attempts[1], 'row', doc, 'agent', agent)];
+        return;
+      end if;
+    end if;
+    docs := array[doc];
+  else
+    docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  end if;
   if cardinality(creel.ids_with_row(leased.item_ids, docs)) < taken then
     -- Somebody is deleting these: their lease is undone. For a second they are not in the way of the others.
     update creel.lanes l
@@ -696,6 +714,37 @@ begin
     left join lateral (
       select l.id from creel.lanes l
       where l.project_id = n.project_id and l.agent_key = n.agent_key and l.kind = lane_kind limit 1) l on true);
+end
+$$;
+
+
+--
+-- Name: finish_one(uuid, text[], jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  held_token constant uuid := (finished ->> 'token')::uuid;
+  lane_id constant bigint := creel.lane_of_token(held_token);
+  lane record;
+  status text;
+begin
+  select l.queue, l.head, l.item_id into lane from creel.lanes l
+  where l.id = lane_id and (
+    l.token = held_token and l.host_id = host and l.expires_at > now() and l.project_id = any (projects)) is true
+  for no key update;
+  if found then
+    status := creel.settle_done(lane.queue, lane_id, lane.head, lane.item_id, finished -> 'result');
+  end if;
+  return jsonb_build_object(
+    'items', jsonb_build_array(
+      jsonb_build_object('token', finished -> 'token', 'applied', status is not null, 'status', status)),
+    'work', creel.has_work(host, projects));
 end
 $$;
 
@@ -1606,6 +1655,7 @@ CREATE FUNCTION creel.queues_written() RETURNS trigger
     AS $$
 begin
   perform creel.write_queue_functions();
+  perform creel.write_one_item_functions();
   return null;
 end
 $$;
@@ -1817,6 +1867,36 @@ begin
     where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
   end loop;
   return statuses;
+end
+$$;
+
+
+--
+-- Name: settle_done(text, bigint, bigint, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+begin
+  if for_queue = 'agent_provision_requests' then
+    with settled as (
+      update public.agent_provision_requests t set status = 'done', result = coalesce(new_result, t.result), waiting_for = null, completed_at = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return 'done';
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
 end
 $$;
 
@@ -2211,6 +2291,33 @@ $$;
 
 
 --
+-- Name: take_row(text, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) RETURNS json
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  doc json;
+begin
+  if for_queue = 'agent_provision_requests' then
+    update public.agent_provision_requests t set status = 'running', picked_up_at = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from public.agent_provision_requests f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
 -- Name: take_rows(text, uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2396,6 +2503,60 @@ $$;
 
 
 --
+-- Name: write_one_item_functions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_one_item_functions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  unknown constant text := $part$
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$
+$part$;
+begin
+  -- Answers the row; null if somebody is deleting it.
+  execute $part$
+create or replace function creel.take_row(for_queue text, row_id uuid, woken text) returns json
+language plpgsql set search_path = '' as $$
+#variable_conflict use_variable
+declare
+  doc json;
+begin
+$part$ || creel.queue_branches($part$    update %1$s t set status = %3$L, %6$I = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from %1$s f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;$part$) || unknown;
+
+  -- An item that is done: its row, itself and its lane, which the caller has locked. Answers what the queue calls that.
+  execute $part$
+create or replace function creel.settle_done(
+  for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) returns text
+language plpgsql set search_path = '' as $$
+#variable_conflict use_variable
+begin
+$part$ || creel.queue_branches($part$    with settled as (
+      update %1$s t set status = %4$L, result = coalesce(new_result, t.result), waiting_for = null, %7$I = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return %4$L;$part$) || unknown;
+end
+$_$;
+
+
+--
 -- Name: write_queue_functions(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2567,25 +2728,37 @@ CREATE FUNCTION public.claim(jsonb) RETURNS json
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     SET lock_timeout TO '800ms'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
   most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
   woken constant text := $1 ->> 'woken_by';
-  lease_ms constant int := (creel.knobs()).lease_secs * 1000;
-  lease constant interval := lease_ms * interval '1 millisecond';
-  projects constant text[] := creel.projects_of_host(host);
+  lease_ms int;
+  lease interval;
+  projects text[];
+  may_take boolean;
   claimed json[];
   more json[];
+  part record;
   taken int;
 begin
-  perform creel.require_api($1);
+  if $1 -> 'api' is distinct from '1' then
+    perform creel.require_api($1);
+  end if;
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
-  if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
-    select c.items, c.taken into claimed, taken from creel.claim_some(host, projects, session, most, woken, lease) c;
+  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
+    array(select p.project_id from public.project_hosts p where p.host_id = host)
+  into lease_ms, may_take, projects
+  from creel.settings s cross join public.hosts h where h.id = host;
+  lease := lease_ms * interval '1 millisecond';
+  if most > 0 and may_take then
+    part := creel.claim_some(host, projects, session, most, woken, lease);
+    claimed := part.items;
+    taken := part.taken;
     if coalesce(cardinality(claimed), 0) < taken then
       select c.items into more
       from creel.claim_some(host, projects, session, most - coalesce(cardinality(claimed), 0), woken, lease) c;
@@ -2632,6 +2805,9 @@ declare
   items jsonb;
 begin
   perform creel.require_api($1);
+  if jsonb_array_length(given) = 1 and given #>> '{0,outcome}' = 'done' and given #>> '{0,token}' is not null then
+    return creel.finish_one(host, projects, given -> 0);
+  end if;
   if jsonb_array_length(given) > 1000 then
     raise exception 'too many items in one call: the limit is 1000' using errcode = '22023';
   end if;
@@ -3388,12 +3564,7 @@ CREATE TABLE creel.lanes (
     hopeless_since timestamp with time zone,
     session_id uuid,
     token uuid,
-    expires_at timestamp with time zone,
-    CONSTRAINT lanes_attempts CHECK (((attempts >= 0) AND (attempts <= max_attempts))),
-    CONSTRAINT lanes_head_together CHECK ((((head IS NULL) = (item_id IS NULL)) AND ((head IS NULL) = (queue IS NULL)))),
-    CONSTRAINT lanes_kind CHECK ((kind = ANY (ARRAY['control'::text, 'work'::text]))),
-    CONSTRAINT lanes_leased_has_head CHECK (((token IS NULL) OR (head IS NOT NULL))),
-    CONSTRAINT lanes_leased_together CHECK ((((token IS NULL) = (expires_at IS NULL)) AND ((token IS NULL) = (session_id IS NULL))))
+    expires_at timestamp with time zone
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -5095,6 +5266,13 @@ REVOKE ALL ON FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], l
 
 
 --
+-- Name: FUNCTION finish_one(host uuid, projects text[], finished jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION has_members(project_id text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5434,6 +5612,13 @@ REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5521,6 +5706,13 @@ GRANT ALL ON FUNCTION creel.take_back_removal(project text, wished_key text) TO 
 
 
 --
+-- Name: FUNCTION take_row(for_queue text, row_id uuid, woken text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_rows(for_queue text, row_ids uuid[], woken text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -5562,6 +5754,13 @@ REVOKE ALL ON FUNCTION creel.wish_removal() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION creel.writable_projects() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION write_one_item_functions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_one_item_functions() FROM PUBLIC;
 
 
 --
