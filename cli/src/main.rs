@@ -21,6 +21,9 @@ use crate::args::Cli;
 use crate::error::CliError;
 use crate::output::Output;
 
+/// Nothing here computes for long, and each thread costs an idle worker memory and a wake-up.
+const THREADS: usize = 2;
+
 /// What blocks a thread, such as the wait for another process' installation, ends with this process; a file
 /// that is being written needs no longer than this.
 const BLOCKED_THREADS_LIMIT: Duration = Duration::from_secs(1);
@@ -43,7 +46,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, out: &Output) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(Box::pin(command::run(cli.command, out)));
     // Dropping the runtime would wait for blocked threads for ever.
     runtime.shutdown_timeout(BLOCKED_THREADS_LIMIT);

@@ -17,7 +17,7 @@ use crate::openclaw::{Entry, OpenClaw, Overview};
 use crate::workspace;
 
 /// Whoever made an agent by hand sees it on the page with the tick after this.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Marks change without a change of the configuration, and so does a gateway that somebody else keeps.
 const LOOK_CLOSER_EVERY: Duration = Duration::from_secs(30);

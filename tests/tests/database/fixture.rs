@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+const BROKEN_LANES: &str = include_str!("../../../sql/ops/broken_lanes.sql");
+
 /// A database with one project.
 pub struct Fixture {
     pub test: TestDb,
@@ -98,7 +100,14 @@ impl Fixture {
             .get(0)
     }
 
+    /// The status of a request, and the promise that no lane is broken: whatever happened until now.
     pub async fn status(&self, id: Uuid) -> String {
+        let broken = self
+            .admin
+            .query(BROKEN_LANES, &[])
+            .await
+            .expect("look for broken lanes");
+        assert!(broken.is_empty(), "{broken:?}");
         self.one("select status from agent_provision_requests where id = $1", id)
             .await
     }

@@ -24,7 +24,7 @@ pub(super) const LAST_GOOD_FILE: &str = "openclaw.last-good.json";
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// How often it is looked whether somebody changed the file; the look is one call of the system.
-const WATCH_EVERY: Duration = Duration::from_secs(5);
+const WATCH_EVERY: Duration = Duration::from_secs(10);
 
 /// Damaged files that are kept; who damages it all the time must not fill the disk.
 const DAMAGED_MAX: usize = 10;

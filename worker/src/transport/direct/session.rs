@@ -1,11 +1,13 @@
 //! One connection to Postgres, and calls on it.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio_postgres::Client;
 use tokio_postgres::types::{Json, Type};
+use tokio_postgres::{Client, Row, Statement};
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{CallError, Cause};
@@ -16,11 +18,25 @@ use super::refusal::classify;
 pub(crate) struct DirectSession {
     client: Client,
     ended: CancellationToken,
+    calls: Mutex<HashMap<String, Call>>,
+}
+
+/// How a function is called on this connection.
+#[derive(Clone)]
+enum Call {
+    /// It was called once, or is being prepared: one that comes meanwhile goes its own way.
+    Once,
+    /// The database has read and planned the statement already.
+    Prepared(Statement),
 }
 
 impl DirectSession {
     pub(super) fn new(client: Client, ended: CancellationToken) -> Self {
-        Self { client, ended }
+        Self {
+            client,
+            ended,
+            calls: Mutex::default(),
+        }
     }
 
     /// Waits until the connection ends.
@@ -50,19 +66,41 @@ impl DirectSession {
         argument: Value,
         limit: Duration,
     ) -> Result<R, CallError> {
-        // Typed, so that one round trip does it and nothing is left prepared on a pooler.
-        let text = format!("select coalesce(public.{function}($1), 'null')");
-        let argument = Json(argument);
-        let row = self
-            .within(
-                limit,
-                self.client.query_typed_one(&text, &[(&argument, Type::JSONB)]),
-            )
-            .await?;
+        let row = self.within(limit, self.query(function, Json(argument))).await?;
         let Json(answer) = row
             .try_get::<_, Json<R>>(0)
             .map_err(|error| CallError::Nonsense(Cause::from(error)))?;
         Ok(answer)
+    }
+
+    /// The first call of a function takes one round trip, and so does each that finds it prepared.
+    async fn query(&self, function: &str, argument: Json<Value>) -> Result<Row, tokio_postgres::Error> {
+        let text = format!("select coalesce(public.{function}($1), 'null')");
+        let known = {
+            let mut calls = self.calls.lock().expect("no holder of this lock panics");
+            match calls.get(function) {
+                Some(call) => Some(call.clone()),
+                None => {
+                    calls.insert(function.to_owned(), Call::Once);
+                    None
+                }
+            }
+        };
+        match known {
+            Some(Call::Prepared(statement)) => self.client.query_one(&statement, &[&argument]).await,
+            Some(Call::Once) => {
+                let statement = self.client.prepare_typed(&text, &[Type::JSONB]).await?;
+                let row = self.client.query_one(&statement, &[&argument]).await;
+                let mut calls = self.calls.lock().expect("no holder of this lock panics");
+                calls.insert(function.to_owned(), Call::Prepared(statement));
+                row
+            }
+            None => {
+                self.client
+                    .query_typed_one(&text, &[(&argument, Type::JSONB)])
+                    .await
+            }
+        }
     }
 
     async fn within<T>(
