@@ -30,7 +30,7 @@ pub struct WorkerHome {
 /// What a worker is told.
 #[derive(Debug, Clone)]
 pub struct WorkerSetup {
-    /// Connection string of the host's login role.
+    /// Connection string of the host's login role; empty for a host that has none.
     pub database_url: String,
     /// The `openclaw` that it runs.
     pub openclaw: PathBuf,
@@ -114,10 +114,11 @@ impl WorkerHome {
         let log = self.path().join(format!("worker-{mark}.log"));
         let file = fs::File::create(&log).context("make the worker's log")?;
         let mut command = Command::new(built_program("creel")?);
+        command.arg("worker").args(&setup.args).env_remove("DATABASE_URL");
+        if !setup.database_url.is_empty() {
+            command.env("DATABASE_URL", &setup.database_url);
+        }
         command
-            .arg("worker")
-            .args(&setup.args)
-            .env("DATABASE_URL", &setup.database_url)
             .env("CREEL_OPENCLAW", &setup.openclaw)
             .env("CREEL_OPENCLAW_STATE_DIR", self.openclaw_state())
             .env("CREEL_WORKSPACE_ROOT", self.workspaces())

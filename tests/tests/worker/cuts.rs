@@ -1,4 +1,4 @@
-//! The database's connection breaks at any point: done once, no attempt charged, and the worker stays.
+//! The way to the database breaks at any point: done once, no attempt charged, and the worker stays.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use creel_tests::worker::WorkerProcess;
 use serde_json::json;
 
 use crate::fixture::{SCOUT, SOON, Stage};
-use crate::station::{Station, attempts};
+use crate::station::{By, Station, attempts};
+use crate::ways::by_login_and_key;
 
 /// Texts of the arguments of the functions, by which the proxy knows them.
 const CLAIM: &str = "woken_by";
@@ -29,6 +30,22 @@ const SAID: &[&str] = &[
 /// How many requests there are where the line is cut after each fifth.
 const MANY: i64 = 30;
 
+by_login_and_key!(
+    a_claim_that_does_not_arrive_is_repeated,
+    a_claim_whose_reply_is_lost_comes_back_at_no_attempt,
+    a_tick_that_is_cut_ends_no_job,
+    a_tick_whose_reply_is_lost_ends_no_job,
+    a_finish_that_does_not_arrive_is_repeated,
+    a_finish_whose_reply_is_lost_is_done_once,
+    a_step_whose_report_is_lost_goes_on,
+    a_database_that_is_away_is_waited_for_in_the_middle_of_a_job,
+    what_was_written_while_the_database_was_away_is_found_when_it_is_back,
+    a_silent_database_is_noticed_and_connected_to_again,
+    a_worker_that_starts_before_its_database_waits_for_it,
+    a_job_that_outlives_its_lease_without_a_database_is_stopped,
+    a_line_that_breaks_again_and_again_costs_no_attempt,
+);
+
 struct Scene {
     stage: Stage,
     station: Station,
@@ -37,11 +54,11 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    async fn new(by: By) -> Self {
         let stage = Stage::new().await;
         stage.set("tick_secs = 1").await;
-        let station = stage.station().await;
-        let cutter = Cutter::start(stage.db.cluster().port)
+        let station = stage.station_by(by).await;
+        let cutter = Cutter::start(station.port(&stage.db))
             .await
             .expect("start a proxy");
         let mut setup = station.setup_through(&stage.db, &cutter);
@@ -75,27 +92,24 @@ impl Scene {
     }
 }
 
-#[tokio::test]
-async fn a_claim_that_does_not_arrive_is_repeated() {
-    let scene = Scene::new().await;
+async fn a_claim_that_does_not_arrive_is_repeated(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.cut_before(CLAIM);
     let id = scene.stage.request(SCOUT).await;
     scene.cutter.sprung(1, SOON).await;
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_claim_whose_reply_is_lost_comes_back_at_no_attempt() {
-    let scene = Scene::new().await;
+async fn a_claim_whose_reply_is_lost_comes_back_at_no_attempt(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.lose_reply_to(CLAIM);
     let id = scene.stage.request(SCOUT).await;
     scene.cutter.sprung(1, SOON).await;
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_tick_that_is_cut_ends_no_job() {
-    let scene = Scene::new().await;
+async fn a_tick_that_is_cut_ends_no_job(by: By) {
+    let scene = Scene::new(by).await;
     scene
         .station
         .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 2_500 } }));
@@ -106,9 +120,8 @@ async fn a_tick_that_is_cut_ends_no_job() {
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_tick_whose_reply_is_lost_ends_no_job() {
-    let scene = Scene::new().await;
+async fn a_tick_whose_reply_is_lost_ends_no_job(by: By) {
+    let scene = Scene::new(by).await;
     scene
         .station
         .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 2_500 } }));
@@ -119,28 +132,25 @@ async fn a_tick_whose_reply_is_lost_ends_no_job() {
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_finish_that_does_not_arrive_is_repeated() {
-    let scene = Scene::new().await;
+async fn a_finish_that_does_not_arrive_is_repeated(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.cut_before(FINISH);
     let id = scene.stage.request(SCOUT).await;
     scene.cutter.sprung(1, SOON).await;
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_finish_whose_reply_is_lost_is_done_once() {
-    let scene = Scene::new().await;
+async fn a_finish_whose_reply_is_lost_is_done_once(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.lose_reply_to(FINISH);
     let id = scene.stage.request(SCOUT).await;
     scene.cutter.sprung(1, SOON).await;
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_step_whose_report_is_lost_goes_on() {
+async fn a_step_whose_report_is_lost_goes_on(by: By) {
     for (step, reply_is_lost) in [("add", false), ("record", true)] {
-        let scene = Scene::new().await;
+        let scene = Scene::new(by).await;
         let text = format!("\"step\":\"{step}\"");
         if reply_is_lost {
             scene.cutter.lose_reply_to(&text);
@@ -155,7 +165,7 @@ async fn a_step_whose_report_is_lost_goes_on() {
 
 #[tokio::test]
 async fn a_database_that_ends_its_sessions_is_connected_to_again() {
-    let scene = Scene::new().await;
+    let scene = Scene::new(By::Login).await;
     scene
         .station
         .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 1_000 } }));
@@ -174,9 +184,8 @@ async fn a_database_that_ends_its_sessions_is_connected_to_again() {
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_database_that_is_away_is_waited_for_in_the_middle_of_a_job() {
-    let scene = Scene::new().await;
+async fn a_database_that_is_away_is_waited_for_in_the_middle_of_a_job(by: By) {
+    let scene = Scene::new(by).await;
     scene
         .station
         .set_faults(&json!({ "add": { "mode": "delay_ms", "ms": 1_000 } }));
@@ -200,9 +209,8 @@ async fn a_database_that_is_away_is_waited_for_in_the_middle_of_a_job() {
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn what_was_written_while_the_database_was_away_is_found_when_it_is_back() {
-    let scene = Scene::new().await;
+async fn what_was_written_while_the_database_was_away_is_found_when_it_is_back(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.refuse();
     scene.station.readyz(503).await;
     let id = scene.stage.request(SCOUT).await;
@@ -212,9 +220,8 @@ async fn what_was_written_while_the_database_was_away_is_found_when_it_is_back()
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_silent_database_is_noticed_and_connected_to_again() {
-    let scene = Scene::new().await;
+async fn a_silent_database_is_noticed_and_connected_to_again(by: By) {
+    let scene = Scene::new(by).await;
     scene.cutter.blackhole();
     let id = scene.stage.request(SCOUT).await;
     scene.worker.logged("did not answer within", SOON).await;
@@ -224,11 +231,10 @@ async fn a_silent_database_is_noticed_and_connected_to_again() {
     scene.ends_well(id, &[1]).await;
 }
 
-#[tokio::test]
-async fn a_worker_that_starts_before_its_database_waits_for_it() {
+async fn a_worker_that_starts_before_its_database_waits_for_it(by: By) {
     let stage = Stage::new().await;
-    let station = stage.station().await;
-    let cutter = Cutter::start(stage.db.cluster().port)
+    let station = stage.station_by(by).await;
+    let cutter = Cutter::start(station.port(&stage.db))
         .await
         .expect("start a proxy");
     cutter.refuse();
@@ -246,11 +252,10 @@ async fn a_worker_that_starts_before_its_database_waits_for_it() {
     station.readyz(200).await;
 }
 
-#[tokio::test]
-async fn a_job_that_outlives_its_lease_without_a_database_is_stopped() {
+async fn a_job_that_outlives_its_lease_without_a_database_is_stopped(by: By) {
     let stage = Stage::with_short_leases().await;
-    let station = stage.station().await;
-    let cutter = Cutter::start(stage.db.cluster().port)
+    let station = stage.station_by(by).await;
+    let cutter = Cutter::start(station.port(&stage.db))
         .await
         .expect("start a proxy");
     let mut setup = station.setup_through(&stage.db, &cutter);
@@ -275,9 +280,8 @@ async fn a_job_that_outlives_its_lease_without_a_database_is_stopped() {
     );
 }
 
-#[tokio::test]
-async fn a_line_that_breaks_again_and_again_costs_no_attempt() {
-    let mut scene = Scene::new().await;
+async fn a_line_that_breaks_again_and_again_costs_no_attempt(by: By) {
+    let mut scene = Scene::new(by).await;
     scene
         .stage
         .admin

@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::gate::Gate;
-use crate::station::Station;
+use crate::station::{By, Station};
 
 /// Most of what is waited for happens within a second; this is for machines that do much else.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -66,6 +66,14 @@ impl Stage {
     /// A host of the project.
     pub async fn station(&self) -> Station {
         self.station_for(&[&self.project]).await
+    }
+
+    /// A host of the project that speaks by the one way or the other.
+    pub async fn station_by(&self, by: By) -> Station {
+        match by {
+            By::Login => self.station().await,
+            By::Key => Station::with_key(&self.db, &[&self.project]).await,
+        }
     }
 
     /// A host of these projects.

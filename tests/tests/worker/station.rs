@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 
+use creel_core::secret::Secret;
 use creel_tests::cluster::built_program;
 use creel_tests::cut::Cutter;
 use creel_tests::db::{Host, TestDb};
+use creel_tests::postgrest::Rest;
 use creel_tests::wait::{eventually, eventually_some};
 use creel_tests::worker::{WorkerHome, WorkerProcess, WorkerSetup};
 use serde_json::{Map, Value, json};
@@ -15,32 +17,102 @@ use crate::fixture::SOON;
 /// What a worker says that finds processes of its dead self.
 pub const LEFT_OVERS: &str = "processes that an earlier worker left";
 
+/// How a host speaks to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By a login role of its own.
+    Login,
+    /// By the Data API, with a key of its own.
+    Key,
+}
+
 /// A host that no worker runs on yet.
 pub struct Station {
     pub host: Host,
     pub home: WorkerHome,
+    /// The Data API, for a host with a key.
+    rest: Option<Rest>,
 }
 
 impl Station {
     pub fn new(host: Host) -> Self {
         let home = WorkerHome::new().expect("make a home");
         fs::create_dir_all(home.openclaw_state()).expect("make a folder");
-        Self { host, home }
+        Self {
+            host,
+            home,
+            rest: None,
+        }
+    }
+
+    /// A host that has a key and no login.
+    pub async fn with_key(db: &TestDb, projects: &[&str]) -> Self {
+        let (id, key) = db.host_with_key(projects).await.expect("enrol a host");
+        let nothing = Secret::new("");
+        let station = Self::new(Host {
+            id,
+            role: String::new(),
+            password: nothing,
+            url: String::new(),
+        });
+        station.write_key(&key);
+        let rest = Some(db.rest().await.expect("start the Data API"));
+        Self { rest, ..station }
     }
 
     /// How its worker is started when nothing is special.
     pub fn setup(&self) -> WorkerSetup {
-        WorkerSetup::new(
+        let setup = WorkerSetup::new(
             &self.host.url,
             built_program("openclaw-stand-in").expect("it is built"),
-        )
+        );
+        match &self.rest {
+            None => setup,
+            Some(rest) => setup
+                .env("CREEL_DATA_API_URL", rest.url())
+                .env("CREEL_PUBLISHABLE_KEY", rest.publishable_key())
+                .env("CREEL_HOST_KEY_FILE", self.key_file().to_string_lossy()),
+        }
     }
 
     /// The same, with the database behind a proxy.
     pub fn setup_through(&self, db: &TestDb, cutter: &Cutter) -> WorkerSetup {
         let mut setup = self.setup();
+        if self.rest.is_some() {
+            return setup.env(
+                "CREEL_DATA_API_URL",
+                format!("http://127.0.0.1:{}", cutter.port()),
+            );
+        }
         setup.database_url = db.url_through(cutter.port(), &self.host.role, &self.host.password);
         setup
+    }
+
+    /// The port that its worker speaks to, for a proxy in front of it.
+    pub fn port(&self, db: &TestDb) -> u16 {
+        self.rest.as_ref().map_or(db.cluster().port, Rest::port)
+    }
+
+    /// The Data API that a host with a key speaks to.
+    pub fn rest(&self) -> &Rest {
+        self.rest.as_ref().expect("it has a key")
+    }
+
+    /// Where its key is.
+    pub fn key_file(&self) -> PathBuf {
+        self.home.path().join("host.key")
+    }
+
+    /// Its key, as it is in the file now.
+    pub fn key(&self) -> String {
+        let text = fs::read_to_string(self.key_file()).expect("read the key");
+        text.trim().to_owned()
+    }
+
+    /// Gives it a key.
+    pub fn write_key(&self, key: &str) {
+        let key = creel_worker::HostKey::parse(key).expect("a key");
+        key.write(&self.key_file()).expect("write the key");
     }
 
     pub fn start(&self) -> WorkerProcess {
@@ -125,6 +197,12 @@ impl Station {
             .unwrap_or_default();
         entries.remove("main");
         entries
+    }
+
+    /// The same, while something may have cut the configuration.
+    pub fn agents_if_whole(&self) -> Option<Value> {
+        let text = fs::read_to_string(self.home.openclaw_state().join("openclaw.json")).ok()?;
+        serde_json::from_str(&text).ok()
     }
 
     /// The folder of an agent.
