@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::jitter::jittered;
-use crate::transport::KeyRotation;
+use crate::transport::{CallError, KeyRotation};
 
 /// A key is good for a day at least, and is replaced when a third of its life is left.
 const LOOK_EVERY: Duration = Duration::from_secs(3_600);
@@ -15,6 +15,11 @@ pub(crate) async fn keep_key(rotation: KeyRotation) {
     loop {
         let pause = match keep_once(&rotation).await {
             Ok(()) => LOOK_EVERY,
+            // The other loops tell of the network, and of a host that is shut out.
+            Err(error) if is_told_by_others(&error) => {
+                tracing::debug!("could not look after this host's key: {error:#}");
+                RETRY_AFTER
+            }
             Err(error) => {
                 tracing::warn!(
                     error = format!("{error:#}"),
@@ -25,6 +30,11 @@ pub(crate) async fn keep_key(rotation: KeyRotation) {
         };
         tokio::time::sleep(jittered(pause)).await;
     }
+}
+
+fn is_told_by_others(error: &anyhow::Error) -> bool {
+    let error: Option<&CallError> = error.downcast_ref();
+    error.is_some_and(|error| error.is_passing() || error.is_shut_out())
 }
 
 async fn keep_once(rotation: &KeyRotation) -> anyhow::Result<()> {

@@ -91,18 +91,20 @@ impl Api {
         }
         let mut refused: Vec<HostKey> = Vec::new();
         let mut key = self.keyring.current();
+        // Not told by a comparison: a call that began before a rotation may end after it.
+        let mut is_other = false;
         if let Err((error, tried)) = self.gate.pass() {
             // A key that was not tried yet opens a closed gate.
             key = match self.keyring.other_than(&tried) {
                 Some(newer) if error.is_shut_out() => newer,
                 _ => return Err(open(error)),
             };
-            refused = tried;
+            (refused, is_other) = (tried, true);
         }
         loop {
             match self.attempt(function, &body, &key).await {
                 Ok(answer) => {
-                    if key != self.keyring.current() {
+                    if is_other {
                         self.go_on_with(&key);
                     }
                     return serde_json::from_slice(&answer)
@@ -115,7 +117,7 @@ impl Api {
                 }) => {
                     refused.push(key);
                     match self.keyring.other_than(&refused) {
-                        Some(other) => key = other,
+                        Some(other) => (key, is_other) = (other, true),
                         None => {
                             self.gate.shut_out(&said, refused);
                             return Err(open(CallError::KeyRefused(said)));

@@ -4,6 +4,8 @@ mod api;
 mod connect;
 mod gate;
 mod keyring;
+#[cfg(test)]
+mod misbehaviour;
 mod refusal;
 mod rotation;
 mod session;

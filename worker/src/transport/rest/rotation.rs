@@ -53,8 +53,15 @@ impl KeyRotation {
     /// Until when the key is good that is used now; none for until it is revoked. Asking for what is so already
     /// changes nothing.
     pub(crate) async fn expires_at(&self) -> Result<Option<Timestamp>, CallError> {
-        let reply = self.announce(&self.api.keyring.current()).await?;
-        Ok(reply.expires_at)
+        loop {
+            let key = self.api.keyring.current();
+            match self.announce(&key).await {
+                Ok(reply) => return Ok(reply.expires_at),
+                // Another one took its place while it was asked about.
+                Err(CallError::Refused(_)) if self.api.keyring.current() != key => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Whether most of the key's life is over.
