@@ -176,9 +176,11 @@ pub const HOST_EVENTS_MAX: usize = 20;
 /// The longest payload of an event, as JSON; the database leaves a longer one away.
 pub const HOST_EVENT_MAX_BYTES: usize = 4_096;
 
-/// Something that happened on a host. It becomes a row of `events`; twice when the answer to a tick is lost.
+/// Something that happened on a host. It becomes a row of `events`; once, however often it is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct HostEvent {
+    /// By which the database knows that it was told already.
+    pub id: Uuid,
     /// What happened.
     pub kind: HostEventKind,
     /// The agent that it happened to; none if it happened to the host.
@@ -328,6 +330,35 @@ pub struct Doc {
     pub doc_type: DocType,
     /// Its text.
     pub content: String,
+}
+
+/// Argument of `record_logs`.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordLogsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// Of at most 100 agents.
+    pub logs: Vec<AgentLog>,
+}
+
+/// New lines of an agent's log.
+#[derive(Debug, Clone, Serialize)]
+pub struct AgentLog {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Whole lines, without secrets; at most 16 KB.
+    pub lines: String,
+    /// How much was left away before them.
+    pub skipped_bytes: u64,
+}
+
+/// Answer of `record_logs`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct RecordLogsReply {
+    /// How many of them are of agents that live on this host, and were taken.
+    pub taken: u64,
+    /// Whether the host told so much lately that nothing was taken.
+    pub full: bool,
 }
 
 /// Argument of `record_docs`: makes a row of each document that has none yet.

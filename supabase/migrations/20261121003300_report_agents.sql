@@ -23,6 +23,14 @@ $$;
 create index events_of_host_agents on public.events (host_id, at)
   where project_id is not null and creel.is_host_event(kind);
 
+-- A host that did not hear that it was heard tells the same again.
+alter table public.events add column told_id uuid;
+
+comment on column public.events.told_id is
+  'By which the host knows the event that it told, so that it is written once; null where nobody told it.';
+
+create unique index events_told_once on public.events (host_id, told_id) where told_id is not null;
+
 -- A text that is a uuid, or null.
 create function creel.uuid_of(value jsonb) returns uuid
 language sql immutable set search_path = '' as $$
@@ -64,10 +72,10 @@ begin
       where e.host_id = host and e.project_id is not null and creel.is_host_event(e.kind)
         and e.at > now() - interval '1 hour');
     -- An event that names an agent is told to the agent's project; it must be one of this host.
-    insert into public.events (kind, host_id, project_id, agent_key, actor, detail)
-    select n.kind, host, n.project_id, n.agent_key, creel.actor(), n.payload
+    insert into public.events (kind, host_id, project_id, agent_key, actor, detail, told_id)
+    select n.kind, host, n.project_id, n.agent_key, creel.actor(), n.payload, n.told_id
     from (
-      select t.e ->> 'kind' as kind, t.position, a.project_id, a.agent_key,
+      select t.e ->> 'kind' as kind, t.position, a.project_id, a.agent_key, creel.uuid_of(t.e -> 'id') as told_id,
         row_number() over (partition by a.id is null order by t.position) as place,
         case when jsonb_typeof(t.e -> 'payload') = 'object' and octet_length(t.e ->> 'payload') <= 8192
           then t.e -> 'payload' else '{}' end as payload
@@ -78,7 +86,8 @@ begin
       where coalesce(t.e -> 'agent_id', 'null') = 'null'
         or a.project_id = any (creel.projects_of_host(host))) n
     where n.place <= case when n.project_id is null then room else agent_room end
-    order by n.position;
+    order by n.position
+    on conflict (host_id, told_id) where told_id is not null do nothing;
   end if;
 end
 $$;
@@ -87,7 +96,7 @@ $$;
 create function creel.keep_agent_states(host uuid, told jsonb) returns text[]
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
-  warnings text[] := '{}';
+  warnings text[] := array[]::text[];
   projects constant text[] := creel.projects_of_host(host);
   one jsonb;
   agent public.agents;
@@ -160,7 +169,7 @@ declare
   held uuid[];
   forgotten creel.settlement[];
   next_at timestamptz;
-  warnings text[] := '{}';
+  warnings text[] := array[]::text[];
 begin
   perform creel.require_api($1);
   if session is null then

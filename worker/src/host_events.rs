@@ -34,6 +34,7 @@ impl HostEvents {
         let payload = if cannot_be_told { json!({}) } else { payload };
         let mut waiting = self.waiting();
         waiting.push_back(HostEvent {
+            id: Uuid::new_v4(),
             kind,
             agent_id,
             payload,
@@ -44,7 +45,7 @@ impl HostEvents {
     }
 
     /// What a tick can tell. It stays until [`HostEvents::forget`].
-    pub(crate) fn next(&self) -> Vec<HostEvent> {
+    pub fn next(&self) -> Vec<HostEvent> {
         self.waiting().iter().take(HOST_EVENTS_MAX).cloned().collect()
     }
 

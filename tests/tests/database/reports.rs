@@ -137,3 +137,24 @@ async fn a_host_can_neither_invent_kinds_nor_flood_the_events() {
     }
     assert_eq!(event_count(&f).await, 100, "100 within an hour");
 }
+
+#[tokio::test]
+async fn an_event_that_is_told_twice_is_written_once() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let other = f.host(&["p1"]).await;
+    let [mine, second] = [Uuid::new_v4(), Uuid::new_v4()];
+    let event = |id: Value| json!({ "id": id, "kind": HostEventKind::GatewayFailed.as_str(), "payload": {} });
+    tell(&host, json!({ "events": [event(json!(mine))] })).await;
+    // The answer was lost, and something else has happened since.
+    let again = json!({ "events": [event(json!(mine)), event(json!(second)), event(json!(second))] });
+    tell(&host, again).await;
+    assert_eq!(event_count(&f).await, 2);
+    // Another host's ids are another host's, and who gives none is believed.
+    tell(
+        &other,
+        json!({ "events": [event(json!(mine)), event(json!("x")), event(Value::Null)] }),
+    )
+    .await;
+    assert_eq!(event_count(&f).await, 5);
+}
