@@ -75,7 +75,8 @@ language plpgsql immutable set search_path = '' as $$
 begin
   return case
     when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
-    when coalesce(octet_length(wish ->> 'name'), 0) not between 1 and 200 then 'name must have 1 to 200 bytes'
+    when jsonb_typeof(wish) <> 'object' then 'the wish must be an object'
+    when octet_length(wish ->> 'name') not between 1 and 200 then 'name must have 1 to 200 bytes'
     when wish ->> 'platform' not in ('linux', 'macos') then 'platform must be linux or macos'
     when wish ? 'capacity' and case
         when jsonb_typeof(wish -> 'capacity') <> 'number' then true
@@ -110,7 +111,7 @@ declare
   asker constant uuid := auth.uid();
   -- What is null is as good as not there.
   wish constant jsonb := jsonb_strip_nulls(
-    case when jsonb_typeof($1) = 'object' then $1 - 'host_id' - 'api' else '{}' end);
+    case when jsonb_typeof($1) = 'object' then $1 - 'host_id' - 'api' else coalesce($1, '[]') end);
   for_host constant uuid := case when jsonb_typeof($1) = 'object' then ($1 ->> 'host_id')::uuid end;
   knobs constant creel.settings := creel.knobs();
   fault text;
@@ -161,7 +162,7 @@ end
 $$;
 
 comment on function public.create_enrolment_code(jsonb) is
-  '{name, project_ids[], platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in '
+  '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in '
   'person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own '
   'host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
 
@@ -260,7 +261,7 @@ begin
   else
     wish := given.wish || jsonb_strip_nulls(jsonb_build_object(
       'owner_id', given.owner_id,
-      'name', nullif($1 ->> 'name', ''),
+      'name', coalesce(given.wish ->> 'name', nullif($1 ->> 'name', ''), 'host'),
       'platform', coalesce(given.wish ->> 'platform', $1 ->> 'platform'),
       'key', jsonb_build_object('sha256', encode(sha, 'hex')),
       -- Whoever made the code may own less by now.
@@ -277,7 +278,8 @@ end
 $$;
 
 comment on function public.enroll_host_by_code(jsonb) is
-  'For a host that nobody knows yet: {code, key_sha256, platform?, name?} -> {host_id}. From then on the host sends the '
+  'For a host that nobody knows yet: {code, key_sha256, platform?, name?} -> {host_id}; name is for a code without one. '
+  'From then on the host sends the '
   'key itself as x-creel-host-key. Asked again with the same code and key it answers the same; 404 for a code that is '
   'not known, was used, or has ended.';
 

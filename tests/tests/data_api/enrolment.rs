@@ -226,9 +226,8 @@ async fn only_who_owns_the_projects_makes_a_code_for_them() {
 async fn a_wish_that_cannot_be_is_refused_with_what_is_wrong() {
     let stage = Stage::new().await;
     for (wish, word) in [
-        (json!({}), "name"),
-        (json!([]), "name"),
-        (json!("x"), "name"),
+        (json!([]), "object"),
+        (json!("x"), "object"),
         (json!({ "name": "" }), "name"),
         (json!({ "name": "x".repeat(201) }), "name"),
         (json!({ "name": "x", "platform": "windows" }), "platform"),
