@@ -78,6 +78,11 @@ impl Scene {
             self.station.agents().contains_key("scout")
         })
         .await;
+        let kept = self.station.home.data().join("openclaw.last-good.json");
+        eventually("the worker has a copy with it", SOON, async || {
+            fs::read_to_string(&kept).is_ok_and(|text| text.contains("\"scout\""))
+        })
+        .await;
         let path = self.station.home.openclaw_state().join("openclaw.json");
         let text = fs::read(&path).expect("read the configuration");
         fs::write(&path, &text[..text.len() / 2]).expect("cut it in the middle");
