@@ -148,6 +148,41 @@ impl DataApi {
     }
 }
 
+/// Calls a function as nobody in particular, with the publishable key alone.
+pub(crate) async fn call_as_visitor(
+    connection: &Connection,
+    function: &str,
+    args: &Value,
+) -> Result<Value, CliError> {
+    let unreachable = |error: reqwest::Error| {
+        CliError::new(
+            ErrorKind::Unreachable,
+            format!(
+                "the Data API at {} does not answer: {}",
+                connection.url,
+                innermost(&error)
+            ),
+        )
+        .hint("check the URL; is the Supabase project paused?")
+    };
+    let client = http::client(&connection.url, CALL_TIMEOUT).map_err(unreachable)?;
+    let answer = client
+        .post(format!("{}/rest/v1/rpc/{function}", connection.url))
+        .header("apikey", &connection.key)
+        .json(args)
+        .send()
+        .await
+        .map_err(unreachable)?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.map_err(unreachable)?;
+    let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+    if (200..300).contains(&status) {
+        Ok(value)
+    } else {
+        Err(refusal(status, &value))
+    }
+}
+
 /// What PostgREST says about a refused request, with what to do.
 fn refusal(status: u16, value: &Value) -> CliError {
     let kind = match status {

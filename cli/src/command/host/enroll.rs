@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
+use super::enroll_by_code::{self, Newcomer};
+use crate::connection::ConnectionArgs;
 use crate::database::DatabaseArgs;
 use crate::env_file::{self, NewPrivateFile};
 use crate::error::{CliError, ErrorKind};
@@ -15,9 +17,17 @@ use crate::output::{Output, printable};
 
 /// What `creel host enroll` takes.
 #[derive(Debug, clap::Args)]
-pub(super) struct EnrollArgs {
+pub(crate) struct EnrollArgs {
+    /// Code that the host's owner made by creel host code. The machine makes itself a key.
+    #[arg(long, value_name = "CODE", conflicts_with_all = ["projects", "capacity", "owner", "database_url"])]
+    code: Option<String>,
+
+    /// Where the key goes, with --code: a file of mode 0600 [default: host.key beside --out].
+    #[arg(long, value_name = "FILE", requires = "code")]
+    key_file: Option<PathBuf>,
+
     /// Project that the host may serve; may be given more than once.
-    #[arg(long = "project", required = true, value_name = "ID")]
+    #[arg(long = "project", required_unless_present = "code", value_name = "ID")]
     projects: Vec<String>,
 
     /// What people call the host [default: this machine's name].
@@ -37,12 +47,16 @@ pub(super) struct EnrollArgs {
     owner: Option<String>,
 
     /// Write the worker's DATABASE_URL to this new file (mode 0600) in place of standard output: as a worker's
-    /// configuration when the name ends in .toml, else as lines for a shell.
+    /// configuration when the name ends in .toml, else as lines for a shell. With --code, the worker's configuration
+    /// [default: ~/.config/creel/worker.toml].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
     #[command(flatten)]
     database: DatabaseArgs,
+
+    #[command(flatten)]
+    connection: ConnectionArgs,
 }
 
 /// A host to be made.
@@ -79,6 +93,16 @@ const PASSWORD_BYTES: usize = 24;
 
 /// Makes a host and hands over its login.
 pub(super) async fn run(args: EnrollArgs, out: Output) -> anyhow::Result<()> {
+    if let Some(code) = args.code {
+        let newcomer = Newcomer {
+            code,
+            name: args.name,
+            platform: args.platform.unwrap_or_else(|| this_platform().to_owned()),
+            config_file: args.out,
+            key_file: args.key_file,
+        };
+        return enroll_by_code::run(newcomer, &args.connection, out).await;
+    }
     let admin_url = args.database.require_url()?;
     // Nothing that can be known before may fail when the host is there.
     host_url(&admin_url, "creel_host", &Secret::new("password"))?;

@@ -4,7 +4,7 @@ mod daemon;
 mod drain;
 mod install;
 mod log_file;
-mod rotate_key;
+pub(super) mod rotate_key;
 mod status;
 mod uninstall;
 

@@ -14,7 +14,7 @@ pub(crate) struct RotateKeyArgs {
 }
 
 /// Replaces the key, and says where the new one is, but not what it is.
-pub(super) async fn run(args: RotateKeyArgs, out: Output) -> anyhow::Result<()> {
+pub(crate) async fn run(args: RotateKeyArgs, out: Output) -> anyhow::Result<()> {
     let config = args
         .settings
         .resolve()
