@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use crate::backend::{ProfileBackend, ProfileSettings};
+use crate::backend::{Archives, ProfileBackend, ProfileSettings, SharedBackend};
 use crate::config::{KeepGateway, OpenClawDriver, WorkerConfig};
 use crate::daemon::Daemon;
 use crate::exit::{Fatal, Stopped};
@@ -78,8 +78,10 @@ impl Kit {
             agent_memory_mb: config.agent_memory_mb,
             ..ProfileSettings::new(&config.openclaw, &config.data_dir, mark.clone(), runner.clone())
         });
+        let archives = Archives::new(&config.data_dir);
+        let shared = SharedBackend::new(openclaw.clone(), &config.workspace_root, archives);
         let supervisor = Supervisor::new(SupervisorSettings {
-            backends: vec![Arc::new(profile)],
+            backends: vec![Arc::new(shared), Arc::new(profile)],
             data_dir: config.data_dir.clone(),
             mark,
             events: events.clone(),
@@ -108,9 +110,7 @@ impl Kit {
     /// Where agents can run on this host; none where nobody knows.
     pub(crate) fn backends(&self) -> Option<Vec<Backend>> {
         let own = self.supervisor.as_ref()?.backends();
-        let mut kinds: Vec<_> = own.iter().map(|backend| backend.kind()).collect();
-        kinds.extend((!kinds.contains(&Backend::Shared)).then_some(Backend::Shared));
-        Some(kinds)
+        Some(own.iter().map(|backend| backend.kind()).collect())
     }
 
     /// Begins to mind the agents.
@@ -188,6 +188,8 @@ async fn run_locked(
     http::record_metrics();
     let pages = Pages::bind(config.http_listen, &config.data_dir).await?;
     let _looked_after = AbortOnDropHandle::new(tokio::spawn(kit.broker.clone().watch()));
+    let archives = Archives::new(&config.data_dir).watch(config.archive_retention);
+    let _pruned = AbortOnDropHandle::new(tokio::spawn(archives));
     let gateway = kit.keep_gateway(&config);
     let supervision = kit.supervise();
     let (daemon, background) = Daemon::assemble(&config, connector, shutdown.clone(), kit, pages);

@@ -27,19 +27,20 @@ pub const ARCHIVE_RETENTION: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A half-written one that nobody writes to any more.
 const TEMPORARY_MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
+/// They are kept for days.
+const PRUNE_EVERY: Duration = Duration::from_secs(3_600);
+
 /// The archives of one worker.
 #[derive(Debug, Clone)]
 pub struct Archives {
     folder: PathBuf,
-    retention: Duration,
 }
 
 impl Archives {
-    /// Those in this worker's folder, each kept for so long.
-    pub fn new(data_dir: &Path, retention: Duration) -> Self {
+    /// Those in this worker's folder.
+    pub fn new(data_dir: &Path) -> Self {
         Self {
             folder: data_dir.join(FOLDER),
-            retention,
         }
     }
 
@@ -81,8 +82,23 @@ impl Archives {
         paths.max()
     }
 
-    /// Removes what has been kept for long enough, and says how many archives that were.
-    pub fn prune_once(&self, now: SystemTime) -> io::Result<usize> {
+    /// Removes what has been kept for so long, now and then, until it is dropped.
+    pub async fn watch(self, retention: Duration) {
+        loop {
+            let archives = self.clone();
+            let pruned =
+                tokio::task::spawn_blocking(move || archives.prune_once(SystemTime::now(), retention));
+            match pruned.await.unwrap_or_else(|error| Err(error.into())) {
+                Ok(0) => {}
+                Ok(count) => tracing::info!("removed {count} archives of agents whose time is over"),
+                Err(error) => tracing::warn!(%error, "failed to remove old archives of agents: {error}"),
+            }
+            tokio::time::sleep(PRUNE_EVERY).await;
+        }
+    }
+
+    /// Removes what has been kept for longer than this, and says how many archives that were.
+    pub fn prune_once(&self, now: SystemTime, retention: Duration) -> io::Result<usize> {
         let entries = match std::fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             entries => entries?,
@@ -92,7 +108,7 @@ impl Archives {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let max_age = if name.ends_with(ENDING) {
-                self.retention
+                retention
             } else if name.ends_with(TEMPORARY_ENDING) {
                 TEMPORARY_MAX_AGE
             } else {
@@ -174,7 +190,7 @@ mod tests {
         std::fs::write(folder.path().join("elsewhere/secret"), "secret").expect("write");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), workspace.join("link")).expect("link");
         let _socket = std::os::unix::net::UnixListener::bind(workspace.join("socket")).expect("a socket");
-        let archives = Archives::new(folder.path(), ARCHIVE_RETENTION);
+        let archives = Archives::new(folder.path());
         let path = archives.pack(&agent(), &workspace).expect("it is packed");
         let mode = path.metadata().expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -206,18 +222,25 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let workspace = folder.path().join("workspace");
         std::fs::create_dir(&workspace).expect("make a folder");
-        let archives = Archives::new(folder.path(), ARCHIVE_RETENTION);
+        let archives = Archives::new(folder.path());
         assert_eq!(
-            archives.prune_once(SystemTime::now()).expect("nothing is there"),
+            archives
+                .prune_once(SystemTime::now(), ARCHIVE_RETENTION)
+                .expect("nothing is there"),
             0
         );
         let path = archives.pack(&agent(), &workspace).expect("it is packed");
         let part = folder.path().join("archives/x.tar.gz.part");
         std::fs::write(&part, "half").expect("write");
-        assert_eq!(archives.prune_once(SystemTime::now()).expect("looked"), 0);
+        assert_eq!(
+            archives
+                .prune_once(SystemTime::now(), ARCHIVE_RETENTION)
+                .expect("looked"),
+            0
+        );
         assert!(path.exists() && part.exists());
         let later = SystemTime::now() + ARCHIVE_RETENTION + Duration::from_secs(60);
-        assert_eq!(archives.prune_once(later).expect("looked"), 1);
+        assert_eq!(archives.prune_once(later, ARCHIVE_RETENTION).expect("looked"), 1);
         assert!(!path.exists() && !part.exists());
     }
 }

@@ -18,7 +18,6 @@ use serde::{Deserialize, Serialize};
 
 pub use archive::{ARCHIVE_RETENTION, Archives};
 pub use error::BackendError;
-pub(crate) use profile::agent_mark;
 pub use profile::{
     AGENT_MEMORY_MB, FIRST_PORT, MachineMemory, Memory, PORT_SPACING, ProfileBackend, ProfileSettings,
 };

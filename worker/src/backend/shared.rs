@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use creel_core::host_api::Doc;
@@ -257,9 +257,6 @@ impl Backend for SharedBackend {
             // One that was adopted was there before Creel, and stays.
             if kept.is_some() {
                 files::remove_folder(folder).map_err(|error| BackendError::disk(folder, error))?;
-            }
-            if let Err(error) = archives.prune_once(SystemTime::now()) {
-                tracing::warn!(%error, "failed to remove old archives: {error}");
             }
             Ok(archive)
         })

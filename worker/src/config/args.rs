@@ -122,6 +122,10 @@ pub struct WorkerArgs {
     #[arg(long, value_name = "PORT", env = "CREEL_FIRST_AGENT_PORT")]
     pub first_agent_port: Option<u16>,
 
+    /// Days for which the last copy of an undeployed agent's files is kept in the data directory [default: 30]
+    #[arg(long, value_name = "DAYS", env = "CREEL_ARCHIVE_DAYS")]
+    pub archive_days: Option<u64>,
+
     /// Loopback address of /healthz, /readyz and /metrics; port 0 takes a free one and writes it to
     /// http.addr in the data directory [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDR:PORT", env = "CREEL_HTTP_LISTEN")]

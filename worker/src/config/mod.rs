@@ -69,6 +69,8 @@ pub struct WorkerConfig {
     pub agent_memory_mb: u64,
     /// Port of the first agent with a gateway of its own.
     pub first_agent_port: u16,
+    /// How long the last copy of an undeployed agent's files is kept.
+    pub archive_retention: Duration,
     /// Whether agents with a gateway of their own are stopped when the worker ends.
     pub agents_end_with_worker: bool,
     /// Where `/healthz`, `/readyz` and `/metrics` are; always loopback.

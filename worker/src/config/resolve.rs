@@ -14,13 +14,18 @@ use super::{
     default_openclaw_state_dir,
 };
 
-use crate::backend::{AGENT_MEMORY_MB, FIRST_PORT};
+use crate::backend::{AGENT_MEMORY_MB, ARCHIVE_RETENTION, FIRST_PORT};
 
 /// A drain beyond an hour is a worker that somebody forgot.
 const MAX_DRAIN_GRACE_SECS: u64 = 3_600;
 
 /// A run of OpenClaw that takes longer than an hour does not end.
 const MAX_OPENCLAW_TIMEOUT_SECS: u64 = 3_600;
+
+/// Longer is for ever, and no number of seconds.
+const MAX_ARCHIVE_DAYS: u64 = 36_500;
+
+const DAY_SECS: u64 = 24 * 3_600;
 
 impl WorkerArgs {
     /// Adds file and defaults, and checks everything.
@@ -81,6 +86,12 @@ impl WorkerArgs {
                 .agent_memory_mb
                 .or(below.agent_memory_mb)
                 .unwrap_or(AGENT_MEMORY_MB),
+            archive_retention: self
+                .archive_days
+                .or(below.archive_days)
+                .map_or(ARCHIVE_RETENTION, |days| {
+                    Duration::from_secs(days.min(MAX_ARCHIVE_DAYS) * DAY_SECS)
+                }),
             first_agent_port: self
                 .first_agent_port
                 .or(below.first_agent_port)

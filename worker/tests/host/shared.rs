@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use creel_worker::backend::{ARCHIVE_RETENTION, Archives, Backend, BackendError, Observed, SharedBackend};
+use creel_worker::backend::{Archives, Backend, BackendError, Observed, SharedBackend};
 use creel_worker::openclaw::OpenClaw;
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::gateway::{Gateway, free_port};
 use crate::support::{Host, eventually, read};
 
 pub(crate) fn backend(host: &Host, openclaw: Arc<dyn OpenClaw>) -> SharedBackend {
-    let archives = Archives::new(&host.path(), ARCHIVE_RETENTION);
+    let archives = Archives::new(&host.path());
     SharedBackend::new(openclaw, host.workspaces(), archives)
 }
 

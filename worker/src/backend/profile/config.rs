@@ -44,7 +44,8 @@ pub(super) fn read_base(path: Option<&Path>) -> Result<Map<String, Value>, Backe
     }
 }
 
-/// The whole configuration. What Creel decides goes before what the owner's file says; what a deployer may decide
+/// The whole configuration. OpenClaw adds its own `AGENTS.md` with the first turn, where there is none, and leaves
+/// the files alone that are there. What Creel decides goes before what the owner's file says; what a deployer may decide
 /// was checked when his row was read.
 pub(super) fn plan_config(spec: &AgentSpec, place: &Place<'_>, base: Map<String, Value>) -> Value {
     let id = spec.agent.openclaw_id.as_str();
@@ -78,7 +79,7 @@ pub(super) fn plan_config(spec: &AgentSpec, place: &Place<'_>, base: Map<String,
         "logging": { "file": place.log, "maxFileBytes": LOG_MAX_BYTES },
         "agents": {
             "ownership": "explicit",
-            "defaults": { "skipBootstrap": true, "systemAgent": { "agentId": id } },
+            "defaults": { "systemAgent": { "agentId": id } },
             "entries": { id: entry },
         },
     });
@@ -160,7 +161,7 @@ mod tests {
             "models": { "mode": "replace", "providers": { "fake": { "apiKey": "sk" } } },
             "gateway": { "bind": "lan", "port": 1, "http": { "endpoints": {} }, "auth": { "token": "theirs" } },
             "agents": {
-                "defaults": { "model": { "primary": "fake/fake-1" }, "skipBootstrap": false },
+                "defaults": { "model": { "primary": "fake/fake-1" }, "systemAgent": { "agentId": "x" } },
                 "entries": { "other": {} },
             },
         });
@@ -170,7 +171,7 @@ mod tests {
         assert_eq!(config["gateway"]["auth"]["token"], "TOK");
         assert_eq!(config["gateway"]["http"], json!({ "endpoints": {} }));
         assert_eq!(config["agents"]["defaults"]["model"]["primary"], "fake/fake-1");
-        assert_eq!(config["agents"]["defaults"]["skipBootstrap"], true);
+        assert_eq!(config["agents"]["defaults"]["systemAgent"]["agentId"], "scout");
         let entries = config["agents"]["entries"].as_object().expect("entries");
         assert_eq!(entries.keys().collect::<Vec<_>>(), ["scout"]);
         assert_eq!(entries["scout"]["identity"]["name"], "Scout \"the\" 🦉");

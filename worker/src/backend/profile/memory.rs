@@ -88,9 +88,9 @@ impl Admission {
         } else {
             self.memory.used_mb(&leaders)
         };
-        let promised = |group: &Option<u32>| {
-            let used = group
-                .and_then(|group| used.get(&group))
+        let promised = |leader: &Option<u32>| {
+            let used = leader
+                .and_then(|leader| used.get(&leader))
                 .copied()
                 .unwrap_or_default();
             self.needed_mb.saturating_sub(used)

@@ -13,7 +13,7 @@ mod slot;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use creel_core::host_api::Doc;
@@ -43,7 +43,7 @@ use crate::process::{Mark, Runner, ServiceMark};
 use crate::workspace::{Templates, Workspace};
 
 /// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
-pub const START_LIMIT: Duration = Duration::from_secs(300);
+const START_LIMIT: Duration = Duration::from_secs(300);
 
 /// A start takes a core for 10 s or more; more at once only make all of them late.
 const STARTS_AT_ONCE_MIN: usize = 2;
@@ -73,8 +73,6 @@ pub struct ProfileSettings {
     pub agent_memory_mb: u64,
     /// What there is of it.
     pub memory: Arc<dyn Memory>,
-    /// How long the archive of an agent that was undeployed is kept.
-    pub archive_retention: Duration,
     /// How long a gateway may take until it is ready.
     pub start_limit: Duration,
 }
@@ -97,7 +95,6 @@ impl ProfileSettings {
             first_port: FIRST_PORT,
             agent_memory_mb: AGENT_MEMORY_MB,
             memory: Arc::new(MachineMemory),
-            archive_retention: super::ARCHIVE_RETENTION,
             start_limit: START_LIMIT,
         }
     }
@@ -117,7 +114,7 @@ struct Inner {
 }
 
 /// The mark of an agent's processes.
-pub(crate) fn agent_mark(mark: &Mark, id: Uuid) -> ServiceMark {
+fn agent_mark(mark: &Mark, id: Uuid) -> ServiceMark {
     mark.of_service(&format!("agent-{id}"))
 }
 
@@ -131,7 +128,7 @@ impl ProfileBackend {
         Self(Arc::new(Inner {
             ports: Ports::new(&settings.data_dir, settings.first_port),
             admission: Admission::new(settings.memory.clone(), settings.agent_memory_mb),
-            archives: Archives::new(&settings.data_dir, settings.archive_retention),
+            archives: Archives::new(&settings.data_dir),
             starts: Semaphore::new(cores.max(STARTS_AT_ONCE_MIN)),
             slots: Mutex::default(),
             client,
@@ -439,11 +436,6 @@ impl Inner {
         let mut known = folder::ports(&self.settings.data_dir);
         known.remove(&id.agent_id);
         self.ports.free(id.agent_id, &known)?;
-        match self.archives.prune_once(SystemTime::now()) {
-            Ok(0) => {}
-            Ok(count) => tracing::info!("removed {count} archives whose time is over"),
-            Err(error) => tracing::warn!(%error, "failed to remove old archives: {error}"),
-        }
         Ok(archive)
     }
 }
