@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod install;
 pub mod keys;
 pub mod migrations;
+pub mod model;
 pub mod ports;
 pub mod postgres;
 pub mod postgrest;

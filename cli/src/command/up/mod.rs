@@ -1,5 +1,6 @@
 //! `creel up`: everything on this machine, until Ctrl-C.
 
+mod deployed;
 mod once;
 mod parts;
 mod project;
@@ -18,7 +19,8 @@ use crate::output::Output;
 /// What `creel up` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArgs {
-    /// Provision one agent through the queue, show what was done, and stop.
+    /// Provision one agent through the queue, show what was done, and stop. With --backend profile an agent is deployed,
+    /// asked, stopped, started, changed, restarted and undeployed.
     #[arg(long)]
     once: bool,
 
@@ -30,9 +32,10 @@ pub(crate) struct UpArgs {
     #[arg(long)]
     port: Option<u16>,
 
-    /// Where agents run: shared is the host's one gateway.
-    #[arg(long, default_value = "shared", value_parser = ["shared"])]
-    backend: String,
+    /// Where the agent of --once runs: in the host's one gateway, or with a gateway of its own and a stand-in for a
+    /// model. Other agents say so in their rows.
+    #[arg(long, value_enum, default_value_t = OnceBackend::Shared)]
+    backend: OnceBackend,
 
     /// Do not run OpenClaw's gateway: agents are made, and nobody serves them (with --once it is never run).
     #[arg(long)]
@@ -43,8 +46,23 @@ pub(crate) struct UpArgs {
     log: String,
 }
 
+/// Where the agent of `--once` runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnceBackend {
+    /// In the host's one gateway.
+    Shared,
+    /// With a gateway of its own.
+    Profile,
+}
+
 /// Starts everything, does what was asked for, and stops what it started.
 pub(super) async fn run(mut args: UpArgs, out: Output) -> anyhow::Result<()> {
+    if args.backend == OnceBackend::Profile && !args.once {
+        let error = CliError::new(ErrorKind::Usage, "--backend profile goes with --once only");
+        return Err(error
+            .hint("other agents have their backend in their row: agents.backend")
+            .into());
+    }
     args.state_dir = std::path::absolute(&args.state_dir).context("find the state directory")?;
     creel_core::telemetry::init(&args.log);
     let shutdown = Shutdown::on_signals()?;
@@ -72,11 +90,18 @@ async fn serve(
     if args.once {
         let openclaw = parts.openclaw.clone();
         let state_dir = parts.openclaw_state_dir.clone();
+        let (data_dir, model) = (parts.worker_data_dir.clone(), parts.model.clone());
+        let living = async {
+            match model {
+                Some(model) => deployed::live(project, &data_dir, &model, out).await,
+                None => once::provision(project, &openclaw, &state_dir, out).await,
+            }
+        };
         return tokio::select! {
             // First: a worker that was told to stop does end.
             biased;
             () = shutdown.draining() => Err(interrupted().into()),
-            done = once::provision(project, &openclaw, &state_dir, out) => done,
+            done = living => done,
             ended = parts.ended() => Err(ended),
         };
     }

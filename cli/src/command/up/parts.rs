@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use std::sync::Arc;
+
 use anyhow::Context;
+use creel_local::model::StandInModel;
 use creel_local::{Stack, StackConfig};
 use creel_worker::{KeepGateway, Shutdown, Stopped, WorkerConfig};
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::UpArgs;
+use super::deployed;
 use super::project::{self, LocalProject};
+use super::{OnceBackend, UpArgs};
 use crate::output::Progress;
 
 /// The stack and the worker.
@@ -22,6 +26,10 @@ pub(super) struct Parts {
     pub(super) openclaw: PathBuf,
     /// OpenClaw's state directory.
     pub(super) openclaw_state_dir: PathBuf,
+    /// The worker's own folder.
+    pub(super) worker_data_dir: PathBuf,
+    /// What agents with a gateway of their own think with; none where they are not asked for.
+    pub(super) model: Option<Arc<StandInModel>>,
     worker: Option<JoinHandle<anyhow::Result<Stopped>>>,
     shutdown: Shutdown,
 }
@@ -83,13 +91,30 @@ async fn start_on(
         worker.workspace_root = openclaw_state_dir.join("workspaces");
         worker.data_dir = state_dir.join("worker");
         worker.http_listen.set_port(0);
+        // What this command started ends with it.
+        worker.agents_end_with_worker = true;
+        let mut model = None;
+        if args.backend == OnceBackend::Profile {
+            let started = Arc::new(StandInModel::start().await?);
+            worker.profile_base = Some(deployed::write_base(&state_dir, &started)?);
+            model = Some(started);
+        }
+        let worker_data_dir = worker.data_dir.clone();
         if !(args.once || args.no_gateway) {
             worker.keep_gateway = KeepGateway::UntilEnd;
         }
-        anyhow::Ok((openclaw, state_dir, openclaw_state_dir, project, worker))
+        anyhow::Ok((
+            openclaw,
+            state_dir,
+            openclaw_state_dir,
+            worker_data_dir,
+            model,
+            project,
+            worker,
+        ))
     };
     match prepared.await {
-        Ok((openclaw, state_dir, openclaw_state_dir, project, worker)) => {
+        Ok((openclaw, state_dir, openclaw_state_dir, worker_data_dir, model, project, worker)) => {
             let worker = Some(tokio::spawn(creel_worker::run(worker, shutdown.clone())));
             progress.done("worker");
             let shutdown = shutdown.clone();
@@ -98,6 +123,8 @@ async fn start_on(
                 state_dir,
                 openclaw,
                 openclaw_state_dir,
+                worker_data_dir,
+                model,
                 worker,
                 shutdown,
             };
