@@ -133,6 +133,13 @@ impl CommandTurn {
             });
     }
 
+    /// The agent runs: if it does not when it is looked at, it ended by itself.
+    pub fn runs(&self) {
+        if let Some(minded) = self.supervisor.minded().get_mut(&self.agent_id) {
+            minded.life = Life::running();
+        }
+    }
+
     /// The agent could not be started, and is not started again before a person says so.
     pub fn hold(&self, note: &str) {
         let hold = Hold {

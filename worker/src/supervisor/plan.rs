@@ -127,6 +127,16 @@ impl Life {
     }
 }
 
+impl Life {
+    /// One that a command has just started.
+    pub fn running() -> Self {
+        Self {
+            phase: Phase::Running,
+            ..Self::new(None)
+        }
+    }
+}
+
 /// What an agent uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Sample {
@@ -638,6 +648,15 @@ mod tests {
         let shown = plan_shown(&story.life).expect("it is seen");
         assert_eq!(shown.state, AgentState::Error);
         assert!(shown.note.is_some_and(|note| note.contains("start it again")));
+    }
+
+    #[test]
+    fn what_a_command_started_and_ends_before_anybody_looked_has_crashed() {
+        let mut story = Story::new(None);
+        story.life = Life::running();
+        let (phase, _, news) = story.pass(5, down());
+        assert_eq!(phase, Phase::BackingOff);
+        assert!(matches!(news, Some(News::Crashed { .. })), "{news:?}");
     }
 
     #[test]

@@ -303,6 +303,9 @@ impl Attempt<'_> {
             Observed::Stopped if must_run => return Err(not_running("it stopped again").into()),
             Observed::Failed { .. } | Observed::Stopped => "stopped",
         };
+        if state == "running" {
+            self.turn.runs();
+        }
         self.tell("state", json!(state));
         self.work.notes.remove(self.agent.agent_id);
         Ok(())
