@@ -7,10 +7,10 @@
 )]
 
 mod adoption;
+mod away;
 mod bad_input;
 mod bad_name;
 mod bad_workspace;
-mod away;
 mod batch;
 mod beside;
 mod command_kills;

@@ -17,6 +17,7 @@ mod profile;
 mod provision;
 mod real_openclaw;
 mod rpc;
+mod runaways;
 mod shared;
 mod support;
 mod validate;

@@ -64,6 +64,15 @@ impl Profiles {
         profiles
     }
 
+    pub(crate) fn path(&self) -> PathBuf {
+        self.host.path()
+    }
+
+    /// The program that stands in for OpenClaw.
+    pub(crate) fn program(&self) -> &Path {
+        &self.host.program
+    }
+
     /// The backend of a worker; another call is another worker's life.
     pub(crate) fn backend(&self) -> ProfileBackend {
         let base = self.host.path().join("base.json5");

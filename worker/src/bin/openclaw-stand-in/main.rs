@@ -10,6 +10,7 @@ mod args;
 mod config;
 mod fault;
 mod gateway;
+mod runaway;
 mod stranger;
 
 use std::io::Write;
@@ -34,6 +35,11 @@ fn main() -> ExitCode {
             .map_err(std::io::Error::other)
             .and_then(stranger::run);
         return ended.map_or_else(|error| refused(&error.to_string()), |()| ExitCode::SUCCESS);
+    }
+    if let [command, kind] = args.as_slice()
+        && command == "runaway"
+    {
+        return runaway::run(kind).map_or_else(|error| refused(&error.to_string()), |()| ExitCode::SUCCESS);
     }
     match State::open().and_then(|state| answer(&state, &args)) {
         Ok(Answer::Text(text)) => printed(&text, ExitCode::SUCCESS),
