@@ -308,7 +308,11 @@ CREATE TABLE creel.settings (
     max_ticks_per_minute integer DEFAULT 600 NOT NULL,
     max_report_bytes_per_hour bigint DEFAULT 33554432 NOT NULL,
     max_shown_per_minute integer DEFAULT 1200 NOT NULL,
-    CONSTRAINT settings_command_quotas_not_negative CHECK ((LEAST(max_open_commands_per_agent, max_commands_per_day, max_command_bytes) >= 0)),
+    max_log_bytes_per_agent integer DEFAULT 131072 NOT NULL,
+    max_log_bytes_per_hour bigint DEFAULT 33554432 NOT NULL,
+    CONSTRAINT settings_max_command_bytes_not_negative CHECK ((max_command_bytes >= 0)),
+    CONSTRAINT settings_max_commands_not_negative CHECK ((max_commands_per_day >= 0)),
+    CONSTRAINT settings_max_open_commands_not_negative CHECK ((max_open_commands_per_agent >= 0)),
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
     CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
@@ -348,6 +352,20 @@ COMMENT ON COLUMN creel.settings.max_report_bytes_per_hour IS 'How much one host
 --
 
 COMMENT ON COLUMN creel.settings.max_shown_per_minute IS 'How often one host may show progress or tell states of agents, which every open page hears; or 30 times for each of its agents, if that is more.';
+
+
+--
+-- Name: COLUMN settings.max_log_bytes_per_agent; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_log_bytes_per_agent IS 'What is kept of one agent''s log; older lines go.';
+
+
+--
+-- Name: COLUMN settings.max_log_bytes_per_hour; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_log_bytes_per_hour IS 'What one host may tell of its agents'' logs. A host that has more leaves it away, and says how much.';
 
 
 --
@@ -585,6 +603,9 @@ CREATE FUNCTION creel.claim_some(host uuid, projects text[], session uuid, most 
 declare
   leased record;
   docs json[];
+  doc json;
+  agent json;
+  agent_is_named boolean;
   some_unnamed boolean;
 begin
   leased := creel.lease_lanes(host, projects, session, most, lease);
@@ -592,7 +613,22 @@ begin
   if taken = 0 then
     return;
   end if;
-  docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  if taken = 1 then
+    doc := creel.take_row(leased.queues[1], leased.item_ids[1], woken);
+    if doc is not null then
+      select row_to_json(a.*), a.openclaw_id is not null into agent, agent_is_named
+      from public.agents a where a.project_id = leased.project_ids[1] and a.agent_key = leased.agent_keys[1];
+      if agent_is_named then
+        items := array[json_build_object(
+          'id', leased.item_ids[1], 'queue', leased.queues[1], 'token', leased.tokens[1],
+          'attempt', leased.attempts[1], 'max_attempts', leased.max_attempts[1], 'row', doc, 'agent', agent)];
+        return;
+      end if;
+    end if;
+    docs := array[doc];
+  else
+    docs := creel.take_all_rows(leased.queues, leased.item_ids, woken);
+  end if;
   if cardinality(creel.ids_with_row(leased.item_ids, docs)) < taken then
     -- Somebody is deleting these: their lease is undone. For a second they are not in the way of the others.
     update creel.lanes l
@@ -1052,7 +1088,7 @@ declare
   ended creel.settlement;
 begin
   perform 1 from creel.lanes l where l.item_id = new.id for no key update;
-  select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null, 'dead', 'failed',
+  select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
   from creel.items i join creel.lanes l on l.id = i.lane_id and l.head = i.seq
@@ -1412,6 +1448,37 @@ begin
   end if;
   return jsonb_build_object(
     'token', token, 'outcome', case when is_ok then 'done' else 'failed' end, 'result', result);
+end
+$$;
+
+
+--
+-- Name: finish_one(uuid, text[], jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  held_token constant uuid := (finished ->> 'token')::uuid;
+  lane_id constant bigint := creel.lane_of_token(held_token);
+  lane record;
+  status text;
+begin
+  select l.queue, l.head, l.item_id into lane from creel.lanes l
+  where l.id = lane_id and (
+    l.token = held_token and l.host_id = host and l.expires_at > now() and l.project_id = any (projects)) is true
+  for no key update;
+  if found then
+    status := creel.settle_done(lane.queue, lane_id, lane.head, lane.item_id, finished -> 'result');
+  end if;
+  return jsonb_build_object(
+    'items', jsonb_build_array(
+      jsonb_build_object('token', finished -> 'token', 'applied', status is not null, 'status', status)),
+    'work', creel.has_work(host, projects));
 end
 $$;
 
@@ -1835,7 +1902,7 @@ CREATE FUNCTION creel.keep_agent_states(host uuid, told jsonb) RETURNS text[]
     SET enable_seqscan TO 'off'
     AS $$
 declare
-  warnings text[] := '{}';
+  warnings text[] := array[]::text[];
   projects constant text[] := creel.projects_of_host(host);
   one jsonb;
   agent public.agents;
@@ -2057,10 +2124,10 @@ begin
       where e.host_id = host and e.project_id is not null and creel.is_host_event(e.kind)
         and e.at > now() - interval '1 hour');
     -- An event that names an agent is told to the agent's project; it must be one of this host.
-    insert into public.events (kind, host_id, project_id, agent_key, actor, detail)
-    select n.kind, host, n.project_id, n.agent_key, creel.actor(), n.payload
+    insert into public.events (kind, host_id, project_id, agent_key, actor, detail, told_id)
+    select n.kind, host, n.project_id, n.agent_key, creel.actor(), n.payload, n.told_id
     from (
-      select t.e ->> 'kind' as kind, t.position, a.project_id, a.agent_key,
+      select t.e ->> 'kind' as kind, t.position, a.project_id, a.agent_key, creel.uuid_of(t.e -> 'id') as told_id,
         row_number() over (partition by a.id is null order by t.position) as place,
         case when jsonb_typeof(t.e -> 'payload') = 'object' and octet_length(t.e ->> 'payload') <= 8192
           then t.e -> 'payload' else '{}' end as payload
@@ -2071,7 +2138,8 @@ begin
       where coalesce(t.e -> 'agent_id', 'null') = 'null'
         or a.project_id = any (creel.projects_of_host(host))) n
     where n.place <= case when n.project_id is null then room else agent_room end
-    order by n.position;
+    order by n.position
+    on conflict (host_id, told_id) where told_id is not null do nothing;
   end if;
 end
 $$;
@@ -2918,6 +2986,7 @@ CREATE FUNCTION creel.queues_written() RETURNS trigger
     AS $$
 begin
   perform creel.write_queue_functions();
+  perform creel.write_one_item_functions();
   return null;
 end
 $$;
@@ -3362,6 +3431,50 @@ begin
     where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
   end loop;
   return statuses;
+end
+$$;
+
+
+--
+-- Name: settle_done(text, bigint, bigint, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+begin
+  if for_queue = 'agent_commands' then
+    with settled as (
+      update public.agent_commands t set status = 'acked', result = coalesce(new_result, t.result), waiting_for = null, acked_at = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return 'acked';
+  end if;
+  if for_queue = 'agent_provision_requests' then
+    with settled as (
+      update public.agent_provision_requests t set status = 'done', result = coalesce(new_result, t.result), waiting_for = null, completed_at = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return 'done';
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
 end
 $$;
 
@@ -4029,6 +4142,42 @@ $$;
 
 
 --
+-- Name: take_row(text, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) RETURNS json
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+#variable_conflict use_variable
+declare
+  doc json;
+begin
+  if for_queue = 'agent_commands' then
+    update public.agent_commands t set status = 'sent', sent_at = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from public.agent_commands f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;
+  end if;
+  if for_queue = 'agent_provision_requests' then
+    update public.agent_provision_requests t set status = 'running', picked_up_at = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from public.agent_provision_requests f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;
+  end if;
+
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
 -- Name: take_rows(text, uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4352,6 +4501,60 @@ $$;
 
 
 --
+-- Name: write_one_item_functions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_one_item_functions() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  unknown constant text := $part$
+  raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$
+$part$;
+begin
+  -- Answers the row; null if somebody is deleting it.
+  execute $part$
+create or replace function creel.take_row(for_queue text, row_id uuid, woken text) returns json
+language plpgsql set search_path = '' as $$
+#variable_conflict use_variable
+declare
+  doc json;
+begin
+$part$ || creel.queue_branches($part$    update %1$s t set status = %3$L, %6$I = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from %1$s f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;$part$) || unknown;
+
+  -- An item that is done: its row, itself and its lane, which the caller has locked. Answers what the queue calls that.
+  execute $part$
+create or replace function creel.settle_done(
+  for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) returns text
+language plpgsql set search_path = '' as $$
+#variable_conflict use_variable
+begin
+$part$ || creel.queue_branches($part$    with settled as (
+      update %1$s t set status = %4$L, result = coalesce(new_result, t.result), waiting_for = null, %7$I = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return %4$L;$part$) || unknown;
+end
+$_$;
+
+
+--
 -- Name: write_queue_functions(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4584,25 +4787,37 @@ CREATE FUNCTION public.claim(jsonb) RETURNS json
     SET enable_seqscan TO 'off'
     SET jit TO 'off'
     SET lock_timeout TO '800ms'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $_$
 declare
   host constant uuid := creel.require_host();
   session constant uuid := ($1 ->> 'session')::uuid;
   most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
   woken constant text := $1 ->> 'woken_by';
-  lease_ms constant int := (creel.knobs()).lease_secs * 1000;
-  lease constant interval := lease_ms * interval '1 millisecond';
-  projects constant text[] := creel.projects_of_host(host);
+  lease_ms int;
+  lease interval;
+  projects text[];
+  may_take boolean;
   claimed json[];
   more json[];
+  part record;
   taken int;
 begin
-  perform creel.require_api($1);
+  if $1 -> 'api' is distinct from '1' then
+    perform creel.require_api($1);
+  end if;
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
-  if most > 0 and (select h.status not in ('draining', 'retired') from public.hosts h where h.id = host) then
-    select c.items, c.taken into claimed, taken from creel.claim_some(host, projects, session, most, woken, lease) c;
+  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
+    array(select p.project_id from public.project_hosts p where p.host_id = host)
+  into lease_ms, may_take, projects
+  from creel.settings s cross join public.hosts h where h.id = host;
+  lease := lease_ms * interval '1 millisecond';
+  if most > 0 and may_take then
+    part := creel.claim_some(host, projects, session, most, woken, lease);
+    claimed := part.items;
+    taken := part.taken;
     if coalesce(cardinality(claimed), 0) < taken then
       select c.items into more
       from creel.claim_some(host, projects, session, most - coalesce(cardinality(claimed), 0), woken, lease) c;
@@ -4839,6 +5054,9 @@ declare
   items jsonb;
 begin
   perform creel.require_api($1);
+  if jsonb_array_length(given) = 1 and given #>> '{0,outcome}' = 'done' and given #>> '{0,token}' is not null then
+    return creel.finish_one(host, projects, given -> 0);
+  end if;
   if jsonb_array_length(given) > 1000 then
     raise exception 'too many items in one call: the limit is 1000' using errcode = '22023';
   end if;
@@ -5213,6 +5431,66 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.record_docs(jsonb) IS 'Host function: {api, token, docs[]} -> {held, created[]}: makes a row of each document that has none.';
+
+
+--
+-- Name: record_logs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.record_logs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  knobs constant creel.settings := creel.knobs();
+  taken int := 0;
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'logs') is distinct from 'array' or jsonb_array_length($1 -> 'logs') > 100 then
+    raise exception 'logs is no list of at most 100'
+      using errcode = '22023', hint = 'Tell of the others in another call.';
+  end if;
+  if not creel.spend(host, 'logs', octet_length($1 ->> 'logs'), knobs.max_log_bytes_per_hour, '1 hour') then
+    return jsonb_build_object('taken', 0, 'full', true);
+  end if;
+  -- Of agents that live here. One that is mentioned twice is taken once.
+  with told as (
+    select distinct on (a.id) a.id, a.project_id, a.agent_key, l ->> 'lines' as lines,
+      case when jsonb_typeof(l -> 'skipped_bytes') = 'number'
+        then least(greatest((l ->> 'skipped_bytes')::numeric, 0), 1e15)::bigint else 0 end as skipped_bytes
+    from jsonb_array_elements($1 -> 'logs') l
+    join public.agents a on a.id::text = l ->> 'agent_id'
+    where a.host_id = host and jsonb_typeof(l -> 'lines') = 'string' and l ->> 'lines' <> ''
+      and octet_length(l ->> 'lines') <= 16384
+      and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id)
+    order by a.id
+  ), added as (
+    insert into public.agent_logs (agent_id, seq, project_id, agent_key, lines, skipped_bytes)
+    select t.id, coalesce((select max(o.seq) from public.agent_logs o where o.agent_id = t.id), 0) + 1,
+      t.project_id, t.agent_key, t.lines, t.skipped_bytes
+    from told t
+    returning agent_id, seq, octet_length(lines) as size
+  ), kept as (
+    select o.agent_id, o.seq,
+      a.size + sum(octet_length(o.lines)) over (partition by o.agent_id order by o.seq desc) as size
+    from added a join public.agent_logs o on o.agent_id = a.agent_id
+  ), removed as (
+    delete from public.agent_logs o using kept k
+    where o.agent_id = k.agent_id and o.seq = k.seq and k.size > knobs.max_log_bytes_per_agent
+  )
+  select count(*) into taken from added;
+  return jsonb_build_object('taken', taken, 'full', false);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION record_logs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.record_logs(jsonb) IS 'Host function: {api, logs: [{agent_id, lines, skipped_bytes}]} -> {taken, full}: new lines of the logs of agents that live on the host. full says that it has told so much lately that nothing was taken.';
 
 
 --
@@ -5656,7 +5934,7 @@ declare
   held uuid[];
   forgotten creel.settlement[];
   next_at timestamptz;
-  warnings text[] := '{}';
+  warnings text[] := array[]::text[];
 begin
   perform creel.require_api($1);
   if session is null then
@@ -5983,12 +6261,7 @@ CREATE TABLE creel.lanes (
     hopeless_since timestamp with time zone,
     session_id uuid,
     token uuid,
-    expires_at timestamp with time zone,
-    CONSTRAINT lanes_attempts CHECK (((attempts >= 0) AND (attempts <= max_attempts))),
-    CONSTRAINT lanes_head_together CHECK ((((head IS NULL) = (item_id IS NULL)) AND ((head IS NULL) = (queue IS NULL)))),
-    CONSTRAINT lanes_kind CHECK ((kind = ANY (ARRAY['control'::text, 'work'::text]))),
-    CONSTRAINT lanes_leased_has_head CHECK (((token IS NULL) OR (head IS NOT NULL))),
-    CONSTRAINT lanes_leased_together CHECK ((((token IS NULL) = (expires_at IS NULL)) AND ((token IS NULL) = (session_id IS NULL))))
+    expires_at timestamp with time zone
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -6024,6 +6297,29 @@ CREATE TABLE creel.sweep_state (
     reasoned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT sweep_state_one_row CHECK (id)
 );
+
+
+--
+-- Name: agent_logs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_logs (
+    agent_id uuid NOT NULL,
+    seq bigint NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    lines text NOT NULL,
+    skipped_bytes bigint DEFAULT 0 NOT NULL,
+    written_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agent_logs_sizes CHECK (((octet_length(lines) <= 16384) AND (skipped_bytes >= 0)))
+);
+
+
+--
+-- Name: TABLE agent_logs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_logs IS 'What an agent''s gateway printed: a row for each time that its host told of new lines, numbered in order by seq. skipped_bytes is what was left away before them. Who follows reads what has a greater seq than the last one read. Agents in a host''s one gateway have no log of their own.';
 
 
 --
@@ -6230,6 +6526,7 @@ CREATE TABLE public.events (
     item_id uuid,
     actor text NOT NULL,
     detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    told_id uuid,
     CONSTRAINT events_sizes CHECK (((octet_length(kind) <= 100) AND (octet_length(actor) <= 200) AND (pg_column_size(detail) <= 65536)))
 );
 
@@ -6239,6 +6536,13 @@ CREATE TABLE public.events (
 --
 
 COMMENT ON TABLE public.events IS 'Append-only, kept for settings.event_retention_days. actor is host:<id>, user:<id> or creel. An event without a project is its host''s, for the eyes of the host''s owner.';
+
+
+--
+-- Name: COLUMN events.told_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.events.told_id IS 'By which the host knows the event that it told, so that it is written once; null where nobody told it.';
 
 
 --
@@ -6501,6 +6805,14 @@ ALTER TABLE ONLY public.agent_commands
 
 ALTER TABLE ONLY public.agent_commands
     ADD CONSTRAINT agent_commands_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_logs agent_logs_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_logs
+    ADD CONSTRAINT agent_logs_key PRIMARY KEY (agent_id, seq);
 
 
 --
@@ -6855,6 +7167,13 @@ CREATE INDEX events_of_hosts ON public.events USING btree (host_id, at) WHERE (p
 --
 
 CREATE INDEX events_project ON public.events USING btree (project_id, id DESC);
+
+
+--
+-- Name: events_told_once; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX events_told_once ON public.events USING btree (host_id, told_id) WHERE (told_id IS NOT NULL);
 
 
 --
@@ -7265,6 +7584,14 @@ ALTER TABLE ONLY public.agent_commands
 
 
 --
+-- Name: agent_logs agent_logs_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_logs
+    ADD CONSTRAINT agent_logs_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
+
+
+--
 -- Name: agent_metrics agent_metrics_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -7455,6 +7782,19 @@ CREATE POLICY agent_commands_insert ON public.agent_commands FOR INSERT TO authe
 --
 
 CREATE POLICY agent_commands_select ON public.agent_commands FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_logs; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_logs ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_logs agent_logs_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_logs_select ON public.agent_logs FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
 
 
 --
@@ -8101,6 +8441,13 @@ REVOKE ALL ON FUNCTION creel.finish_of_ack(ack jsonb, token uuid, type text) FRO
 
 
 --
+-- Name: FUNCTION finish_one(host uuid, projects text[], finished jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION has_members(project_id text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -8653,6 +9000,13 @@ REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle_rows(for_queue text, row_ids uuid[], fate text, results jsonb[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -8803,6 +9157,13 @@ REVOKE ALL ON FUNCTION creel.take_back_removals() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION take_row(for_queue text, row_id uuid, woken text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_rows(for_queue text, row_ids uuid[], woken text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -8893,6 +9254,13 @@ REVOKE ALL ON FUNCTION creel.without_secrets(value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION creel.writable_projects() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION write_one_item_functions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_one_item_functions() FROM PUBLIC;
 
 
 --
@@ -9031,6 +9399,14 @@ GRANT ALL ON FUNCTION public.record_docs(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION record_logs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.record_logs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.record_logs(jsonb) TO creel_host;
+
+
+--
 -- Name: FUNCTION redrive(id uuid); Type: ACL; Schema: public; Owner: -
 --
 
@@ -9125,6 +9501,14 @@ GRANT ALL ON FUNCTION public.why_pending(id uuid) TO authenticated;
 
 GRANT SELECT ON TABLE creel.dead_letters TO authenticated;
 GRANT SELECT ON TABLE creel.dead_letters TO service_role;
+
+
+--
+-- Name: TABLE agent_logs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_logs TO authenticated;
+GRANT SELECT ON TABLE public.agent_logs TO service_role;
 
 
 --

@@ -7,6 +7,7 @@ use backon::BackoffBuilder;
 use creel_core::host_api::{API, ReleaseReply, ReleaseRequest};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::agent_logs::AgentLogs;
 use crate::claim::Claimer;
 use crate::config::WorkerConfig;
 use crate::crew::Crew;
@@ -119,6 +120,16 @@ impl Daemon {
             parts.spawn(async move {
                 reconciler.run().await;
                 died("reconciliation", None)
+            });
+        }
+        if self.kit.openclaw.is_some() {
+            let logs = AgentLogs {
+                data_dir: self.kit.data_dir.clone(),
+                link: self.link.clone(),
+            };
+            parts.spawn(async move {
+                logs.run().await;
+                died("reader of the agents' logs", None)
             });
         }
         let mut claiming = tokio::spawn(self.claimer().run());

@@ -1,5 +1,6 @@
 //! The daemon on a host.
 
+mod agent_logs;
 pub mod backend;
 mod claim;
 pub mod config;

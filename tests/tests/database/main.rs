@@ -6,6 +6,7 @@
 )]
 
 mod adoption;
+mod agent_logs;
 mod agent_reports;
 mod claims;
 mod command_input;
