@@ -173,7 +173,7 @@ pub(crate) fn failure_of(row: &Value) -> Option<(String, String, String)> {
 }
 
 /// What `why_pending` answered, as a sentence.
-fn readable(answer: &Value) -> Option<String> {
+pub(crate) fn readable(answer: &Value) -> Option<String> {
     match answer {
         Value::String(reason) => Some(reason.clone()),
         Value::Object(parts) => {

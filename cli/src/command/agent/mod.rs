@@ -2,11 +2,15 @@
 
 mod adopt;
 mod ask;
+mod command;
+mod config;
+mod logs;
 mod show;
 
 use std::time::Duration;
 
 use creel_core::id::AgentId;
+use creel_core::status::CommandType;
 use serde_json::json;
 
 pub(crate) use self::ask::{Asked, Wish, ask_for, wait_for};
@@ -30,7 +34,24 @@ pub(crate) enum AgentCommand {
         #[command(flatten)]
         connection: ConnectionArgs,
     },
-    /// Show one agent.
+    /// Put an agent on a host, or put right what is there.
+    Deploy(command::DeployArgs),
+    /// Start an agent; one that is on no host is deployed.
+    Start(command::CommandArgs),
+    /// Stop an agent, whatever it is doing.
+    Stop(command::CommandArgs),
+    /// Stop an agent and start it again.
+    Restart(command::CommandArgs),
+    /// Take an agent off its host, which keeps an archive of its files for a while.
+    Remove(command::RemoveArgs),
+    /// Change what an agent is: name, model, skills, limits, documents.
+    Config(Box<config::ConfigArgs>),
+    /// List the newest commands, and what became of them.
+    Commands(command::CommandsArgs),
+    /// Show the last lines that an agent's gateway printed.
+    Logs(logs::LogsArgs),
+    /// Show one agent: its state, what it uses, what it waits for.
+    #[command(visible_alias = "show")]
     Status {
         /// Its key (agent:scout:main) or its short id (scout).
         agent: String,
@@ -94,6 +115,14 @@ pub(super) async fn run(command: AgentCommand, out: Output) -> anyhow::Result<()
     match command {
         AgentCommand::Create(args) => create(args, out).await,
         AgentCommand::Adopt(args) => adopt::run(args, out).await,
+        AgentCommand::Deploy(args) => command::deploy(args, out).await,
+        AgentCommand::Start(args) => command::send(args, CommandType::Start, json!({}), out).await,
+        AgentCommand::Stop(args) => command::send(args, CommandType::Stop, json!({}), out).await,
+        AgentCommand::Restart(args) => command::send(args, CommandType::Restart, json!({}), out).await,
+        AgentCommand::Remove(args) => command::remove(args, out).await,
+        AgentCommand::Config(args) => config::run(*args, out).await,
+        AgentCommand::Commands(args) => command::list(args, out).await,
+        AgentCommand::Logs(args) => logs::run(args, out).await,
         AgentCommand::List { project, connection } => {
             let api = DataApi::open(&connection).await?;
             let project = project.resolve(&api).await?;
