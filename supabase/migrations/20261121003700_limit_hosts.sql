@@ -148,6 +148,56 @@ begin
 end
 $$;
 
+create or replace function public.claim(jsonb) returns json
+language plpgsql security definer
+set search_path = '' set enable_seqscan = off set jit = off set lock_timeout = '800ms'
+set plan_cache_mode = force_generic_plan as $$
+declare
+  host constant uuid := creel.require_host();
+  session constant uuid := ($1 ->> 'session')::uuid;
+  most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
+  woken constant text := $1 ->> 'woken_by';
+  lease_ms int;
+  min_api int;
+  lease interval;
+  projects text[];
+  may_take boolean;
+  claimed json[];
+  more json[];
+  part record;
+  taken int;
+begin
+  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
+    array(select p.project_id from public.project_hosts p where p.host_id = host), s.min_api
+  into lease_ms, may_take, projects, min_api
+  from creel.settings s cross join public.hosts h where h.id = host;
+  -- What is right most of the time is seen without a call.
+  if $1 -> 'api' is distinct from '1' or min_api > 1 or pg_column_size($1) > 8388608 then
+    perform creel.require_api($1);
+  end if;
+  if session is null then
+    raise exception 'session is missing' using errcode = '22023';
+  end if;
+  lease := lease_ms * interval '1 millisecond';
+  if most > 0 and may_take then
+    part := creel.claim_some(host, projects, session, most, woken, lease);
+    claimed := part.items;
+    taken := part.taken;
+    if coalesce(cardinality(claimed), 0) < taken then
+      select c.items into more
+      from creel.claim_some(host, projects, session, most - coalesce(cardinality(claimed), 0), woken, lease) c;
+      claimed := claimed || more;
+      taken := coalesce(cardinality(claimed), 0);
+    end if;
+    if taken < most and creel.place(host, projects, most - taken) > 0 then
+      select c.items into more from creel.claim_some(host, projects, session, most - taken, woken, lease) c;
+      claimed := claimed || more;
+    end if;
+  end if;
+  return json_build_object('items', array_to_json(coalesce(claimed, '{}')), 'lease_ms', lease_ms);
+end
+$$;
+
 -- What a worker that was refused for its version says before it ends, in any version; so that people see why nothing
 -- comes from this host.
 create function public.report_outdated(jsonb) returns jsonb
