@@ -8,4 +8,6 @@
 mod dashboard;
 mod enrolment;
 mod host_keys;
+mod hostile;
 mod strangers;
+mod victim;

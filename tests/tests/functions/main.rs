@@ -7,6 +7,7 @@
 
 mod bodies;
 mod emulator;
+mod hosts;
 mod lambda;
 mod malformed;
 mod mounted;
