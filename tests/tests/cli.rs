@@ -573,3 +573,108 @@ fn completions_are_made_for_every_shell() -> Result<()> {
     }
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_does_what_it_is_told_and_its_log_is_shown() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let host = db.host(&["acme"]).await?;
+    let home = WorkerHome::new()?;
+    std::fs::create_dir_all(home.openclaw_state())?;
+    let first_port = 20_060 + std::process::id() % 80 * 120;
+    let setup = WorkerSetup::new(&host.url, cluster::built_program("openclaw-stand-in")?)
+        .env("CREEL_AGENT_MEMORY_MB", "1")
+        .env("CREEL_FIRST_AGENT_PORT", first_port.to_string());
+    let _worker = home.start(&setup)?;
+
+    let deployed = ann.gets(&["agent", "deploy", "scout", "--backend", "profile"])?;
+    ensure!(
+        deployed["type"] == "deploy" && deployed["result"]["state"] == "running",
+        "{deployed}"
+    );
+    let shown = ann.gets(&["agent", "show", "scout"])?;
+    ensure!(
+        shown["agent"]["status"] == "running" && shown["agent"]["open_commands"] == json!([]),
+        "{shown}"
+    );
+    let text = String::from_utf8(ann.types(&["agent", "show", "scout"])?.stdout)?;
+    for part in ["running", "profile", &shown["agent"]["port"].to_string()] {
+        ensure!(text.contains(part), "{part} is not in: {text}");
+    }
+
+    // A gateway prints what it likes; a key that it prints stays on the host.
+    let id = shown["agent"]["id"].as_str().context("no id")?;
+    let log = home.data().join("agents").join(id).join("gateway.log");
+    let mut printed = std::fs::OpenOptions::new().append(true).open(log)?;
+    writeln!(printed, "using sk-proj-abcdefghijklmnop1234 for scout")?;
+    let mut lines = Value::Null;
+    eventually("the log is told", START, async || {
+        lines = ann.gets(&["agent", "logs", "scout"]).unwrap_or_default()["lines"].clone();
+        lines.to_string().contains("for scout")
+    })
+    .await;
+    ensure!(lines.to_string().contains("using [removed] for scout"), "{lines}");
+
+    ensure!(ann.gets(&["agent", "stop", "scout"])?["result"]["state"] == "stopped");
+    ensure!(ann.gets(&["agent", "status", "scout"])?["agent"]["status"] == "stopped");
+    ensure!(ann.gets(&["agent", "start", "scout"])?["result"]["state"] == "running");
+    let (code, value) = ann.asks(&["agent", "config", "scout"])?;
+    ensure!(code == 2 && value["error"]["code"] == "usage", "{value}");
+    ann.gets(&[
+        "agent",
+        "config",
+        "scout",
+        "--name",
+        "Ada",
+        "--limit",
+        "ram_mb=4096",
+    ])?;
+    let shown = ann.gets(&["agent", "show", "scout"])?;
+    ensure!(
+        shown["agent"]["name"] == "Ada" && shown["agent"]["limits"]["ram_mb"] == 4096,
+        "{shown}"
+    );
+    ensure!(ann.gets(&["agent", "restart", "scout"])?["result"]["state"] == "running");
+    let commands = ann.gets(&["agent", "commands", "scout"])?;
+    let kinds: Vec<_> = commands["commands"]
+        .as_array()
+        .context("no list")?
+        .iter()
+        .map(|row| &row["type"])
+        .collect();
+    ensure!(
+        kinds == ["restart", "update_config", "start", "stop", "deploy"],
+        "{commands}"
+    );
+
+    ann.gets(&["agent", "remove", "scout", "--delete"])?;
+    ensure!(ann.gets(&["agent", "list"])?["agents"] == json!([]));
+    let (code, value) = ann.asks(&["agent", "stop", "scout"])?;
+    ensure!(
+        code == 4 && value["error"]["message"].is_string(),
+        "{code} {value}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_nobody_can_do_yet_says_what_it_waits_for() -> Result<()> {
+    let (_db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let sent = ann.gets(&["agent", "deploy", "scout", "--backend", "profile", "--no-wait"])?;
+    ensure!(sent["command_id"].is_string(), "{sent}");
+    let shown = ann.gets(&["agent", "show", "scout"])?;
+    ensure!(
+        shown["agent"]["open_commands"][0]["id"] == sent["command_id"] && !shown["why"].is_null(),
+        "{shown}"
+    );
+    let (code, value) = ann.asks(&["agent", "start", "scout", "--wait-secs", "0"])?;
+    ensure!(code == 8 && value["error"]["code"] == "timeout", "{code} {value}");
+    let none = ann.gets(&["agent", "logs", "scout"])?;
+    ensure!(none["lines"] == json!([]), "{none}");
+    Ok(())
+}
