@@ -4795,6 +4795,7 @@ declare
   most constant int := least(greatest(($1 ->> 'limit')::int, 0), 1000);
   woken constant text := $1 ->> 'woken_by';
   lease_ms int;
+  min_api int;
   lease interval;
   projects text[];
   may_take boolean;
@@ -4803,16 +4804,17 @@ declare
   part record;
   taken int;
 begin
-  if $1 -> 'api' is distinct from '1' then
+  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
+    array(select p.project_id from public.project_hosts p where p.host_id = host), s.min_api
+  into lease_ms, may_take, projects, min_api
+  from creel.settings s cross join public.hosts h where h.id = host;
+  -- What is right most of the time is seen without a call.
+  if $1 -> 'api' is distinct from '1' or min_api > 1 or pg_column_size($1) > 8388608 then
     perform creel.require_api($1);
   end if;
   if session is null then
     raise exception 'session is missing' using errcode = '22023';
   end if;
-  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
-    array(select p.project_id from public.project_hosts p where p.host_id = host)
-  into lease_ms, may_take, projects
-  from creel.settings s cross join public.hosts h where h.id = host;
   lease := lease_ms * interval '1 millisecond';
   if most > 0 and may_take then
     part := creel.claim_some(host, projects, session, most, woken, lease);

@@ -4,13 +4,12 @@ set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
 alter table creel.settings
-  add column max_open_commands_per_agent int not null default 50,
-  add column max_commands_per_day int not null default 10000,
-  add column max_command_bytes int not null default 1310720,
-  add constraint settings_command_quotas_not_negative check (
-    least(max_open_commands_per_agent, max_commands_per_day, max_command_bytes) >= 0) not valid;
-
-alter table creel.settings validate constraint settings_command_quotas_not_negative;
+  add column max_open_commands_per_agent int not null default 50
+    constraint settings_max_open_commands_not_negative check (max_open_commands_per_agent >= 0),
+  add column max_commands_per_day int not null default 10000
+    constraint settings_max_commands_not_negative check (max_commands_per_day >= 0),
+  add column max_command_bytes int not null default 1310720
+    constraint settings_max_command_bytes_not_negative check (max_command_bytes >= 0);
 
 -- A wish to delete the row: it goes when the host has undeployed the agent.
 alter table public.agents add column deleting_since timestamptz;

@@ -258,7 +258,7 @@ declare
   ended creel.settlement;
 begin
   perform 1 from creel.lanes l where l.item_id = new.id for no key update;
-  select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null, 'dead', 'failed',
+  select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
   from creel.items i join creel.lanes l on l.id = i.lane_id and l.head = i.seq

@@ -169,9 +169,13 @@ async fn asking_again_takes_back_the_wish_to_remove() {
     let first = stage.provision(SCOUT).await;
     assert_eq!(first.status, 202);
     assert_eq!(wished().await, "running");
-    // Also while the request is open.
+    // Also while the request is open: the removal ends that one, and asking again is another.
     assert_eq!(stage.remove(&stage.owner.jwt, SCOUT).await.status, 202);
     assert_eq!(wished().await, "removed");
-    assert_eq!(stage.provision(SCOUT).await.body, first.body);
+    let second = stage.provision(SCOUT).await;
+    assert_eq!(second.status, 202);
+    assert_ne!(second.body["requestId"], first.body["requestId"]);
     assert_eq!(wished().await, "running");
+    let open = "select id from agent_provision_requests where status = 'queued'";
+    assert_eq!(stage.admin.query(open, &[]).await.expect("read").len(), 1);
 }
