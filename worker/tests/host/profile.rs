@@ -406,6 +406,54 @@ pub(crate) async fn rolls_back(mut profiles: Profiles) {
 }
 
 #[tokio::test]
+async fn a_change_that_needs_a_restart_is_in_force_when_it_is_answered() {
+    restarts_itself(Profiles::new()).await;
+}
+
+pub(crate) async fn restarts_itself(mut profiles: Profiles) {
+    let spec = spec(1, "alpha");
+    let (port, pid) = started(&profiles.backend(), &spec).await;
+    profiles.base["gateway"] = json!({ "tailscale": { "mode": "off" } });
+    let backend = profiles.backend();
+    let applied = backend.configure(&spec, &[]).await.expect("it is applied");
+    assert!(applied.changed && applied.restarted, "{applied:?}");
+    let running = applied.running.expect("it runs");
+    assert_eq!(
+        (running.port, running.pid),
+        (Some(port), Some(pid)),
+        "it restarts within its process"
+    );
+    assert!(matches!(backend.observe(&spec.agent).await, Observed::Running(_)));
+    assert_eq!(profiles.config(&spec)["gateway"]["tailscale"]["mode"], "off");
+    // It is the last good one now.
+    backend.stop(&spec.agent, GRACE).await.expect("it stops");
+    backend.start(&spec).await.expect("it starts");
+}
+
+#[tokio::test]
+async fn a_gateway_that_does_not_talk_is_started_anew_with_its_new_configuration() {
+    let profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    let (_, pid) = started(&backend, &spec).await;
+    let other = AgentSpec {
+        name: "Other".to_owned(),
+        ..spec.clone()
+    };
+    profiles.fault(
+        &spec,
+        &json!({ "config.apply": { "mode": "drop_before", "times": 1 } }),
+    );
+    let applied = backend.configure(&other, &[]).await.expect("it is applied");
+    assert!(applied.changed && applied.restarted, "{applied:?}");
+    let running = applied.running.expect("it runs");
+    assert_ne!(running.pid, Some(pid));
+    let entry = &profiles.config(&spec)["agents"]["entries"]["alpha"];
+    assert_eq!(entry["identity"]["name"], "Other");
+    assert_eq!(profiles.processes().len(), 1);
+}
+
+#[tokio::test]
 async fn a_first_start_with_a_configuration_that_is_not_accepted_is_told() {
     let profiles = Profiles::new();
     let backend = profiles.backend();
@@ -549,4 +597,71 @@ async fn secrets_are_for_the_worker_s_user_alone() {
 fn kill(pid: u32) {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a process id");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it runs");
+}
+
+/// A turn is running that would take minutes to drain.
+pub(crate) async fn stops_while_it_works(profiles: Profiles, model: tokio::net::TcpListener) {
+    use tokio::io::AsyncWriteExt;
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    let (port, _) = started(&backend, &spec).await;
+    let config = profiles.config(&spec);
+    let token = config["gateway"]["auth"]["token"].as_str().expect("a token");
+    let body =
+        json!({ "model": "openclaw/alpha", "messages": [{ "role": "user", "content": "hi" }] }).to_string();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {token}\r\ncontent-type: \
+         application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut turn = tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("it listens");
+    turn.write_all(request.as_bytes()).await.expect("it takes it");
+    let asked = tokio::time::timeout(Duration::from_secs(60), model.accept()).await;
+    let _held = asked.expect("the model is asked in time").expect("accept");
+    let began = Instant::now();
+    backend
+        .stop(&spec.agent, Duration::from_secs(120))
+        .await
+        .expect("it stops");
+    assert!(
+        began.elapsed() < Duration::from_secs(60),
+        "it drained for {:?}",
+        began.elapsed()
+    );
+    assert_eq!(profiles.processes(), Vec::<u32>::new());
+    let log = read(backend.log_path(spec.agent.agent_id));
+    assert!(log.contains("[shutdown] completed"), "it ended by itself:\n{log}");
+}
+
+/// What starts at once runs, or is told that there is no memory for it; the machine swaps nothing.
+pub(crate) async fn run_or_are_refused(profiles: Profiles, count: u128) {
+    let backend = &profiles.backend();
+    let specs: Vec<AgentSpec> = (0..count).map(|n| spec(n, &format!("agent-{n}"))).collect();
+    let starts = specs.iter().map(|spec| async move {
+        deployed(backend, spec).await;
+        backend.start(spec).await
+    });
+    let mut ports = BTreeSet::new();
+    let mut refused = 0;
+    for started in join_all(starts).await {
+        match started {
+            Ok(running) => assert!(ports.insert(running.port), "each has its own"),
+            Err(BackendError::MemoryFull { .. }) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(ports.len() + refused, specs.len());
+    assert!(ports.len() > 1, "some run");
+    let free_mb = creel_worker::backend::MachineMemory
+        .free_mb()
+        .expect("it is known");
+    assert!(
+        free_mb > 500,
+        "{free_mb} MB are left with {} running, {refused} refused",
+        ports.len()
+    );
+    join_all(specs.iter().map(|spec| backend.undeploy(&spec.agent))).await;
+    assert_eq!(profiles.processes(), Vec::<u32>::new());
 }

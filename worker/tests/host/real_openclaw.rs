@@ -141,6 +141,34 @@ async fn the_profile_backend_rolls_back_what_does_not_come_up() {
 }
 
 #[tokio::test]
+async fn the_profile_backend_waits_for_a_restart() {
+    let Some(host) = host() else { return };
+    profile::restarts_itself(Profiles::real(host.program.clone(), base())).await;
+}
+
+#[tokio::test]
+async fn an_agent_at_work_is_stopped_within_its_grace() {
+    let Some(host) = host() else { return };
+    // A model that takes what it is asked and never answers.
+    let model = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let mut base = base();
+    let address = model.local_addr().expect("its address");
+    base["models"]["providers"]["none"]["baseUrl"] = json!(format!("http://{address}/v1"));
+    base["gateway"] = json!({ "http": { "endpoints": { "chatCompletions": { "enabled": true } } } });
+    profile::stops_while_it_works(Profiles::real(host.program.clone(), base), model).await;
+}
+
+/// As many as are started at once, on a machine that has not the memory for all of them.
+#[tokio::test]
+async fn slow_starts_at_once_all_run_or_are_refused() {
+    let Some(host) = host() else { return };
+    let profiles = Profiles::real(host.program.clone(), base());
+    profile::run_or_are_refused(profiles, 20).await;
+}
+
+#[tokio::test]
 async fn the_shared_backend_keeps_all_promises_by_the_gateway() {
     let Some(host) = host() else { return };
     let _gateway = beside(&host).await;
