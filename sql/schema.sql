@@ -2907,6 +2907,7 @@ begin
   update public.agents a set
     provisioned = true,
     workspace_path = r.result ->> 'workspace',
+    port = coalesce(creel.whole_number(r.result -> 'port', 1, 65535), a.port),
     agent_id_short = coalesce(a.agent_id_short, r.agent_id_short),
     status = case when r.result ->> 'served' = 'true' then 'running' else 'stopped' end
   from public.agent_provision_requests r
@@ -7378,7 +7379,7 @@ CREATE TRIGGER host_heartbeats_begin BEFORE INSERT ON public.host_heartbeats FOR
 -- Name: host_heartbeats host_heartbeats_count; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER host_heartbeats_count BEFORE UPDATE OF last_seen_at ON public.host_heartbeats FOR EACH ROW WHEN ((new.last_seen_at > old.last_seen_at)) EXECUTE FUNCTION creel.count_heartbeat();
+CREATE TRIGGER host_heartbeats_count BEFORE UPDATE OF last_seen_at ON public.host_heartbeats FOR EACH ROW WHEN ((new.last_seen_at > (now() - '00:01:00'::interval))) EXECUTE FUNCTION creel.count_heartbeat();
 
 
 --
