@@ -7,6 +7,7 @@
 
 mod dashboard;
 mod enrolment;
+mod floods;
 mod host_keys;
 mod hostile;
 mod strangers;

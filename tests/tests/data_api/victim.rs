@@ -21,7 +21,7 @@ pub struct Intruder {
 }
 
 pub struct Scene {
-    pub test: TestDb,
+    _test: TestDb,
     pub rest: Rest,
     pub admin: Client,
     pub attacker: Intruder,
@@ -48,7 +48,7 @@ impl Scene {
         let common = is_common.then(|| victim.project.clone());
         let attacker = host(&test, common, "attacker").await;
         let mut scene = Self {
-            test,
+            _test: test,
             rest,
             admin,
             attacker,
