@@ -160,6 +160,9 @@ impl Ticker {
     fn apply(&self, tokens: &[Uuid], asked: Moment, reply: &TickReply) {
         let every = Duration::from_millis(reply.tick_ms).clamp(MIN_PAUSE, MAX_PAUSE);
         self.health.ticked(reply.host_id, asked, every);
+        for warning in &reply.warnings {
+            tracing::warn!(warning, "the database could not take a part of what was told: {warning}");
+        }
         let lasts = Duration::from_millis(reply.lease_ms);
         for token in tokens {
             if reply.lost.contains(token) {
