@@ -29,8 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What systemd allows between SIGTERM and SIGKILL when the whole machine stops.
 const STOP_SECS: u32 = 20;
 
-/// All agents of a host can be bounded together: `systemctl --user set-property creel.slice MemoryMax=…`.
-const SLICE: &str = "creel.slice";
+/// All agents of a host can be bounded together: `systemctl --user set-property creel-agents.slice MemoryMax=…`.
+const SLICE: &str = "creel-agents.slice";
 
 /// Units of services begin so.
 const PREFIX: &str = "creel-";
@@ -359,8 +359,8 @@ mod tests {
 
     #[test]
     fn a_unit_is_found_by_the_process_in_it() {
-        let groups = "4:memory:/user.slice/creel.slice/creel-agent-7-0a1b2c3d.service\n\
-                      0::/creel.slice/creel-agent-7-0a1b2c3d.service\n";
+        let groups = "4:memory:/user.slice/creel-agents.slice/creel-agent-7-0a1b2c3d.service\n\
+                      0::/creel-agents.slice/creel-agent-7-0a1b2c3d.service\n";
         assert_eq!(unit_in(groups).as_deref(), Some("creel-agent-7-0a1b2c3d.service"));
         for other in [
             "0::/user.slice/app.slice/creel-worker.service\n",
