@@ -11,7 +11,7 @@ use crate::config::{ConfigError, TransportConfig};
 #[derive(Clone)]
 pub(crate) enum Connector {
     /// A login role, by the protocol of Postgres.
-    Direct(DirectConnector),
+    Direct(Box<DirectConnector>),
     /// A key, by the Data API.
     Rest(RestConnector),
 }
@@ -20,7 +20,7 @@ impl Connector {
     /// Reads certificates and keys, connects nowhere yet.
     pub(crate) fn new(config: &TransportConfig) -> Result<Self, ConfigError> {
         Ok(match config {
-            TransportConfig::Direct(config) => Self::Direct(DirectConnector::new(config)?),
+            TransportConfig::Direct(config) => Self::Direct(Box::new(DirectConnector::new(config)?)),
             TransportConfig::Rest(config) => Self::Rest(RestConnector::new(config)?),
         })
     }
@@ -54,7 +54,7 @@ impl Connector {
                 let session = connector.connect("main", heard).await?;
                 // Registered before anybody can ask anything on the connection.
                 session.set_up(CALL_LIMIT, Some(CHANNEL)).await?;
-                Ok(Session::Direct(session))
+                Ok(Session::Direct(Box::new(session)))
             }
             Self::Rest(connector) => Ok(Session::Rest(connector.connect().await?)),
         }
@@ -66,7 +66,7 @@ impl Connector {
             Self::Direct(connector) => {
                 let session = connector.connect("tick", |_| {}).await?;
                 session.set_up(TICK_LIMIT, None).await?;
-                Ok(Session::Direct(session))
+                Ok(Session::Direct(Box::new(session)))
             }
             // The tick itself finds out whether the way is open.
             Self::Rest(connector) => Ok(Session::Rest(connector.session())),
@@ -79,7 +79,7 @@ impl Connector {
             Self::Direct(connector) => {
                 let session = connector.connect("results", |_| {}).await?;
                 session.set_up(CALL_LIMIT, None).await?;
-                Ok(Session::Direct(session))
+                Ok(Session::Direct(Box::new(session)))
             }
             Self::Rest(connector) => Ok(Session::Rest(connector.session())),
         }

@@ -13,7 +13,7 @@ use super::rest::RestSession;
 /// A way to the database that is open, as far as anybody knows. Once it has ended it is not used again.
 pub(crate) enum Session {
     /// One connection to Postgres.
-    Direct(DirectSession),
+    Direct(Box<DirectSession>),
     /// The Data API, since it last answered.
     Rest(RestSession),
 }
