@@ -54,6 +54,13 @@ pub(crate) struct Background {
     writer: Writer,
 }
 
+/// Argument of `report_outdated`, which every version of the database takes.
+#[derive(serde::Serialize)]
+struct OutdatedRequest {
+    api: u32,
+    worker_version: &'static str,
+}
+
 impl Daemon {
     /// Makes the parts; none of them runs yet.
     pub(crate) fn assemble(
@@ -105,6 +112,33 @@ impl Daemon {
 
     /// Runs until the wish to stop is fulfilled, or a part of it failed for good.
     pub(crate) async fn run(self, background: Background) -> anyhow::Result<Stopped> {
+        let ended = self.run_parts(background).await;
+        let fatal = ended.as_ref().err().and_then(|error| error.downcast_ref());
+        if matches!(fatal, Some(Fatal::UpgradeNeeded { .. })) {
+            self.say_outdated().await;
+        }
+        ended
+    }
+
+    /// Lets people see why nothing comes from this host any more. It ends in any case.
+    async fn say_outdated(&self) {
+        let request = OutdatedRequest {
+            api: API,
+            worker_version: env!("CARGO_PKG_VERSION"),
+        };
+        let said = async {
+            let session = self.connector.connect_tick().await?;
+            session
+                .call::<serde_json::Value>("report_outdated", &request, CALL_LIMIT)
+                .await
+        };
+        if let Err(error) = said.await {
+            let error = error.chain();
+            tracing::warn!(error, "failed to say that this worker is too old: {error}");
+        }
+    }
+
+    async fn run_parts(&self, background: Background) -> anyhow::Result<Stopped> {
         let mut parts = Parts::new();
         self.start_background(&mut parts, background);
         tokio::select! {
