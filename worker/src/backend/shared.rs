@@ -66,7 +66,7 @@ impl SharedBackend {
     /// Makes the agent, or completes it.
     async fn register(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Deployed, BackendError> {
         let usual = self.usual_place(&spec.agent);
-        on_disk(&usual, |path| back(path)).await?;
+        on_disk(&usual, back).await?;
         let wish = Wish {
             id: spec.agent.openclaw_id.clone(),
             owner: spec.agent.owner(),

@@ -24,8 +24,12 @@ const BUSY_WAIT: Duration = Duration::from_secs(60);
 /// Between two starts while it has.
 const BUSY_PAUSE: Duration = Duration::from_secs(2);
 
-/// After a restart by itself was announced, the gateway says for a moment that it is ready.
-const RESTART_NOTICE: Duration = Duration::from_secs(5);
+/// After a restart by itself was announced, the gateway says for a second that it is ready, and for half a minute
+/// where it restarted a moment ago.
+const RESTART_NOTICE: Duration = Duration::from_secs(40);
+
+/// It waits for running turns before it restarts itself, up to 315 s.
+const RESTART_LIMIT: Duration = Duration::from_secs(400);
 
 /// How a start came to nothing.
 enum NotUp {
@@ -48,7 +52,7 @@ impl Inner {
         let record = self.wish(&spec.agent, DesiredState::Running).await?;
         if let Some(process) = slot.process().await {
             self.admission.used_by(id, process.pid);
-            return match self.ready(slot, record.port).await {
+            return match self.ready(slot, record.port, self.settings.start_limit).await {
                 Ok(running) => Ok(running),
                 Err(NotUp::Failed(error)) => Err(error),
                 Err(NotUp::PortTaken | NotUp::Busy) => Err(ended("it lost its port", true)),
@@ -113,7 +117,7 @@ impl Inner {
             sleep(LOOK_EVERY).await;
         }
         let back = match slot.process().await {
-            Some(_) => self.ready(slot, record.port).await,
+            Some(_) => self.ready(slot, record.port, RESTART_LIMIT).await,
             None => Err(NotUp::Failed(ended("it ended instead of restarting", false))),
         };
         match back {
@@ -237,14 +241,14 @@ impl Inner {
         slot.started(service);
         self.admission.used_by(id, pid);
         tracing::info!(agent.id = %id, pid, port = record.port, "started the gateway of agent {id}");
-        match self.ready(slot, record.port).await {
+        match self.ready(slot, record.port, self.settings.start_limit).await {
             Err(NotUp::Failed(BackendError::Ended { .. })) => Err(self.why_ended(slot, record, from).await),
             ready => ready,
         }
     }
 
     /// Waits until it is ready, or ended, or it has taken too long.
-    async fn ready(self: &Arc<Self>, slot: &Arc<Slot>, port: u16) -> Result<Running, NotUp> {
+    async fn ready(self: &Arc<Self>, slot: &Arc<Slot>, port: u16, limit: Duration) -> Result<Running, NotUp> {
         let began = Instant::now();
         loop {
             let Some(process) = slot.process().await else {
@@ -258,7 +262,6 @@ impl Inner {
                     since: process.since,
                 });
             }
-            let limit = self.settings.start_limit;
             if began.elapsed() >= limit {
                 if let Some(service) = slot.take() {
                     service.kill().await;
