@@ -381,6 +381,87 @@ async fn a_revoked_host_can_do_nothing_more() -> Result<()> {
     Ok(())
 }
 
+/// Ann makes a code, Bo's machine enrols by it, and Ann minds the host.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_enrols_by_a_code_and_its_owner_has_the_last_word() -> Result<()> {
+    let (_db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let made = ann.gets(&[
+        "host",
+        "code",
+        "--project",
+        "acme",
+        "--name",
+        "mini",
+        "--tag",
+        "gpu",
+    ])?;
+    let code = made["code"].as_str().context("a code")?;
+    assert_eq!(made["url"], json!(rest.url()));
+
+    // Bo has nothing but URL, key and code.
+    let bo = Person::at(&rest)?;
+    let enrolled = bo.gets(&["host", "enroll", "--code", code])?;
+    let (file, key_file) = (
+        bo.home.path().join(".config/creel/worker.toml"),
+        bo.home.path().join(".config/creel/host.key"),
+    );
+    assert_eq!(
+        (&enrolled["file"], &enrolled["key_file"]),
+        (&json!(file), &json!(key_file))
+    );
+    assert_eq!((mode_of(&file)?, mode_of(&key_file)?), (0o600, 0o600));
+    let text = std::fs::read_to_string(&file)?;
+    let key = std::fs::read_to_string(&key_file)?;
+    assert!(text.contains(&rest.url()) && !text.contains(key.trim()), "{text}");
+    assert!(!enrolled.to_string().contains(key.trim()));
+    assert_eq!(std::fs::read_dir(file.parent().context("a folder")?)?.count(), 2);
+    let (exit, refused) = bo.asks(&["host", "enroll", "--code", code, "--out", "other.toml"])?;
+    assert_eq!(
+        (exit, &refused["error"]["code"]),
+        (4, &json!("PT404")),
+        "{refused}"
+    );
+    assert!(!bo.home.path().join("host.key.next").exists() && !bo.home.path().join("other.toml").exists());
+
+    let rotated = bo.gets(&["host", "rotate"])?;
+    assert_eq!(rotated["file"], json!(key_file));
+    assert_ne!(std::fs::read_to_string(&key_file)?, key);
+
+    let hosts = ann.gets(&["host", "list"])?;
+    let id = hosts["hosts"][0]["id"].as_str().context("an id")?;
+    assert_eq!(
+        (&hosts["hosts"][0]["name"], &enrolled["host_id"]),
+        (&json!("mini"), &json!(id))
+    );
+    assert_eq!(ann.gets(&["host", "drain", "mini"])?["status"], json!("draining"));
+    assert_eq!(ann.gets(&["host", "resume", id])?["status"], json!("online"));
+    assert_eq!(ann.asks(&["host", "resume", "mini"])?.0, 1, "it does not drain");
+    assert_eq!(ann.asks(&["host", "drain", "nobody"])?.0, 4);
+
+    ann.gets(&["host", "revoke", "mini"])?;
+    let (exit, shut_out) = bo.asks(&["host", "rotate"])?;
+    assert_ne!(exit, 0, "{shut_out}");
+    let again = ann.gets(&["host", "code", "--host", "mini"])?;
+    let code = again["code"].as_str().context("a code")?;
+    let back = bo.gets(&["host", "enroll", "--code", code])?;
+    assert_eq!(back["host_id"], json!(id), "it is the same host");
+    assert_eq!(std::fs::read_to_string(&file)?, text, "its configuration stays");
+    bo.gets(&["host", "rotate"])?;
+
+    assert_eq!(ann.gets(&["host", "retire", "mini"])?["status"], json!("retired"));
+    assert_ne!(bo.asks(&["host", "rotate"])?.0, 0);
+    let (exit, refused) = ann.asks(&["host", "code", "--host", "mini"])?;
+    assert_eq!(
+        (exit, &refused["error"]["code"]),
+        (1, &json!("PT409")),
+        "{refused}"
+    );
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_tokens_for_this_machine_pass_no_proxy() -> Result<()> {
     let (_db, rest) = project_api().await?;
