@@ -306,8 +306,8 @@ impl Attempt<'_> {
         if state == "running" {
             self.turn.runs();
         }
+        // The note of a restart stays: until the database has heard of it, this may be done once more.
         self.tell("state", json!(state));
-        self.work.notes.remove(self.agent.agent_id);
         Ok(())
     }
 
