@@ -3849,7 +3849,8 @@ begin
     and not a.provisioned and not a.host_pinned
     and not exists (
       select from public.host_heartbeats b
-      where b.host_id = a.host_id and b.last_seen_at > now() - (s.lease_secs - s.tick_secs) * interval '1 second');
+      where b.host_id = a.host_id
+        and creel.heard_until(b) > now() - (s.lease_secs - s.tick_secs) * interval '1 second');
   perform creel.notify_lanes(lane_ids);
   return cardinality(lane_ids);
 end

@@ -42,6 +42,46 @@ begin
 end
 $$;
 
+-- A lease that ran out: another attempt, or the end. An agent that was never made, and whose host is silent,
+-- may be made by another host.
+-- Silent is a host before its lease would say so: its last tick may be younger than the claim whose answer it
+-- never got to hear.
+create or replace function creel.sweep_leases() returns int
+language plpgsql set search_path = '' as $$
+declare
+  lane_ids bigint[];
+  settlements creel.settlement[];
+begin
+  lane_ids := array(
+    select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
+    order by l.expires_at limit 500 for no key update skip locked);
+  if lane_ids = '{}' then
+    return 0;
+  end if;
+  settlements := array(
+    select (
+      l.id, l.head, l.item_id, l.queue, l.attempts, l.max_attempts, l.given_back, null, 'back', null,
+      creel.failure('lease_expired',
+      format('host %s stopped answering while it worked on this', h.name),
+      'Look at the log of creel worker on that host.'), true)::creel.settlement
+    from creel.lanes l left join public.hosts h on h.id = l.host_id where l.id = any (lane_ids));
+  perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, l.item_id,
+    jsonb_build_object('attempt', l.attempts))
+  from creel.lanes l where l.id = any (lane_ids);
+  perform creel.settle(settlements);
+  update public.agents a set host_id = null, openclaw_id = null
+  from creel.lanes l, creel.settings s
+  where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key
+    and not a.provisioned and not a.host_pinned
+    and not exists (
+      select from public.host_heartbeats b
+      where b.host_id = a.host_id
+        and creel.heard_until(b) > now() - (s.lease_secs - s.tick_secs) * interval '1 second');
+  perform creel.notify_lanes(lane_ids);
+  return cardinality(lane_ids);
+end
+$$;
+
 -- An agent that was placed and never made may go elsewhere: at once when its host may not have it any more, and when
 -- its host is silent or draining as soon as another one that could take it is there.
 create or replace function creel.sweep_placements() returns int
