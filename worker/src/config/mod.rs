@@ -7,6 +7,7 @@ mod origins;
 mod resolve;
 mod source;
 mod tls;
+mod transport;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ pub use args::WorkerArgs;
 pub use data_api::DataApiConfig;
 pub use database::{DatabaseConfig, TlsMode};
 pub use origins::Origins;
+pub use transport::TransportConfig;
 
 /// What waits at the same moment becomes one request to the gateway. Without a gateway, the broker lets one
 /// command change the configuration at a time, and the others wait for next to nothing.
@@ -81,15 +83,6 @@ pub struct WorkerConfig {
     pub log: String,
     /// What is odd about the configuration; logged at the start.
     pub warnings: Vec<String>,
-}
-
-/// How the database is reached.
-#[derive(Debug, Clone)]
-pub enum TransportConfig {
-    /// By a login role of Postgres: for hosts that are trusted.
-    Direct(DatabaseConfig),
-    /// By the Data API with a key: for hosts that are rented.
-    Rest(DataApiConfig),
 }
 
 /// How OpenClaw is told what to do.

@@ -4,14 +4,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use creel_core::secret::Secret;
-
-use super::source::{Chosen, DatabaseUrl, Source, plan_source};
 use super::{
     ConfigError, DEFAULT_CLI_PERMITS, DEFAULT_DRAIN_GRACE, DEFAULT_HTTP_LISTEN, DEFAULT_LOG,
-    DEFAULT_OPENCLAW, DEFAULT_PERMITS, DataApiConfig, DatabaseConfig, KeepGateway, MAX_FINISH_BATCH,
-    MAX_PERMITS, OpenClawDriver, TransportConfig, WorkerArgs, WorkerConfig, absolute, default_data_dir,
-    default_openclaw_state_dir,
+    DEFAULT_OPENCLAW, DEFAULT_PERMITS, KeepGateway, MAX_FINISH_BATCH, MAX_PERMITS, OpenClawDriver,
+    WorkerArgs, WorkerConfig, absolute, default_data_dir, default_openclaw_state_dir,
 };
 
 use crate::backend::{AGENT_MEMORY_MB, ARCHIVE_RETENTION, FIRST_PORT};
@@ -113,50 +109,6 @@ impl WorkerArgs {
     }
 }
 
-impl WorkerArgs {
-    fn transport(&self, below: &Self, warnings: &mut Vec<String>) -> Result<TransportConfig, ConfigError> {
-        let Some(Chosen { source, ca_file }) = plan_source(self, below, warnings)? else {
-            return Err(ConfigError::Value {
-                key: "database_url",
-                message: "nothing says where the database is; set DATABASE_URL, or database_url_file in the \
-                          configuration file (`creel host enroll` prints the URL), or data_api_url on a host that \
-                          was enrolled by a code"
-                    .to_owned(),
-            });
-        };
-        let url = match source {
-            Source::DataApi(url) => return self.data_api(below, &url).map(TransportConfig::Rest),
-            Source::Database(url) => read_url(url, warnings)?,
-        };
-        let ca_file = optional_path("database_ca_file", ca_file)?;
-        let database = DatabaseConfig::from_url(&url, ca_file, warnings)?;
-        database.check_session()?;
-        Ok(TransportConfig::Direct(database))
-    }
-
-    fn data_api(&self, below: &Self, url: &str) -> Result<DataApiConfig, ConfigError> {
-        let host_key_file = path_or(
-            "host_key_file",
-            self.host_key_file.clone().or_else(|| below.host_key_file.clone()),
-            || WorkerConfig::default_host_key_file().ok_or(ConfigError::NoHome("host_key_file")),
-        )?;
-        let ca_file = self
-            .data_api_ca_file
-            .clone()
-            .or_else(|| below.data_api_ca_file.clone());
-        let ca_file = optional_path("data_api_ca_file", ca_file)?;
-        let key = self
-            .publishable_key
-            .clone()
-            .or_else(|| below.publishable_key.clone());
-        let proxy = self
-            .data_api_proxy
-            .clone()
-            .or_else(|| below.data_api_proxy.clone());
-        DataApiConfig::new(url, key, host_key_file, ca_file, proxy)
-    }
-}
-
 impl WorkerConfig {
     /// Checks what types cannot say; a program that changed fields by hand is checked again at start.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
@@ -231,18 +183,7 @@ fn explain(error: &toml::de::Error, text: &str) -> String {
     }
 }
 
-fn read_url(source: DatabaseUrl, warnings: &mut Vec<String>) -> Result<Secret, ConfigError> {
-    match source {
-        DatabaseUrl::Text(url) => Ok(url),
-        DatabaseUrl::File(path) => {
-            let text = read("database_url_file", &path)?;
-            warn_if_shared(&path, warnings);
-            Ok(Secret::new(text.trim()))
-        }
-    }
-}
-
-fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+pub(super) fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
         key,
         path: path.to_owned(),
@@ -250,7 +191,7 @@ fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     })
 }
 
-fn warn_if_shared(path: &Path, warnings: &mut Vec<String>) {
+pub(super) fn warn_if_shared(path: &Path, warnings: &mut Vec<String>) {
     if let Ok(metadata) = std::fs::metadata(path)
         && metadata.permissions().mode() & 0o077 != 0
     {
@@ -261,11 +202,14 @@ fn warn_if_shared(path: &Path, warnings: &mut Vec<String>) {
     }
 }
 
-fn optional_path(key: &'static str, path: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
+pub(super) fn optional_path(
+    key: &'static str,
+    path: Option<PathBuf>,
+) -> Result<Option<PathBuf>, ConfigError> {
     path.map(|path| absolute(key, &path)).transpose()
 }
 
-fn path_or(
+pub(super) fn path_or(
     key: &'static str,
     path: Option<PathBuf>,
     default: impl FnOnce() -> Result<PathBuf, ConfigError>,
@@ -291,6 +235,8 @@ fn program(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use creel_core::secret::Secret;
+
     use super::*;
 
     const URL: &str = "postgresql://host_a:hunter2@127.0.0.1:5432/postgres";
@@ -338,31 +284,6 @@ mod tests {
         assert!(!said.contains("hunter2"), "{said}");
         let config = WorkerConfig::new(Secret::new(URL)).expect("resolve");
         assert!(!format!("{config:?}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_host_with_a_key_names_the_data_api_in_place_of_a_database() {
-        let text = "data_api_url = \"https://abc.supabase.co\"\npublishable_key = \"sb_publishable_x\"\n\
-                    host_key_file = \"/etc/creel/host.key\"\n";
-        let (_folder, args) = with_file(text);
-        let config = args.clone().resolve().expect("resolve");
-        let TransportConfig::Rest(api) = config.transport else {
-            panic!("it has no database");
-        };
-        assert_eq!(api.url, "https://abc.supabase.co/rest/v1");
-        assert_eq!(api.host_key_file, PathBuf::from("/etc/creel/host.key"));
-        let (_folder, both) = with_file(&format!("{text}database_url = {URL:?}\n"));
-        let said = both.resolve().expect_err("refused").to_string();
-        assert!(
-            said.contains("data_api_url") && said.contains("database_url"),
-            "{said}"
-        );
-        let (_folder, keyless) = with_file("data_api_url = \"https://abc.supabase.co\"\n");
-        let said = keyless.resolve().expect_err("refused").to_string();
-        assert!(
-            said.contains("publishable_key is not usable: it is missing"),
-            "{said}"
-        );
     }
 
     #[test]
