@@ -110,6 +110,7 @@ async fn a_host_login_can_call_the_host_functions_and_no_other() {
         "progress(jsonb)",
         "read_docs(jsonb)",
         "record_docs(jsonb)",
+        "record_logs(jsonb)",
         "release(jsonb)",
         "report_outdated(jsonb)",
         "rotate_host_key(jsonb)",
