@@ -286,7 +286,11 @@ async fn a_worker_that_the_database_no_longer_understands_says_so_and_ends(by: B
     );
     let outdated = "select count(*) from hosts h join events e on e.host_id = h.id
                     where h.outdated_since is not null and e.kind = 'host.upgrade_needed'";
-    assert_eq!(stage.count(outdated).await, 1, "people see why nothing comes from it");
+    assert_eq!(
+        stage.count(outdated).await,
+        1,
+        "people see why nothing comes from it"
+    );
     // The same at the start.
     let mut next = station.start_with(&setup);
     assert_eq!(next.wait(SOON).await.expect("wait").code(), Some(76));
