@@ -215,7 +215,7 @@ declare
   host constant uuid := creel.require_host();
   session constant uuid := creel.daemon_session(host);
   -- Two calls may be missed.
-  lease constant interval := '150 seconds';
+  lease constant interval := interval '150 seconds';
   -- So many at a time, as a daemon does one after the other.
   most constant int := 20;
   fault text;
