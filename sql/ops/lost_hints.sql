@@ -5,7 +5,11 @@ select
   count(*) filter (where r.woken_by = 'push') as by_push,
   count(*) filter (where r.woken_by = 'poll') as by_poll,
   round(100.0 * count(*) filter (where r.woken_by = 'poll') / count(*), 1) as poll_percent
-from public.agent_provision_requests r
+from (
+  select p.project_id, p.agent_key, p.picked_up_at, p.woken_by from public.agent_provision_requests p
+  union all
+  select c.project_id, c.agent_key, c.sent_at, c.woken_by from public.agent_commands c
+) r
 left join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
 left join public.hosts h on h.id = a.host_id
 where r.picked_up_at > now() - interval '14 days' and r.woken_by is not null

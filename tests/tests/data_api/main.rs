@@ -5,6 +5,7 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod commands;
 mod dashboard;
 mod enrolment;
 mod floods;

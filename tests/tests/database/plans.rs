@@ -31,7 +31,7 @@ async fn rows_read(f: &Fixture, reader: &Client) -> (i64, i64) {
             "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint,
                sum(seq_scan) filter (where relname = 'lanes')::bigint
              from pg_stat_user_tables where schemaname = 'creel' and relname in ('lanes', 'items', 'dead_letters')
-               or relname in ('chores', 'agents')",
+               or relname in ('chores', 'agents', 'agent_commands')",
             &[],
         )
         .await
@@ -170,6 +170,71 @@ async fn who_deleted_many_rows_still_deletes_one_by_looking_up_one() {
         .expect("delete one");
     let read = rows_read(&f, &person).await.0 - before.0;
     assert!(read < MOST_ROWS_READ, "deleting one row read {read}");
+}
+
+#[tokio::test]
+async fn a_command_is_sent_and_done_by_looking_at_its_own_agent() {
+    let f = Fixture::new().await;
+    let (host, elsewhere) = (f.host(&["p1"]).await, f.host(&["p1"]).await);
+    let person = f.test.postgres().await.expect("connect");
+    // The plans of these sessions are made, and kept, while there is next to nothing.
+    let send = "insert into agent_commands (project_id, agent_key, type) values ('p1', $1, 'restart')";
+    let finish = async |token| {
+        let result = json!({ "ok": true, "state": "running" });
+        let args = json!({ "api": 1, "items": [{ "token": token, "outcome": "done", "result": result }] });
+        host.call("finish", &args).await.expect("finish")
+    };
+    for n in 0..8 {
+        let key = format!("agent:warm{n}:main");
+        f.admin
+            .execute(
+                "insert into agents (project_id, agent_key, host_id, openclaw_id, provisioned, workspace_path)
+                 values ('p1', $1, $2, $1, true, '/w')",
+                &[&key, &host.host],
+            )
+            .await
+            .expect("make an agent");
+        person.execute(send, &[&key]).await.expect("send");
+        finish(host.claim_one().await).await;
+    }
+    f.admin
+        .execute(
+            "insert into agents (project_id, agent_key, host_id, openclaw_id, provisioned, workspace_path)
+             select 'p1', 'agent:o' || n || ':main', $1, 'o' || n, true, '/w' from generate_series(1, 1900) n",
+            &[&elsewhere.host],
+        )
+        .await
+        .expect("make agents");
+    f.admin
+        .batch_execute(
+            "insert into agent_commands (project_id, agent_key, type)
+               select project_id, agent_key, t from agents, unnest(array['deploy', 'update_config', 'stop']) t
+               where agent_key like 'agent:o%'",
+        )
+        .await
+        .expect("let much wait");
+    for n in 0..3 {
+        let before = rows_read(&f, &person).await;
+        person
+            .execute(send, &[&format!("agent:warm{n}:main")])
+            .await
+            .expect("send");
+        let sent = rows_read(&f, &person).await;
+        assert!(
+            sent.0 - before.0 < MOST_ROWS_READ,
+            "sending read {}",
+            sent.0 - before.0
+        );
+        let held = host.claim_one().await;
+        let before = rows_read(&f, &host.client).await;
+        assert_eq!(finish(held).await["items"][0]["applied"], json!(true));
+        let finished = rows_read(&f, &host.client).await;
+        assert!(
+            finished.0 - before.0 < MOST_ROWS_READ,
+            "finishing read {}",
+            finished.0 - before.0
+        );
+    }
 }
 
 #[tokio::test]

@@ -87,4 +87,19 @@ async fn a_page_hears_of_the_badge_and_not_of_leases_or_metrics() {
     for table in ["agents", "agent_provision_requests", "agent_status"] {
         assert!(heard.contains(&table.to_owned()), "{table} in {heard:?}");
     }
+
+    f.admin
+        .batch_execute(
+            "insert into agent_commands (project_id, agent_key, type) values ('p1', 'agent:scout:main', 'restart')",
+        )
+        .await
+        .expect("send a command");
+    assert_eq!(changes(&f).await, ["agent_commands"], "sent");
+    let held = host.claim_one().await;
+    assert_eq!(changes(&f).await, ["agent_commands"], "taken");
+    host.tick(&[held]).await;
+    assert_eq!(changes(&f).await, Vec::<String>::new());
+    host.finish(held, "done").await;
+    let heard = changes(&f).await;
+    assert!(heard.contains(&"agent_commands".to_owned()), "{heard:?}");
 }
