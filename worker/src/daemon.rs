@@ -19,7 +19,7 @@ use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
 use crate::key_keeper::keep_key;
 use crate::process::{Mark, reap_marked};
-use crate::reconcile::Reconciler;
+use crate::reconcile::{Reconciler, Served};
 use crate::run::Kit;
 use crate::runtime::{RuntimeSources, RuntimeWatch};
 use crate::shutdown::Shutdown;
@@ -242,6 +242,10 @@ impl Daemon {
             session_id: self.kit.session_id,
             link: self.link.clone(),
             supervisor: self.kit.supervisor.clone()?,
+            served: Served {
+                view: self.kit.gateway.clone(),
+                openclaw: self.kit.openclaw.clone(),
+            },
         })
     }
 

@@ -116,6 +116,30 @@ async fn the_gateway_is_restarted_when_it_dies_and_found_when_the_worker_dies() 
 }
 
 #[tokio::test]
+async fn agents_are_told_down_and_up_with_their_gateway() {
+    let stage = Stage::with_short_leases().await;
+    let station = stage.station().await;
+    give_gateway(&station, &whole());
+    let setup = station
+        .setup()
+        .env("CREEL_KEEP_GATEWAY", "true")
+        .allow("the gateway failed");
+    let _worker = station.started_with(&setup).await;
+    let view = until(&station, "ready", SOON).await;
+    let request = stage.request(crate::fixture::SCOUT).await;
+    stage.done(request).await;
+    assert_eq!(stage.agent(request).await["status"], json!("running"));
+    station.set_faults(&json!({ "gateway": { "mode": "exit", "code": 1, "times": 3 } }));
+    kill_process(pid(&view), Signal::KILL).expect("kill the gateway");
+    for status in ["stopped", "running"] {
+        eventually(&format!("the agent is {status}"), SOON, async || {
+            stage.agent(request).await["status"] == json!(status)
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn the_gateway_of_somebody_else_is_left_alone() {
     let stage = Stage::with_short_leases().await;
     let station = stage.station().await;

@@ -11,6 +11,7 @@ mod news;
 pub mod plan;
 mod reconcile;
 mod reports;
+mod shared;
 mod turns;
 mod usage;
 
@@ -300,9 +301,13 @@ impl Supervisor {
             .map(|(_, record)| record.spec.agent.agent_id)
             .collect();
         let mut minded = self.minded();
-        minded.retain(|agent_id, _| here.contains(agent_id) || self.turns.try_take(*agent_id).is_none());
-        drop(minded);
-        self.reports.retain(&here);
+        minded.retain(|agent_id, _| {
+            let stays = here.contains(agent_id) || self.turns.try_take(*agent_id).is_none();
+            if !stays {
+                self.reports.forget(*agent_id);
+            }
+            stays
+        });
     }
 
     /// One agent. Answers what it uses.

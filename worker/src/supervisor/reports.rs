@@ -1,6 +1,6 @@
 //! How the agents are and what they use, until a tick has told it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -107,20 +107,13 @@ impl AgentReports {
         let mut inner = self.inner();
         inner.now.remove(&agent_id);
         inner.told.remove(&agent_id);
+        inner.told_metrics.remove(&agent_id);
     }
 
     /// What all agents use now; of the others nothing is told any more.
     pub(crate) fn measured(&self, metrics: Vec<AgentMetrics>) {
         let metrics = metrics.into_iter().map(|metrics| (metrics.agent_id, metrics));
         self.inner().metrics = metrics.collect();
-    }
-
-    /// Only these agents are there.
-    pub(crate) fn retain(&self, agents: &HashSet<Uuid>) {
-        let mut inner = self.inner();
-        inner.now.retain(|agent_id, _| agents.contains(agent_id));
-        inner.told.retain(|agent_id, _| agents.contains(agent_id));
-        inner.told_metrics.retain(|agent_id, _| agents.contains(agent_id));
     }
 
     /// How an agent is.
