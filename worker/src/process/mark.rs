@@ -96,7 +96,7 @@ pub async fn reap_marked(mark: &Mark) -> usize {
 }
 
 /// Kills what a service left behind.
-pub(super) async fn reap_service(mark: &ServiceMark) -> usize {
+pub(crate) async fn reap_service(mark: &ServiceMark) -> usize {
     let mark = mark.clone();
     reap(move |value| value == mark.0.as_bytes()).await
 }

@@ -15,7 +15,7 @@ mod table;
 mod unit;
 
 pub use error::ProcessError;
-pub(crate) use mark::ServiceMark;
+pub(crate) use mark::{ServiceMark, reap_service};
 pub use mark::{MARK_VARIABLE, Mark, reap_marked};
 pub use run::{Finished, Run};
 pub use runner::Runner;

@@ -555,6 +555,76 @@ async fn a_gateway_that_never_gets_ready_is_stopped_and_told() {
 }
 
 #[tokio::test]
+async fn what_a_crashed_gateway_left_behind_goes_with_the_agent() {
+    let profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    deployed(&backend, &spec).await;
+    profiles.fault(
+        &spec,
+        &json!({ "gateway": { "mode": "stray_child", "times": 2 } }),
+    );
+    for _ in 0..2 {
+        let running = backend.start(&spec).await.expect("it starts");
+        eventually("it has a child in a group of its own", || {
+            profiles.processes().len() == 2
+        })
+        .await;
+        kill(running.pid.expect("a process"));
+        eventually("only the child is left", || profiles.processes().len() == 1).await;
+    }
+    backend.start(&spec).await.expect("it starts");
+    assert_eq!(
+        profiles.processes().len(),
+        1,
+        "the child of the one before is gone"
+    );
+    profiles.fault(&spec, &json!({ "gateway": { "mode": "stray_child" } }));
+    backend.stop(&spec.agent, GRACE).await.expect("it stops");
+    let running = backend.start(&spec).await.expect("it starts");
+    eventually("it has a child in a group of its own", || {
+        profiles.processes().len() == 2
+    })
+    .await;
+    kill(running.pid.expect("a process"));
+    backend
+        .stop(&spec.agent, GRACE)
+        .await
+        .expect("there is nothing to end");
+    assert_eq!(profiles.processes(), Vec::<u32>::new());
+}
+
+#[tokio::test]
+async fn a_workspace_that_leads_elsewhere_is_neither_packed_nor_written_to() {
+    let profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    let deployed = backend
+        .deploy(&spec, &soul("soul"))
+        .await
+        .expect("it is deployed");
+    // An agent that takes away its mark is still known by its folder.
+    std::fs::remove_dir_all(deployed.workspace.join(".creel")).expect("remove");
+    backend
+        .configure(&spec, &soul("other"))
+        .await
+        .expect("it is written");
+    let elsewhere = profiles.host.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).expect("make a folder");
+    std::fs::write(elsewhere.join("SOUL.md"), "not its own").expect("write");
+    std::fs::remove_dir_all(&deployed.workspace).expect("remove");
+    std::os::unix::fs::symlink(&elsewhere, &deployed.workspace).expect("make a link");
+    for refused in [
+        backend.configure(&spec, &soul("mine")).await.map(drop),
+        backend.deploy(&spec, &soul("mine")).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(BackendError::Workspace(_))), "{refused:?}");
+    }
+    assert_eq!(backend.undeploy(&spec.agent).await.expect("it goes"), None);
+    assert_eq!(read(elsewhere.join("SOUL.md")), "not its own");
+}
+
+#[tokio::test]
 async fn what_a_host_lacks_is_told_by_name() {
     let mut profiles = Profiles::new();
     let spec = spec(1, "alpha");

@@ -39,8 +39,8 @@ use crate::gateway_service::{Answer, log};
 use crate::openclaw::{
     CliDriver, CliSettings, GatewayControl, GatewaySettings, NotApplied, OpenClawError, local_client,
 };
-use crate::process::{Mark, Runner, ServiceMark};
-use crate::workspace::{Templates, Workspace};
+use crate::process::{Mark, Runner, ServiceMark, reap_service};
+use crate::workspace::{Templates, Workspace, WorkspaceError};
 
 /// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -171,11 +171,12 @@ impl Inner {
     fn plan(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
         let folder = self.folder(spec.agent.agent_id);
         let token = folder.token_or_new()?;
-        let workspace = folder.workspace();
+        // The way to the folder may have symbolic links, the workspace itself may be none.
+        let path = folder.path.canonicalize().unwrap_or_else(|_| folder.path.clone());
         let place = Place {
             port,
             token: &token,
-            workspace: &workspace.canonicalize().unwrap_or(workspace),
+            workspace: &path.join(WORKSPACE),
             log: &folder.openclaw_log(),
         };
         Ok(plan_config(
@@ -234,8 +235,12 @@ impl Inner {
 
     fn workspace(&self, agent: &AgentRef) -> Result<Workspace, BackendError> {
         let name = AgentId::parse(WORKSPACE).expect("it is an id");
-        let folder = self.folder(agent.agent_id);
-        Ok(Workspace::open(&folder.path, &name, &agent.owner())?)
+        let (folder, owner) = (self.folder(agent.agent_id), agent.owner());
+        match Workspace::open(&folder.path, &name, &owner) {
+            // The folder above it says whose it is, too: an agent that took away its mark gets it back.
+            Err(WorkspaceError::NotOurs { path }) => Ok(Workspace::adopt(&path, &owner)?),
+            opened => Ok(opened?),
+        }
     }
 
     /// Remembers what was asked for.
@@ -293,6 +298,9 @@ impl Inner {
             if let Some(service) = slot.take() {
                 service.end(grace).await;
             }
+        } else {
+            // What a gateway that ended by itself left behind.
+            reap_service(slot.mark()).await;
         }
         slot.is_stopped();
         self.admission.leave(id);
@@ -428,7 +436,9 @@ impl Inner {
 
     fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
         let folder = self.folder(id.agent_id);
-        let archive = match folder.workspace().is_dir() {
+        // An agent may have put a link to somewhere else in its place.
+        let found = folder.workspace().symlink_metadata();
+        let archive = match found.is_ok_and(|found| found.is_dir()) {
             true => Some(self.archives.pack(id, &folder.workspace())?),
             false => self.archives.newest(id.agent_id),
         };
@@ -466,13 +476,13 @@ impl Backend for ProfileBackend {
         let slot = self.0.slot(id.agent_id);
         let _wish = slot.stop_wish();
         let _turn = slot.turn.lock().await;
-        match self.0.wish(id, DesiredState::Stopped).await {
-            // What nobody remembers is stopped all the same.
-            Ok(_) | Err(BackendError::NotDeployed { .. }) => {}
-            Err(error) => return Err(error),
-        }
+        // What nobody remembers, or can write down, is stopped all the same.
+        let wished = self.0.wish(id, DesiredState::Stopped).await;
         self.0.end(&slot, id.agent_id, grace).await;
-        Ok(())
+        match wished {
+            Ok(_) | Err(BackendError::NotDeployed { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn configure(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
@@ -506,6 +516,10 @@ impl Backend for ProfileBackend {
             }
         };
         let process = slot.process().await;
+        // Whoever starts it has been promised memory, and no process yet.
+        if process.is_none() && slot.turn.try_lock().is_ok() {
+            self.0.admission.leave(ours);
+        }
         match (process, record) {
             (Some(process), Some(record)) => {
                 self.0.admission.used_by(ours, process.pid);
@@ -524,13 +538,10 @@ impl Backend for ProfileBackend {
                 pid: Some(process.pid),
             },
             (None, None) => Observed::Absent,
-            (None, Some(record)) if record.desired_state == DesiredState::Running => {
-                self.0.admission.leave(ours);
-                match slot.failed() {
-                    Some(reason) => Observed::Failed { reason },
-                    None => Observed::Stopped,
-                }
-            }
+            (None, Some(record)) if record.desired_state == DesiredState::Running => match slot.failed() {
+                Some(reason) => Observed::Failed { reason },
+                None => Observed::Stopped,
+            },
             (None, Some(_)) => Observed::Stopped,
         }
     }

@@ -13,7 +13,7 @@ use crate::backend::{AgentSpec, BackendError, Record, Running};
 use crate::gateway_service::command::gateway_command;
 use crate::gateway_service::{Answer, EXIT_CONFIG, log};
 use crate::openclaw::GatewayProblem;
-use crate::process::Ended;
+use crate::process::{Ended, reap_service};
 
 /// Between two looks at a gateway that starts.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -227,6 +227,8 @@ impl Inner {
             log::length(&path)
         });
         let from = length.await.unwrap_or_default();
+        // Nothing of an earlier one goes on beside it.
+        reap_service(slot.mark()).await;
         slot.begin();
         let service = command.start().await.map_err(|source| {
             slot.is_stopped();
