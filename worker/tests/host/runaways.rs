@@ -121,7 +121,7 @@ impl Two {
     }
 
     /// The runaway is seen within two samples that it was in, and stopped after a minute.
-    async fn is_seen_and_stopped(mut self, kind: &str, what: &str) {
+    async fn shows_and_stops_it(mut self, kind: &str, what: &str) {
         self.pass().await;
         self.starts(kind);
         self.until("it runs", |count| count > 1).await;
@@ -206,7 +206,7 @@ fn cpu(spec: &mut AgentSpec) {
 async fn one_that_eats_a_processor_is_stopped() {
     Two::new(cpu)
         .await
-        .is_seen_and_stopped("cpu", "cpu_percent")
+        .shows_and_stops_it("cpu", "cpu_percent")
         .await;
 }
 
@@ -214,7 +214,7 @@ async fn one_that_eats_a_processor_is_stopped() {
 async fn one_that_forks_twice_and_leaves_its_group_is_stopped() {
     Two::new(cpu)
         .await
-        .is_seen_and_stopped("double-fork", "cpu_percent")
+        .shows_and_stops_it("double-fork", "cpu_percent")
         .await;
 }
 
@@ -223,7 +223,7 @@ async fn one_that_eats_memory_is_stopped() {
     let limit = |spec: &mut AgentSpec| spec.limits.ram_mb = Some(200.0);
     Two::new(limit)
         .await
-        .is_seen_and_stopped("memory", "ram_mb")
+        .shows_and_stops_it("memory", "ram_mb")
         .await;
 }
 
