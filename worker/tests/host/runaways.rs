@@ -204,10 +204,7 @@ fn cpu(spec: &mut AgentSpec) {
 
 #[tokio::test]
 async fn one_that_eats_a_processor_is_stopped() {
-    Two::new(cpu)
-        .await
-        .shows_and_stops_it("cpu", "cpu_percent")
-        .await;
+    Two::new(cpu).await.shows_and_stops_it("cpu", "cpu_percent").await;
 }
 
 #[tokio::test]
@@ -221,10 +218,7 @@ async fn one_that_forks_twice_and_leaves_its_group_is_stopped() {
 #[tokio::test]
 async fn one_that_eats_memory_is_stopped() {
     let limit = |spec: &mut AgentSpec| spec.limits.ram_mb = Some(200.0);
-    Two::new(limit)
-        .await
-        .shows_and_stops_it("memory", "ram_mb")
-        .await;
+    Two::new(limit).await.shows_and_stops_it("memory", "ram_mb").await;
 }
 
 #[tokio::test]
