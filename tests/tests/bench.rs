@@ -12,7 +12,7 @@ fn bench_says_what_it_takes() {
         assert!(said.status.success());
         let said = String::from_utf8_lossy(&said.stdout);
         for part in [
-            "--quick", "--json", "--only", "drain", "wake", "idle", "start", "ready", "function",
+            "--quick", "--json", "--only", "drain", "wake", "idle", "start", "ready", "function", "hosts",
         ] {
             assert!(said.contains(part), "{part} is not in: {said}");
         }

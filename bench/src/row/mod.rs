@@ -2,6 +2,7 @@
 
 pub mod drain;
 pub mod function;
+pub mod hosts;
 pub mod idle;
 pub mod latency;
 pub mod provision;
