@@ -25,6 +25,10 @@ pub(super) enum Origin {
 
 impl Origin {
     fn of(matches: &ArgMatches, id: &str) -> Self {
+        // A command may know fewer settings than the worker.
+        if matches.try_contains_id(id).is_err() {
+            return Self::Flag;
+        }
         match matches.value_source(id) {
             Some(ValueSource::EnvVariable) => Self::Environment,
             _ => Self::Flag,
