@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use creel_local::process;
+use creel_worker::WorkerConfig;
+use creel_worker::config::TransportConfig;
 use serde_json::json;
 
 use super::{Place, PlaceArgs, read_config};
@@ -47,12 +49,16 @@ pub(super) async fn run(args: InstallArgs, out: Output) -> anyhow::Result<()> {
         config: config_path,
         search_path: search_path.text,
         drain_grace: config.drain_grace,
-        writable: plan_writable([
-            place.account.home.clone(),
-            config.data_dir.clone(),
-            config.openclaw_state_dir.clone(),
-            config.workspace_root.clone(),
-        ]),
+        writable: plan_writable(
+            [
+                place.account.home.clone(),
+                config.data_dir.clone(),
+                config.openclaw_state_dir.clone(),
+                config.workspace_root.clone(),
+            ]
+            .into_iter()
+            .chain(key_folder(&config)),
+        ),
         account: place.account.clone(),
     };
     let (file, text) = match place.manager {
@@ -147,8 +153,16 @@ fn own_program() -> anyhow::Result<PathBuf> {
     Ok(in_path.unwrap_or(own))
 }
 
+/// Where the worker of a rented host puts its next key.
+fn key_folder(config: &WorkerConfig) -> Option<PathBuf> {
+    match &config.transport {
+        TransportConfig::Direct(_) => None,
+        TransportConfig::Rest(api) => api.host_key_file.parent().map(Path::to_owned),
+    }
+}
+
 /// Folders without those that lie in others of them.
-fn plan_writable(folders: [PathBuf; 4]) -> Vec<PathBuf> {
+fn plan_writable(folders: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut kept: Vec<PathBuf> = Vec::new();
     for folder in folders {
         if !kept.iter().any(|above| folder.starts_with(above)) {
