@@ -18,7 +18,10 @@ begin
   where r.id = any (ids) and r.status = 'done' and r.result ->> 'workspace' is not null and a.openclaw_id is not null
     and a.project_id = r.project_id and a.agent_key = r.agent_key;
 
-  update public.agents a set status = case r.status when 'error' then 'error' else 'pending_deploy' end
+  -- What somebody took back is no failure.
+  update public.agents a set status = case
+    when r.status = 'error' and r.result #>> '{error,code}' is distinct from 'superseded' then 'error'
+    else 'pending_deploy' end
   from public.agent_provision_requests r
   where r.id = any (ids) and r.status in ('error', 'queued') and not a.provisioned
     and a.project_id = r.project_id and a.agent_key = r.agent_key;
@@ -28,13 +31,16 @@ begin
     left(r.result #>> '{error,message}', 4000), now()
   from public.agent_provision_requests r
   join public.agents a on a.project_id = r.project_id and a.agent_key = r.agent_key
-  where r.id = any (ids) and (r.status = 'done' or r.status = 'error' and not a.provisioned)
+  where r.id = any (ids) and (
+    r.status = 'done'
+    or r.status = 'error' and not a.provisioned and r.result #>> '{error,code}' is distinct from 'superseded')
   on conflict (project_id, agent_key) do update set
     state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at;
 
   perform creel.log_event(
-    case r.status when 'done' then 'agent.provisioned' when 'error' then 'agent.provision_failed'
-      else 'agent.provision_retried' end,
+    case when r.status = 'done' then 'agent.provisioned' when r.status <> 'error' then 'agent.provision_retried'
+      when r.result #>> '{error,code}' = 'superseded' then 'agent.provision_superseded'
+      else 'agent.provision_failed' end,
     r.project_id, r.agent_key, a.host_id, r.id,
     jsonb_strip_nulls(jsonb_build_object('error', r.result -> 'error', 'steps', r.result -> 'steps')))
   from public.agent_provision_requests r

@@ -296,6 +296,16 @@ async fn an_undeploy_ends_a_request_that_waits_and_lets_one_finish_that_is_at_wo
     assert_eq!(s.f.status(request).await, "error");
     assert_eq!(s.f.result(request).await["error"]["code"], json!("superseded"));
     assert_eq!(s.dead_letters().await, 0);
+    // Nor is that an error of an agent that was not made yet.
+    let unmade = "agent:unmade:main";
+    s.f.request(unmade).await;
+    s.send(unmade, "undeploy", json!({})).await;
+    assert_eq!(s.agent(unmade).await["status"], json!("removed"));
+    assert!(
+        !s.events(unmade)
+            .await
+            .contains(&"agent.provision_failed".to_owned())
+    );
 
     let s = Station::with(&[KEY]).await;
     s.f.request(KEY).await;
