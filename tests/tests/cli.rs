@@ -626,6 +626,50 @@ async fn the_doctor_reads_the_workers_configuration() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_a_host_with_a_key_says_whether_it_is_let_in() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    let (host, key) = db.host_with_key(&[]).await?;
+    let path = ann.home.path().join("host.key");
+    creel_worker::HostKey::parse(&key)
+        .context("a key")?
+        .write(&path)?;
+    let text = format!(
+        "data_api_url = {:?}\npublishable_key = {:?}\nhost_key_file = {path:?}\n",
+        rest.url(),
+        rest.publishable_key(),
+    );
+    std::fs::write(ann.home.path().join("worker.toml"), text)?;
+    let check = |name: &str| -> Result<Value> {
+        let output = ann
+            .command(&["doctor", "--config", "worker.toml", "--json"])?
+            .output()?;
+        let value: Value = serde_json::from_slice(&output.stdout)?;
+        let checks = value["checks"].as_array().cloned().unwrap_or_default();
+        let check = checks.into_iter().find(|check| check["name"] == name);
+        ensure!(
+            !String::from_utf8_lossy(&output.stdout).contains(&key),
+            "the key is shown"
+        );
+        check.with_context(|| format!("{name} is looked at: {value}"))
+    };
+    ensure!(check("host key")?["verdict"] == "ok", "{}", check("host key")?);
+    db.postgres()
+        .await?
+        .execute("select creel.revoke_host($1)", &[&host])
+        .await?;
+    let refused = check("host key")?;
+    ensure!(refused["verdict"] == "broken", "{refused}");
+    ensure!(
+        refused["what_to_do"]
+            .as_str()
+            .is_some_and(|text| text.contains("creel host code")),
+        "{refused}"
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_doctor_names_what_is_broken_and_fails() -> Result<()> {
     let (db, rest) = project_api().await?;
     let ann = Person::at(&rest)?;

@@ -230,3 +230,42 @@ async fn the_agents_of_a_host_that_is_shut_out_are_left_alone() {
     assert_eq!(station.agents(), agents);
     assert!(worker.is_running());
 }
+
+/// How often each function was called by this host's worker within a minute in which nothing happens.
+async fn idle_calls(by: By) -> i64 {
+    let stage = Stage::new().await;
+    let superuser = stage.db.superuser().await.expect("connect");
+    superuser
+        .batch_execute(&format!(
+            "alter database {} set track_functions = 'all'",
+            stage.db.name()
+        ))
+        .await
+        .expect("count the calls");
+    let station = stage.station_by(by).await;
+    let _worker = station.started().await;
+    station.readyz(200).await;
+    let called = "select coalesce(sum(calls), 0)::bigint from pg_stat_user_functions
+                  where schemaname = 'public' and funcname <> 'rotate_host_key'";
+    let before = stage.count(called).await;
+    let began = std::time::Instant::now();
+    eventually("a minute has passed", Duration::from_secs(90), async || {
+        began.elapsed() > Duration::from_secs(60)
+    })
+    .await;
+    stage.count(called).await - before
+}
+
+#[tokio::test]
+async fn slow_an_idle_host_with_a_key_asks_no_more_often_than_one_with_a_login() {
+    let (by_login, by_key) = tokio::join!(idle_calls(By::Login), idle_calls(By::Key));
+    // Six ticks, two claims; what is cached of the first seconds may come a tick later.
+    assert!(
+        (6..=12).contains(&by_key),
+        "{by_key} by a key, {by_login} by a login"
+    );
+    assert!(
+        (by_key - by_login).abs() <= 3,
+        "{by_key} by a key, {by_login} by a login"
+    );
+}
