@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use creel_core::host_api::AgentReport;
 use futures_util::future::join_all;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +44,9 @@ use crate::process::{Mark, kill_processes};
 
 /// A runaway is seen within two samples, and a machine with many processes is read in milliseconds.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// With no agent to mind, this is for what somebody else wrote into the worker's folder.
+const LOOK_AT_NOBODY_EVERY: Duration = Duration::from_secs(60);
 
 /// How long the database is waited for before what does not run is started without having asked it.
 const SETTLE_WAIT: Duration = Duration::from_secs(30);
@@ -84,6 +88,7 @@ pub struct Supervisor {
     meter: Arc<Mutex<Meter>>,
     acts: TaskTracker,
     is_settled: AtomicBool,
+    touched: Notify,
 }
 
 /// What is remembered of an agent.
@@ -172,6 +177,7 @@ impl Supervisor {
             minded: Mutex::default(),
             acts: TaskTracker::new(),
             is_settled: AtomicBool::new(false),
+            touched: Notify::new(),
         })
     }
 
@@ -232,16 +238,24 @@ impl Supervisor {
             .entry(agent_id)
             .or_insert_with(|| Minded::new(self.holds.of(agent_id)));
         minded.touched += 1;
+        self.touched.notify_one();
     }
 
     /// Minds the agents until it is told to stop; they go on then.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let began = Instant::now();
         loop {
-            self.patrol_once(began.elapsed()).await;
+            let anybody = self.patrol_once(began.elapsed()).await;
+            let pause = async {
+                if !anybody {
+                    let touched = self.touched.notified();
+                    let _touched_or_late = tokio::time::timeout(LOOK_AT_NOBODY_EVERY, touched).await;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = pause => {}
             }
         }
         self.idle().await;
@@ -254,8 +268,8 @@ impl Supervisor {
         self.acts.reopen();
     }
 
-    /// Looks at every agent once, at this time since the worker began.
-    pub async fn patrol_once(self: &Arc<Self>, now: Duration) {
+    /// Looks at every agent once, at this time since the worker began. Answers whether there is any.
+    pub async fn patrol_once(self: &Arc<Self>, now: Duration) -> bool {
         // Before the records are read: what is changed after that is left to the next pass.
         let touched = self.touched();
         let mut records = Vec::new();
@@ -273,6 +287,7 @@ impl Supervisor {
         let metrics = join_all(passes).await.into_iter().flatten().collect();
         self.reports.measured(metrics);
         self.clear_unknown(&records, &measured).await;
+        !records.is_empty()
     }
 
     fn touched(&self) -> HashMap<Uuid, u64> {
