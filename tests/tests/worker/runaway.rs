@@ -1,11 +1,12 @@
 //! In real time: an agent that takes more than it may is stopped after a minute, and its neighbour is not.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use creel_tests::wait::eventually;
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::fixture::{SOON, Stage};
 use crate::own_gateway::{Agent, pid, runs};
@@ -37,6 +38,7 @@ async fn slow_a_runaway_is_stopped_after_a_minute() {
     let mut child = Command::new("yes")
         .env("CREEL_MARK", mark)
         .stdout(Stdio::null())
+        .kill_on_drop(true)
         .spawn()
         .expect("start it");
     eventually("it is seen", SOON, async || {
