@@ -319,7 +319,7 @@ async fn tick(client: &Client, member: &Member, round: usize) -> Result<f64> {
         .agents
         .iter()
         .enumerate()
-        .filter(|(n, _)| (n + round) % METRICS_EVERY_TICKS == 0)
+        .filter(|(n, _)| (n + round).is_multiple_of(METRICS_EVERY_TICKS))
         .map(|(n, id)| {
             json!({ "agent_id": id, "cpu_percent": n % 100, "ram_mb": 700 + round, "disk_mb": 12, "uptime_secs": 3600 })
         })

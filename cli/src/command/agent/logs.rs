@@ -57,7 +57,7 @@ pub(super) async fn run(args: LogsArgs, out: Output) -> anyhow::Result<()> {
             .hint("creel agent list shows them")
     })?;
     let id = text(&agent, "id");
-    let (shown, mut last) = newest(&api, &id, args.lines).await?;
+    let (shown, last) = newest(&api, &id, args.lines).await?;
     out.value(&json!({ "ok": true, "agent_key": agent_key, "lines": shown }));
     for line in &shown {
         out.line(printable(line));
@@ -68,12 +68,20 @@ pub(super) async fn run(args: LogsArgs, out: Output) -> anyhow::Result<()> {
             _ => "Its host has told of no lines yet.",
         });
     }
-    while args.follow {
+    if args.follow {
+        follow(&api, &id, last, out).await?;
+    }
+    Ok(())
+}
+
+/// Shows what comes, without end.
+async fn follow(api: &DataApi, id: &str, mut last: i64, out: Output) -> Result<(), CliError> {
+    loop {
         tokio::time::sleep(FOLLOW_POLL).await;
-        let rows = match after(&api, &id, last).await {
+        let rows = match after(api, id, last).await {
             Ok(rows) => rows,
             Err(error) if error.kind == ErrorKind::Unreachable => continue,
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         for row in rows {
             last = row["seq"].as_i64().unwrap_or(last).max(last);
@@ -82,7 +90,6 @@ pub(super) async fn run(args: LogsArgs, out: Output) -> anyhow::Result<()> {
             }
         }
     }
-    Ok(())
 }
 
 /// The last lines, and the number of the row that they end with.
