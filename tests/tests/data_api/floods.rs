@@ -42,7 +42,7 @@ async fn number(scene: &Scene, sql: &str) -> i64 {
 
 fn events(scene: &Scene, count: usize) -> Value {
     let event = |n: usize| {
-        let agent = (n % 2 == 0).then_some(scene.agent_id);
+        let agent = n.is_multiple_of(2).then_some(scene.agent_id);
         json!({ "kind": "agent.crashed", "agent_id": agent, "payload": { "note": "x".repeat(1_000) } })
     };
     (0..count).map(event).collect()
