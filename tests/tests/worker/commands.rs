@@ -145,7 +145,10 @@ async fn agents_outlive_their_worker_however_it_ends() {
 async fn what_is_another_hosts_by_now_is_stopped_and_kept_as_an_archive() {
     let stage = Stage::with_short_leases().await;
     let station = stage.station().await;
-    let setup = station.agents_setup().allow("not this host's any more");
+    let setup = station
+        .agents_setup()
+        .allow("not this host's any more")
+        .allow("is not on this host");
     let mut worker = station.started_with(&setup).await;
     let agent = Agent::new(&stage, &station, "scout").await;
     let stays = Agent::new(&stage, &station, "stays").await;

@@ -215,12 +215,6 @@ impl Supervisor {
         self.command_turn(agent_id, turn)
     }
 
-    /// The same, if nobody else is.
-    pub fn try_turn(self: &Arc<Self>, agent_id: Uuid) -> Option<CommandTurn> {
-        let turn = self.turns.try_take(agent_id)?;
-        Some(self.command_turn(agent_id, turn))
-    }
-
     fn command_turn(self: &Arc<Self>, agent_id: Uuid, turn: Turn) -> CommandTurn {
         self.touch(agent_id);
         CommandTurn {
@@ -228,6 +222,15 @@ impl Supervisor {
             agent_id,
             _turn: turn,
         }
+    }
+
+    /// What tells whoever has the turn that a command waits for it.
+    fn may_give_way(&self, agent_id: Uuid) -> CancellationToken {
+        let give_way = CancellationToken::new();
+        if let Some(minded) = self.minded().get_mut(&agent_id) {
+            minded.give_way = give_way.clone();
+        }
+        give_way
     }
 
     /// Whatever is planned of what was seen before is not done, and how it is now is told.
@@ -411,9 +414,8 @@ impl Supervisor {
                 pid: pid_of(&seen.observed),
             });
         }
-        let give_way = CancellationToken::new();
-        minded.give_way = give_way.clone();
         drop(all);
+        let give_way = self.may_give_way(agent_id);
         if let Some(news) = &plan.news {
             news::tell(&self.settings.events, &record.spec, news);
         }
@@ -465,7 +467,7 @@ impl Supervisor {
     /// Stops all agents, for an end that is everybody's.
     async fn stop_all(self: &Arc<Self>) {
         let mut stops = Vec::new();
-        for (backend, records) in self.records().await {
+        for (backend, records) in self.records().await.into_backends() {
             for record in records {
                 let (supervisor, backend) = (self.clone(), backend.clone());
                 stops.push(async move {

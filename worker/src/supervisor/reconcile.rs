@@ -1,5 +1,6 @@
 //! What the host has, and what the database says that it should have: brought together, in case something was missed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use creel_core::host_api::{AgentReport, AgentState, ListedAgent};
@@ -30,8 +31,17 @@ impl Listed {
     }
 }
 
-/// What each backend remembers.
-pub type Records = Vec<(Arc<dyn Backend>, Vec<Record>)>;
+/// What each backend remembers, and how often commands had been at work on each agent by then.
+pub struct Records {
+    backends: Vec<(Arc<dyn Backend>, Vec<Record>)>,
+    touched: HashMap<Uuid, u64>,
+}
+
+impl Records {
+    pub(super) fn into_backends(self) -> Vec<(Arc<dyn Backend>, Vec<Record>)> {
+        self.backends
+    }
+}
 
 /// What to do about one agent.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +56,26 @@ pub enum Reconcile {
     Configure(AgentSpec),
     /// The host should have it, and has lost its files.
     Missing(Uuid),
+}
+
+impl Reconcile {
+    fn agent_id(&self) -> Uuid {
+        match self {
+            Self::Archive(agent) | Self::Stop(agent) => agent.agent_id,
+            Self::Start(spec) | Self::Configure(spec) => spec.agent.agent_id,
+            Self::Missing(agent_id) => *agent_id,
+        }
+    }
+}
+
+fn lost(agent_id: Uuid) -> AgentReport {
+    AgentReport {
+        agent_id,
+        state: AgentState::Error,
+        note: Some("its files are not on its host any more: deploy it again".to_owned()),
+        restarts: 0,
+        pid: None,
+    }
 }
 
 /// What to do about the agents of one backend. `records` were read before the list was asked for, so that what is not
@@ -108,41 +138,67 @@ fn differs(known: &AgentSpec, wished: &AgentSpec) -> bool {
 impl Supervisor {
     /// The records of the backends that have some: to be read before the database is asked.
     pub async fn records(&self) -> Records {
-        let mut all = Vec::new();
+        let touched = self.touched();
+        let mut backends = Vec::new();
         for backend in &self.settings.backends {
-            all.push((backend.clone(), backend.records().await));
+            backends.push((backend.clone(), backend.records().await));
         }
-        all
+        Records { backends, touched }
     }
 
     /// Begins to do what is to be done so that the host has what it should have.
     pub fn reconcile(self: &Arc<Self>, records: &Records, listed: &[Listed]) {
-        for (backend, records) in records {
+        for (backend, known) in &records.backends {
             // One that remembers nothing is reconciled by whoever does.
             if backend.kind() == Kind::Shared {
                 continue;
             }
             let is_held = |agent_id| self.held(agent_id).is_some();
-            for act in plan_reconcile(backend.kind(), records, listed, is_held) {
+            let mut by_agent: HashMap<Uuid, Vec<Reconcile>> = HashMap::new();
+            for act in plan_reconcile(backend.kind(), known, listed, is_held) {
+                match act {
+                    Reconcile::Missing(agent_id) => self.reports.report(lost(agent_id)),
+                    act => by_agent.entry(act.agent_id()).or_default().push(act),
+                }
+            }
+            for (agent_id, acts) in by_agent {
+                let touched = records.touched.get(&agent_id).copied().unwrap_or(0);
                 let (supervisor, backend) = (self.clone(), backend.clone());
-                drop(
-                    self.acts
-                        .spawn(async move { supervisor.apply_reconcile(&*backend, act).await }),
-                );
+                let acting = async move {
+                    supervisor
+                        .reconcile_agent(&*backend, agent_id, acts, touched)
+                        .await;
+                };
+                drop(self.acts.spawn(acting));
             }
         }
     }
 
-    async fn apply_reconcile(self: &Arc<Self>, backend: &dyn Backend, act: Reconcile) {
-        let agent_id = match &act {
-            Reconcile::Archive(agent) | Reconcile::Stop(agent) => agent.agent_id,
-            Reconcile::Start(spec) | Reconcile::Configure(spec) => spec.agent.agent_id,
-            Reconcile::Missing(agent_id) => *agent_id,
-        };
-        // Whoever is at work on it knows better.
-        let Some(_turn) = self.try_turn(agent_id) else {
+    /// One agent, unless a command had its turn since the records were read: that knows better.
+    async fn reconcile_agent(
+        self: &Arc<Self>,
+        backend: &dyn Backend,
+        agent_id: Uuid,
+        acts: Vec<Reconcile>,
+        touched: u64,
+    ) {
+        let turn = self.turns.take(agent_id).await;
+        if self.touched().get(&agent_id).copied().unwrap_or(0) != touched {
             return;
-        };
+        }
+        let _turn = self.command_turn(agent_id, turn);
+        let give_way = self.may_give_way(agent_id);
+        for act in acts {
+            let may_wait = matches!(act, Reconcile::Start(_) | Reconcile::Configure(_));
+            tokio::select! {
+                () = self.apply_reconcile(backend, act) => {}
+                () = give_way.cancelled(), if may_wait => return,
+            }
+        }
+    }
+
+    async fn apply_reconcile(&self, backend: &dyn Backend, act: Reconcile) {
+        let agent_id = act.agent_id();
         let done = match act {
             Reconcile::Archive(agent) => {
                 tracing::warn!(agent.id = %agent_id, "{} is not this host's any more: it is stopped and archived", agent.agent_key);
@@ -170,16 +226,8 @@ impl Supervisor {
                 // Its documents are on the disk, and the newer ones come with a command.
                 backend.configure(&spec, &[]).await.map(drop)
             }
-            Reconcile::Missing(agent_id) => {
-                self.reports.report(AgentReport {
-                    agent_id,
-                    state: AgentState::Error,
-                    note: Some("its files are not on its host any more: deploy it again".to_owned()),
-                    restarts: 0,
-                    pid: None,
-                });
-                Ok(())
-            }
+            // It is told without a turn.
+            Reconcile::Missing(_) => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(agent.id = %agent_id, %error, "failed to bring an agent to what it should be: {error}");
