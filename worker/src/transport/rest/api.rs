@@ -124,7 +124,13 @@ impl Api {
                         }
                     }
                 }
-                Err(failed) => return Err(failed),
+                Err(failed) => {
+                    // Whoever is told that the call is wrong was let in.
+                    if is_other && matches!(failed.error, CallError::Refused(_)) {
+                        self.go_on_with(&key);
+                    }
+                    return Err(failed);
+                }
             }
         }
     }
