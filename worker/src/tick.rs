@@ -161,7 +161,10 @@ impl Ticker {
         let every = Duration::from_millis(reply.tick_ms).clamp(MIN_PAUSE, MAX_PAUSE);
         self.health.ticked(reply.host_id, asked, every);
         for warning in &reply.warnings {
-            tracing::warn!(warning, "the database could not take a part of what was told: {warning}");
+            tracing::warn!(
+                warning,
+                "the database could not take a part of what was told: {warning}"
+            );
         }
         let lasts = Duration::from_millis(reply.lease_ms);
         for token in tokens {

@@ -15,8 +15,8 @@ mod table;
 mod unit;
 
 pub use error::ProcessError;
-pub(crate) use mark::{ServiceMark, reap_service};
 pub use mark::{MARK_VARIABLE, Mark, reap_marked};
+pub(crate) use mark::{ServiceMark, reap_service};
 pub use run::{Finished, Run};
 pub use runner::Runner;
 pub(crate) use service::{Ended, RunningService, Service};
