@@ -190,14 +190,6 @@ impl<'a> Agent<'a> {
         fs::rename(new, path).expect("write the faults");
     }
 
-    /// Lets its stand-in work.
-    pub fn clear_faults(&self) {
-        let path = self.folder().join("state/stand-in.json");
-        if path.exists() {
-            fs::remove_file(path).expect("remove the faults");
-        }
-    }
-
     /// How often its gateway was started.
     pub fn starts(&self) -> usize {
         let log = fs::read_to_string(self.folder().join("state/stand-in.log")).unwrap_or_default();

@@ -15,7 +15,6 @@ use crate::own_gateway::{Agent, pid, runs};
 const STOPPED: Duration = Duration::from_secs(150);
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "it is what an agent starts")]
 async fn slow_a_runaway_is_stopped_after_a_minute() {
     let stage = Stage::with_short_leases().await;
     let station = stage.station().await;
