@@ -44,7 +44,7 @@ impl HostEvents {
         }
     }
 
-    /// What a tick can tell. It stays until [`HostEvents::forget`].
+    /// What a tick can tell. It stays until a tick was answered.
     pub fn next(&self) -> Vec<HostEvent> {
         self.waiting().iter().take(HOST_EVENTS_MAX).cloned().collect()
     }
