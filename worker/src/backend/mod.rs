@@ -36,6 +36,8 @@ pub trait Backend: Send + Sync {
     async fn start(&self, spec: &AgentSpec) -> Result<Running, BackendError>;
     /// Stops it within the grace and some seconds; nothing of it is left then. Its files stay.
     async fn stop(&self, id: &AgentRef, grace: Duration) -> Result<(), BackendError>;
+    /// Ends what runs of it, at once. What was asked for stays: one that is to run is to be started again.
+    async fn kill(&self, id: &AgentRef) -> Result<(), BackendError>;
     /// Gives it another configuration and other documents; one that runs goes on with them. What is not accepted
     /// leaves the last good configuration in force.
     async fn configure(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError>;

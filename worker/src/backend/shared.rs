@@ -190,6 +190,11 @@ impl Backend for SharedBackend {
         self.unregister(id).await
     }
 
+    async fn kill(&self, _id: &AgentRef) -> Result<(), BackendError> {
+        // It has no process of its own.
+        Ok(())
+    }
+
     async fn configure(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
         let turn = self.turn(spec.agent.agent_id);
         let _turn = turn.lock().await;

@@ -10,7 +10,7 @@ mod ports;
 mod run;
 mod slot;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,7 +29,7 @@ use self::memory::Admission;
 pub use self::memory::{AGENT_MEMORY_MB, MachineMemory, Memory};
 use self::ports::Ports;
 pub use self::ports::{FIRST_PORT, PORT_SPACING};
-use self::slot::{ABORT_WAIT, Slot};
+use self::slot::{ABORT_WAIT, Slot, Turn};
 use super::archive::Archives;
 use super::{
     AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running, files,
@@ -167,6 +167,21 @@ impl Inner {
         worked.unwrap_or_else(|error| Err(BackendError::disk(&self.settings.data_dir, error.into())))
     }
 
+    /// The same as a part of an operation: who has the next turn finds it done, even if nobody waits for it any more.
+    async fn in_turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        turn: &Turn,
+        work: impl FnOnce(&Self) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, BackendError> {
+        let turn = turn.clone();
+        self.on_disk(move |inner| {
+            let result = work(inner);
+            drop(turn);
+            result
+        })
+        .await
+    }
+
     /// The configuration that this agent is to have.
     fn plan(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
         let folder = self.folder(spec.agent.agent_id);
@@ -209,7 +224,7 @@ impl Inner {
         let folder = self.folder(id);
         files::make_folder(&folder.path).map_err(|error| BackendError::disk(&folder.path, error))?;
         let record = folder.read_record()?;
-        let port = self.ports.allot(id, &folder::ports(&self.settings.data_dir))?;
+        let port = self.ports.allot(id, || self.known_ports(None))?;
         let workspace = self.workspace(&spec.agent)?;
         workspace.seed(docs, &Templates::new(spec.persona()))?;
         files::make_folder(&folder.state_dir()).map_err(|error| BackendError::disk(&folder.path, error))?;
@@ -233,6 +248,15 @@ impl Inner {
         })
     }
 
+    /// The ports that agents are known to have, but for one agent's.
+    fn known_ports(&self, but: Option<Uuid>) -> BTreeMap<Uuid, u16> {
+        let mut known = folder::ports(&self.settings.data_dir);
+        if let Some(but) = but {
+            known.remove(&but);
+        }
+        known
+    }
+
     fn workspace(&self, agent: &AgentRef) -> Result<Workspace, BackendError> {
         let name = AgentId::parse(WORKSPACE).expect("it is an id");
         let (folder, owner) = (self.folder(agent.agent_id), agent.owner());
@@ -246,11 +270,12 @@ impl Inner {
     /// Remembers what was asked for.
     async fn wish(
         self: &Arc<Self>,
+        turn: &Turn,
         id: &AgentRef,
         desired_state: DesiredState,
     ) -> Result<Record, BackendError> {
         let id = id.clone();
-        self.on_disk(move |inner| {
+        self.in_turn(turn, move |inner| {
             let folder = inner.folder(id.agent_id);
             let record = folder.read_record()?.ok_or_else(|| not_deployed(&id))?;
             if record.desired_state == desired_state {
@@ -266,8 +291,8 @@ impl Inner {
         .await
     }
 
-    async fn remember(self: &Arc<Self>, record: Record) -> Result<(), BackendError> {
-        self.on_disk(move |inner| {
+    async fn remember(self: &Arc<Self>, turn: &Turn, record: Record) -> Result<(), BackendError> {
+        self.in_turn(turn, move |inner| {
             let folder = inner.folder(record.spec.agent.agent_id);
             match folder.read_record()? {
                 Some(known) if known == record => Ok(()),
@@ -307,11 +332,11 @@ impl Inner {
     }
 
     /// Lets OpenClaw's command line check a configuration that no gateway can.
-    async fn validate(self: &Arc<Self>, id: Uuid, config: &Value) -> Result<(), BackendError> {
+    async fn validate(self: &Arc<Self>, turn: &Turn, id: Uuid, config: &Value) -> Result<(), BackendError> {
         let (folder, config) = (self.folder(id), config.clone());
         let path = folder.candidate();
         let state_dir = folder.state_dir();
-        self.on_disk(move |_| folder.write_config(&folder.candidate(), &config))
+        self.in_turn(turn, move |_| folder.write_config(&folder.candidate(), &config))
             .await?;
         let settings = CliSettings {
             config_path: path.clone(),
@@ -323,8 +348,10 @@ impl Inner {
             crate::openclaw::Broker::default(),
         );
         let validated = cli.validate_config().await;
-        self.on_disk(move |_| files::remove(&path).map_err(|error| BackendError::disk(path, error)))
-            .await?;
+        self.in_turn(turn, move |_| {
+            files::remove(&path).map_err(|error| BackendError::disk(path, error))
+        })
+        .await?;
         validated.map_err(|error| match error {
             OpenClawError::ConfigRefused { message, .. } => BackendError::ConfigRefused { message },
             error => BackendError::OpenClaw(error),
@@ -333,10 +360,9 @@ impl Inner {
 
     async fn configure(self: &Arc<Self>, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
         let id = spec.agent.agent_id;
-        let slot = self.slot(id);
-        let _turn = slot.turn.lock().await;
+        let slot = self.slot(id).turn().await;
         let (wanted, docs) = (spec.clone(), docs.to_vec());
-        let planned = self.on_disk(move |inner| {
+        let planned = self.in_turn(&slot, move |inner| {
             let folder = inner.folder(id);
             let record = folder.read_record()?.ok_or_else(|| not_deployed(&wanted.agent))?;
             let config = inner.plan(&wanted, record.port)?;
@@ -345,16 +371,16 @@ impl Inner {
                 || !file.is_some_and(|file| has_all(&file, &config));
             Ok((record, config, is_other))
         });
-        let (record, config, is_other) = planned.await?;
+        let (mut record, config, is_other) = planned.await?;
         let mut process = slot.process().await;
         let mut restarted = false;
         if is_other {
             match process {
-                Some(_) => restarted = self.reconfigure(&slot, &record, &config).await?,
+                Some(_) => (restarted, record) = self.reconfigure(&slot, record, &config).await?,
                 None => {
-                    self.validate(id, &config).await?;
+                    self.validate(&slot, id, &config).await?;
                     let config = config.clone();
-                    self.on_disk(move |inner| {
+                    self.in_turn(&slot, move |inner| {
                         let folder = inner.folder(id);
                         folder.write_config(&folder.config(), &config)
                     })
@@ -365,7 +391,7 @@ impl Inner {
         }
         // The words come last: they are in force with the agent's next turn, whatever its gateway does.
         let agent = spec.agent.clone();
-        let written = self.on_disk(move |inner| {
+        let written = self.in_turn(&slot, move |inner| {
             let workspace = inner.workspace(&agent)?;
             let mut written = false;
             for doc in &docs {
@@ -375,11 +401,11 @@ impl Inner {
         });
         let written = written.await?;
         let port = record.port;
-        self.remember(Record {
+        let record = Record {
             spec: spec.clone(),
             ..record
-        })
-        .await?;
+        };
+        self.remember(&slot, record).await?;
         Ok(Applied {
             changed: is_other || written,
             restarted,
@@ -391,13 +417,14 @@ impl Inner {
         })
     }
 
-    /// Gives a gateway that runs another configuration: it checks it itself. Answers whether it was started anew.
+    /// Gives a gateway that runs another configuration: it checks it itself. Answers whether it was started anew, and
+    /// with the record that it has then, as its port may be another.
     async fn reconfigure(
         self: &Arc<Self>,
-        slot: &Arc<Slot>,
-        record: &Record,
+        slot: &Turn,
+        record: Record,
         config: &Value,
-    ) -> Result<bool, BackendError> {
+    ) -> Result<(bool, Record), BackendError> {
         let id = record.spec.agent.agent_id;
         let restarts = match slot.control.apply_config(config).await {
             Ok(restarts) => restarts,
@@ -405,29 +432,34 @@ impl Inner {
             Err(NotApplied::Unknown(problem)) => {
                 tracing::info!(agent.id = %id, error = %problem,
                     "agent {id} cannot be asked to take another configuration, and is started anew: {problem}");
-                self.validate(id, config).await?;
+                self.validate(slot, id, config).await?;
                 self.end(slot, id, UNDEPLOY_GRACE).await;
                 let written = config.clone();
-                self.on_disk(move |inner| {
+                self.in_turn(slot, move |inner| {
                     let folder = inner.folder(id);
                     folder.write_config(&folder.config(), &written)
                 })
                 .await?;
-                self.come_up(slot, record, config).await?;
-                return Ok(true);
+                let (_, record) = self.come_up(slot, &record, config).await?;
+                return Ok((true, record));
             }
         };
         if restarts {
-            self.come_back(slot, record, config).await?;
+            self.come_back(slot, &record, config).await?;
         } else {
-            self.keep_last_good(id, config).await?;
+            self.keep_last_good(slot, id, config).await?;
         }
-        Ok(restarts)
+        Ok((restarts, record))
     }
 
-    async fn keep_last_good(self: &Arc<Self>, id: Uuid, config: &Value) -> Result<(), BackendError> {
+    async fn keep_last_good(
+        self: &Arc<Self>,
+        turn: &Turn,
+        id: Uuid,
+        config: &Value,
+    ) -> Result<(), BackendError> {
         let config = config.clone();
-        self.on_disk(move |inner| {
+        self.in_turn(turn, move |inner| {
             let folder = inner.folder(id);
             folder.write_config(&folder.last_good(), &config)
         })
@@ -443,9 +475,8 @@ impl Inner {
             false => self.archives.newest(id.agent_id),
         };
         folder.remove()?;
-        let mut known = folder::ports(&self.settings.data_dir);
-        known.remove(&id.agent_id);
-        self.ports.free(id.agent_id, &known)?;
+        self.ports
+            .free(id.agent_id, || self.known_ports(Some(id.agent_id)))?;
         Ok(archive)
     }
 }
@@ -457,10 +488,11 @@ impl Backend for ProfileBackend {
     }
 
     async fn deploy(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Deployed, BackendError> {
-        let slot = self.0.slot(spec.agent.agent_id);
-        let _turn = slot.turn.lock().await;
+        let slot = self.0.slot(spec.agent.agent_id).turn().await;
         let (spec, docs) = (spec.clone(), docs.to_vec());
-        self.0.on_disk(move |inner| inner.deploy(&spec, &docs)).await
+        self.0
+            .in_turn(&slot, move |inner| inner.deploy(&spec, &docs))
+            .await
     }
 
     async fn start(&self, spec: &AgentSpec) -> Result<Running, BackendError> {
@@ -475,10 +507,10 @@ impl Backend for ProfileBackend {
     async fn stop(&self, id: &AgentRef, grace: Duration) -> Result<(), BackendError> {
         let slot = self.0.slot(id.agent_id);
         let _wish = slot.stop_wish();
-        let _turn = slot.turn.lock().await;
+        let turn = slot.turn().await;
         // What nobody remembers, or can write down, is stopped all the same.
-        let wished = self.0.wish(id, DesiredState::Stopped).await;
-        self.0.end(&slot, id.agent_id, grace).await;
+        let wished = self.0.wish(&turn, id, DesiredState::Stopped).await;
+        self.0.end(&turn, id.agent_id, grace).await;
         match wished {
             Ok(_) | Err(BackendError::NotDeployed { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -492,10 +524,18 @@ impl Backend for ProfileBackend {
     async fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
         let slot = self.0.slot(id.agent_id);
         let _wish = slot.stop_wish();
-        let _turn = slot.turn.lock().await;
-        self.0.end(&slot, id.agent_id, UNDEPLOY_GRACE).await;
+        let turn = slot.turn().await;
+        self.0.end(&turn, id.agent_id, UNDEPLOY_GRACE).await;
         let id = id.clone();
-        self.0.on_disk(move |inner| inner.undeploy(&id)).await
+        self.0.in_turn(&turn, move |inner| inner.undeploy(&id)).await
+    }
+
+    async fn kill(&self, id: &AgentRef) -> Result<(), BackendError> {
+        let slot = self.0.slot(id.agent_id);
+        let _wish = slot.stop_wish();
+        let turn = slot.turn().await;
+        self.0.end(&turn, id.agent_id, Duration::ZERO).await;
+        Ok(())
     }
 
     async fn observe(&self, id: &AgentRef) -> Observed {
@@ -517,7 +557,7 @@ impl Backend for ProfileBackend {
         };
         let process = slot.process().await;
         // Whoever starts it has been promised memory, and no process yet.
-        if process.is_none() && slot.turn.try_lock().is_ok() {
+        if process.is_none() && slot.is_idle() {
             self.0.admission.leave(ours);
         }
         match (process, record) {

@@ -48,9 +48,13 @@ impl Ports {
         }
     }
 
-    /// The agent's port: the one that it has, or else a free one. `known` are those that other agents are known to
-    /// have.
-    pub(super) fn allot(&self, id: Uuid, known: &BTreeMap<Uuid, u16>) -> Result<u16, BackendError> {
+    /// The agent's port: the one that it has, or else a free one. `known` answers which ones agents are known to have;
+    /// it is asked when nobody else can get one meanwhile.
+    pub(super) fn allot(
+        &self,
+        id: Uuid,
+        known: impl FnOnce() -> BTreeMap<Uuid, u16>,
+    ) -> Result<u16, BackendError> {
         self.change(known, |table, first| {
             if let Some(port) = table.ports.get(&id) {
                 return Ok(*port);
@@ -61,18 +65,29 @@ impl Ports {
         })
     }
 
-    /// Another port for an agent whose own is taken by a stranger.
-    pub(super) fn replace(&self, id: Uuid, known: &BTreeMap<Uuid, u16>) -> Result<u16, BackendError> {
+    /// Another port for an agent whose own is taken by a stranger. `write` writes it down with the agent before anybody
+    /// else can ask for one.
+    pub(super) fn replace(
+        &self,
+        id: Uuid,
+        known: impl FnOnce() -> BTreeMap<Uuid, u16>,
+        write: impl FnOnce(u16) -> Result<(), BackendError>,
+    ) -> Result<u16, BackendError> {
         self.change(known, |table, first| {
             let not = table.ports.get(&id).copied().into_iter().collect();
-            choose(table, first, &not).inspect(|port| {
-                table.ports.insert(id, *port);
-            })
+            let port = choose(table, first, &not)?;
+            write(port)?;
+            table.ports.insert(id, port);
+            Ok(port)
         })
     }
 
     /// Nobody has the agent's port any more.
-    pub(super) fn free(&self, id: Uuid, known: &BTreeMap<Uuid, u16>) -> Result<(), BackendError> {
+    pub(super) fn free(
+        &self,
+        id: Uuid,
+        known: impl FnOnce() -> BTreeMap<Uuid, u16>,
+    ) -> Result<(), BackendError> {
         self.change(known, |table, _| {
             table.ports.remove(&id);
             Ok(())
@@ -81,17 +96,17 @@ impl Ports {
 
     fn change<T>(
         &self,
-        known: &BTreeMap<Uuid, u16>,
+        known: impl FnOnce() -> BTreeMap<Uuid, u16>,
         change: impl FnOnce(&mut Table, u16) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
         let _turn = self.turn.lock().expect("no holder of this lock panics");
         let at = |error| BackendError::disk(&self.path, error);
         let before = self.read().map_err(at)?;
         let mut table = before.clone().unwrap_or_default();
-        for (id, port) in known {
+        for (id, port) in known() {
             // What an agent is known to have counts more than what a file has that may be old.
-            table.ports.retain(|other, taken| other == id || taken != port);
-            table.ports.insert(*id, *port);
+            table.ports.retain(|other, taken| *other == id || *taken != port);
+            table.ports.insert(id, port);
         }
         let result = change(&mut table, self.first)?;
         if before.as_ref() != Some(&table) {
@@ -152,18 +167,18 @@ mod tests {
     #[test]
     fn ports_are_apart_kept_and_given_back() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (first, none) = (first(), BTreeMap::new());
+        let first = first();
         let ports = Ports::new(folder.path(), first);
         let given: BTreeSet<u16> = (0..5)
-            .map(|n| ports.allot(id(n), &none).expect("a port"))
+            .map(|n| ports.allot(id(n), BTreeMap::new).expect("a port"))
             .collect();
         assert_eq!(given.len(), 5);
         assert!(given.iter().all(|port| (port - first) % PORT_SPACING == 0));
         let again = Ports::new(folder.path(), first);
-        let second = ports.allot(id(1), &none).expect("a port");
-        assert_eq!(again.allot(id(1), &none).expect("a port"), second);
-        again.free(id(1), &none).expect("it is freed");
-        assert_eq!(again.allot(id(9), &none).expect("a port"), second);
+        let second = ports.allot(id(1), BTreeMap::new).expect("a port");
+        assert_eq!(again.allot(id(1), BTreeMap::new).expect("a port"), second);
+        again.free(id(1), BTreeMap::new).expect("it is freed");
+        assert_eq!(again.allot(id(9), BTreeMap::new).expect("a port"), second);
     }
 
     #[test]
@@ -173,7 +188,7 @@ mod tests {
         let first = listener.local_addr().expect("its address").port().min(65_000);
         let taken = TcpListener::bind(("127.0.0.1", first));
         let ports = Ports::new(folder.path(), first);
-        assert_ne!(ports.allot(id(1), &BTreeMap::new()).expect("a port"), first);
+        assert_ne!(ports.allot(id(1), BTreeMap::new).expect("a port"), first);
         drop(taken);
     }
 
@@ -182,18 +197,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let first = first();
         let ports = Ports::new(folder.path(), first);
-        let none = BTreeMap::new();
         let known: BTreeMap<Uuid, u16> = (0..3)
-            .map(|n| (id(n), ports.allot(id(n), &none).expect("a port")))
+            .map(|n| (id(n), ports.allot(id(n), BTreeMap::new).expect("a port")))
             .collect();
         let path = folder.path().join(FILE);
         let text = std::fs::read_to_string(&path).expect("read");
         for damaged in [&text[..text.len() / 2], "", "[]", "{\"ports\": 7}"] {
             std::fs::write(&path, damaged).expect("damage it");
-            let new = ports.allot(id(9), &known).expect("a port");
+            let new = ports.allot(id(9), || known.clone()).expect("a port");
             assert!(!known.values().any(|port| *port == new), "{damaged:?}");
-            assert_eq!(ports.allot(id(1), &none).expect("a port"), known[&id(1)]);
-            ports.free(id(9), &none).expect("it is freed");
+            assert_eq!(ports.allot(id(1), BTreeMap::new).expect("a port"), known[&id(1)]);
+            ports.free(id(9), BTreeMap::new).expect("it is freed");
         }
     }
 
@@ -204,12 +218,33 @@ mod tests {
         let given = std::thread::scope(|scope| {
             let ports = &ports;
             let all: Vec<_> = (0..20)
-                .map(|n| scope.spawn(move || ports.allot(id(n), &BTreeMap::new()).expect("a port")))
+                .map(|n| scope.spawn(move || ports.allot(id(n), BTreeMap::new).expect("a port")))
                 .collect();
             all.into_iter()
                 .map(|one| one.join().expect("it ends"))
                 .collect::<BTreeSet<u16>>()
         });
         assert_eq!(given.len(), 20);
+    }
+
+    #[test]
+    fn a_port_that_cannot_be_written_down_is_not_given() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ports = Ports::new(folder.path(), first());
+        let before = ports.allot(id(1), BTreeMap::new).expect("a port");
+        let full = |_| Err(BackendError::disk("record", io::Error::from(io::ErrorKind::StorageFull)));
+        ports
+            .replace(id(1), BTreeMap::new, full)
+            .expect_err("the disk is full");
+        assert_eq!(ports.allot(id(1), BTreeMap::new).expect("a port"), before);
+        let mut written = None;
+        let write = |port| {
+            written = Some(port);
+            Ok(())
+        };
+        let port = ports.replace(id(1), BTreeMap::new, write).expect("a port");
+        assert_ne!(port, before);
+        assert_eq!(written, Some(port));
+        assert_eq!(ports.allot(id(1), BTreeMap::new).expect("a port"), port);
     }
 }

@@ -7,8 +7,8 @@ use creel_core::status::DesiredState;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::slot::{Slot, last_words};
-use super::{Inner, folder, ports};
+use super::slot::{Slot, Turn, last_words};
+use super::{Inner, ports};
 use crate::backend::{AgentSpec, BackendError, Record, Running};
 use crate::gateway_service::command::gateway_command;
 use crate::gateway_service::{Answer, EXIT_CONFIG, log};
@@ -48,8 +48,9 @@ impl Inner {
         spec: &AgentSpec,
     ) -> Result<Running, BackendError> {
         let id = spec.agent.agent_id;
-        let _turn = slot.turn.lock().await;
-        let record = self.wish(&spec.agent, DesiredState::Running).await?;
+        let turn = slot.turn().await;
+        let slot = &turn;
+        let record = self.wish(slot, &spec.agent, DesiredState::Running).await?;
         if let Some(process) = slot.process().await {
             self.admission.used_by(id, process.pid);
             return match self.ready(slot, record.port, self.settings.start_limit).await {
@@ -59,7 +60,7 @@ impl Inner {
             };
         }
         let (wanted, port) = (spec.clone(), record.port);
-        let config = self.on_disk(move |inner| {
+        let config = self.in_turn(slot, move |inner| {
             inner.admission.admit(wanted.agent.agent_id)?;
             inner.put_config(&wanted, port)
         });
@@ -77,11 +78,11 @@ impl Inner {
                 return Err(error);
             }
         };
-        self.remember(Record {
+        let record = Record {
             spec: spec.clone(),
             ..record
-        })
-        .await?;
+        };
+        self.remember(slot, record).await?;
         Ok(running)
     }
 
@@ -89,14 +90,14 @@ impl Inner {
     /// an error then all the same.
     pub(super) async fn come_up(
         self: &Arc<Self>,
-        slot: &Arc<Slot>,
+        slot: &Turn,
         record: &Record,
         config: &Value,
     ) -> Result<(Running, Record), BackendError> {
         let id = record.spec.agent.agent_id;
         let error = match self.try_config(slot, record.clone(), config.clone()).await {
             Ok((running, record, config)) => {
-                self.keep_last_good(id, &config).await?;
+                self.keep_last_good(slot, id, &config).await?;
                 return Ok((running, record));
             }
             Err(error) => error,
@@ -108,7 +109,7 @@ impl Inner {
     /// Waits until a gateway that restarts itself for another configuration is ready with it.
     pub(super) async fn come_back(
         self: &Arc<Self>,
-        slot: &Arc<Slot>,
+        slot: &Turn,
         record: &Record,
         config: &Value,
     ) -> Result<(), BackendError> {
@@ -121,7 +122,10 @@ impl Inner {
             None => Err(NotUp::Failed(ended("it ended instead of restarting", false))),
         };
         match back {
-            Ok(_) => self.keep_last_good(record.spec.agent.agent_id, config).await,
+            Ok(_) => {
+                self.keep_last_good(slot, record.spec.agent.agent_id, config)
+                    .await
+            }
             Err(not_up) => {
                 self.fall_back(slot, record, config).await;
                 Err(match not_up {
@@ -133,22 +137,24 @@ impl Inner {
     }
 
     /// Puts the last good configuration back, and starts the gateway with it, if it is another one.
-    async fn fall_back(self: &Arc<Self>, slot: &Arc<Slot>, record: &Record, config: &Value) {
+    async fn fall_back(self: &Arc<Self>, slot: &Turn, record: &Record, config: &Value) {
         let id = record.spec.agent.agent_id;
-        let bad = config.clone();
-        let put_back = self.on_disk(move |inner| {
+        let (bad, tried) = (config.clone(), record.clone());
+        let put_back = self.in_turn(slot, move |inner| {
             let folder = inner.folder(id);
             let good = folder
                 .read_config(&folder.last_good())?
                 .filter(|good| *good != bad);
-            if let Some(good) = &good {
-                folder.write_config(&folder.config(), good)?;
-            }
-            Ok(good)
+            let Some(mut good) = good else { return Ok(None) };
+            // It may have got another port since.
+            let record = folder.read_record()?.unwrap_or(tried);
+            good["gateway"]["port"] = record.port.into();
+            folder.write_config(&folder.config(), &good)?;
+            Ok(Some((record, good)))
         });
-        let Ok(Some(good)) = put_back.await else { return };
+        let Ok(Some((record, good))) = put_back.await else { return };
         tracing::warn!(agent.id = %id, "agent {id} does not start with its new configuration; starting it with the last good one");
-        if let Err(error) = self.try_config(slot, record.clone(), good).await {
+        if let Err(error) = self.try_config(slot, record, good).await {
             tracing::warn!(agent.id = %id, %error, "failed to start agent {id} with its last good configuration: {error}");
         }
     }
@@ -157,7 +163,7 @@ impl Inner {
     /// it has then, as its port may be another.
     async fn try_config(
         self: &Arc<Self>,
-        slot: &Arc<Slot>,
+        slot: &Turn,
         mut record: Record,
         mut config: Value,
     ) -> Result<(Running, Record, Value), BackendError> {
@@ -181,7 +187,7 @@ impl Inner {
                 }
                 Err(NotUp::PortTaken) => {
                     was_moved = true;
-                    (record, config) = self.move_port(record, config).await?;
+                    (record, config) = self.move_port(slot, record, config).await?;
                 }
             }
         }
@@ -190,26 +196,28 @@ impl Inner {
     /// Another program has the agent's port: it gets another one.
     async fn move_port(
         self: &Arc<Self>,
-        record: Record,
+        slot: &Turn,
+        mut record: Record,
         mut config: Value,
     ) -> Result<(Record, Value), BackendError> {
-        self.on_disk(move |inner| {
+        self.in_turn(slot, move |inner| {
             let id = record.spec.agent.agent_id;
-            let mut known = folder::ports(&inner.settings.data_dir);
-            known.remove(&id);
-            let port = inner.ports.replace(id, &known)?;
-            tracing::warn!(agent.id = %id, "another program has port {} of agent {id}, which gets {port}", record.port);
+            let taken = record.port;
             let folder = inner.folder(id);
-            config["gateway"]["port"] = port.into();
-            folder.write_config(&folder.config(), &config)?;
-            let record = Record { port, ..record };
-            folder.write_record(&record)?;
+            let write = |port: u16| {
+                config["gateway"]["port"] = port.into();
+                record.port = port;
+                folder.write_config(&folder.config(), &config)?;
+                folder.write_record(&record)
+            };
+            let port = inner.ports.replace(id, || inner.known_ports(Some(id)), write)?;
+            tracing::warn!(agent.id = %id, "another program has port {taken} of agent {id}, which gets {port}");
             Ok((record, config))
         })
         .await
     }
 
-    async fn try_once(self: &Arc<Self>, slot: &Arc<Slot>, record: &Record) -> Result<Running, NotUp> {
+    async fn try_once(self: &Arc<Self>, slot: &Turn, record: &Record) -> Result<Running, NotUp> {
         let id = record.spec.agent.agent_id;
         let folder = self.folder(id);
         let command = gateway_command(
@@ -227,11 +235,21 @@ impl Inner {
             log::length(&path)
         });
         let from = length.await.unwrap_or_default();
-        // Nothing of an earlier one goes on beside it.
-        reap_service(slot.mark()).await;
-        slot.begin();
-        let service = command.start().await.map_err(|source| {
-            slot.is_stopped();
+        // By itself: who has the next turn finds what was started, even if nobody waits for it any more.
+        let turn = slot.clone();
+        let starting = tokio::spawn(async move {
+            // Nothing of an earlier one goes on beside it.
+            reap_service(turn.mark()).await;
+            turn.begin();
+            let service = command.start().await.inspect_err(|_| turn.is_stopped())?;
+            let pid = service.pid();
+            turn.started(service);
+            std::io::Result::Ok(pid)
+        });
+        let started = starting
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        let pid = started.map_err(|source| {
             let program = self.settings.program.clone();
             let error = match source.kind() {
                 std::io::ErrorKind::NotFound => crate::openclaw::OpenClawError::Missing { program },
@@ -239,8 +257,6 @@ impl Inner {
             };
             NotUp::Failed(error.into())
         })?;
-        let pid = service.pid();
-        slot.started(service);
         self.admission.used_by(id, pid);
         tracing::info!(agent.id = %id, pid, port = record.port, "started the gateway of agent {id}");
         match self.ready(slot, record.port, self.settings.start_limit).await {
@@ -250,7 +266,7 @@ impl Inner {
     }
 
     /// Waits until it is ready, or ended, or it has taken too long.
-    async fn ready(self: &Arc<Self>, slot: &Arc<Slot>, port: u16, limit: Duration) -> Result<Running, NotUp> {
+    async fn ready(self: &Arc<Self>, slot: &Turn, port: u16, limit: Duration) -> Result<Running, NotUp> {
         let began = Instant::now();
         loop {
             let Some(process) = slot.process().await else {

@@ -1,11 +1,12 @@
 //! What a worker knows of one agent's process.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::gateway_service::command::GATEWAY_WORD;
 use crate::gateway_service::log;
@@ -18,7 +19,7 @@ const LAST_WORDS_MAX: usize = 5;
 /// An agent: one operation at a time, and one process at most.
 pub(super) struct Slot {
     /// Whoever changes something about the agent holds it.
-    pub(super) turn: tokio::sync::Mutex<()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
     /// How many want to stop it: who starts it gives way.
     stops: watch::Sender<usize>,
     life: Mutex<Life>,
@@ -48,12 +49,26 @@ pub(super) struct Process {
 impl Slot {
     pub(super) fn new(mark: ServiceMark, control: GatewayControl) -> Arc<Self> {
         Arc::new(Self {
-            turn: tokio::sync::Mutex::default(),
+            turn: Arc::default(),
             stops: watch::Sender::new(0),
             life: Mutex::default(),
             control,
             mark,
         })
+    }
+
+    /// Waits for one's turn to change something about the agent.
+    pub(super) async fn turn(self: &Arc<Self>) -> Turn {
+        let held = Arc::clone(&self.turn).lock_owned().await;
+        Turn {
+            slot: Arc::clone(self),
+            _held: Arc::new(held),
+        }
+    }
+
+    /// Whether nobody changes anything about the agent.
+    pub(super) fn is_idle(&self) -> bool {
+        self.turn.try_lock().is_ok()
     }
 
     fn life(&self) -> MutexGuard<'_, Life> {
@@ -155,6 +170,22 @@ impl Slot {
 
     pub(super) fn mark(&self) -> &ServiceMark {
         &self.mark
+    }
+}
+
+/// The turn of one operation on an agent. What it lets go on beside itself, on the disk or with a process, has a clone:
+/// when the operation is broken off the next one begins only after that has ended.
+#[derive(Clone)]
+pub(super) struct Turn {
+    slot: Arc<Slot>,
+    _held: Arc<OwnedMutexGuard<()>>,
+}
+
+impl Deref for Turn {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        &self.slot
     }
 }
 
