@@ -76,7 +76,12 @@ begin
   return case
     when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
     when jsonb_typeof(wish) <> 'object' then 'the wish must be an object'
-    when octet_length(wish ->> 'name') not between 1 and 200 then 'name must have 1 to 200 bytes'
+    when exists (
+        select from jsonb_object_keys(wish) k
+        where k not in ('name', 'platform', 'capacity', 'tags', 'price', 'project_ids', 'key_days'))
+      then 'a wish has name, platform, capacity, tags, price, project_ids and key_days, and nothing else'
+    when jsonb_typeof(wish -> 'name') <> 'string' or octet_length(wish ->> 'name') not between 1 and 200
+      then 'name must be a text of 1 to 200 bytes'
     when wish ->> 'platform' not in ('linux', 'macos') then 'platform must be linux or macos'
     when wish ? 'capacity' and case
         when jsonb_typeof(wish -> 'capacity') <> 'number' then true
@@ -105,6 +110,16 @@ begin
 end
 $$;
 
+-- Whether a person may have another host. What one person makes at the same time is counted one after the other.
+create function creel.may_own_another_host(person uuid) returns boolean
+language plpgsql set search_path = '' as $$
+begin
+  perform pg_advisory_xact_lock(1129465165, hashtext(person::text));
+  return (select count(*) from public.hosts h where h.owner_id = person and h.status <> 'retired')
+    < (creel.knobs()).max_hosts_per_user;
+end
+$$;
+
 create function public.create_enrolment_code(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -121,6 +136,10 @@ begin
     raise exception 'only a signed-in person may make a code for a host'
       using errcode = '42501', hint = 'Sign in as the owner of the host.';
   end if;
+  fault := creel.fault_of_host_wish(wish);
+  if fault is not null then
+    raise exception '%', fault using errcode = '22023', hint = 'Correct it, and ask for the code again.';
+  end if;
   if for_host is not null then
     if for_host <> all (creel.owned_hosts()) then
       raise exception 'you own no host %', for_host
@@ -131,18 +150,13 @@ begin
         using errcode = 'PT409', hint = 'Enrol the machine as a new host.';
     end if;
   else
-    fault := creel.fault_of_host_wish(wish);
-    if fault is not null then
-      raise exception '%', fault using errcode = '22023', hint = 'Correct it, and ask for the code again.';
-    end if;
     if exists (
       select from jsonb_array_elements_text(coalesce(wish -> 'project_ids', '[]')) p
       where p <> all (creel.owned_projects())) then
       raise exception 'only an owner of a project may let a host serve it'
         using errcode = '42501', hint = 'Ask an owner of the project for the code.';
     end if;
-    if (select count(*) from public.hosts h where h.owner_id = asker and h.status <> 'retired')
-       >= knobs.max_hosts_per_user then
+    if not creel.may_own_another_host(asker) then
       raise exception 'too many hosts: the limit for one person is %', knobs.max_hosts_per_user
         using errcode = 'PT429', hint = 'Retire a host, or ask the operator to raise max_hosts_per_user.';
     end if;
@@ -164,7 +178,8 @@ $$;
 comment on function public.create_enrolment_code(jsonb) is
   '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in '
   'person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own '
-  'host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
+  'host that is there gets another key, and those that it had end. Anything else is refused. A code is good once, for '
+  '15 minutes.';
 
 -- Makes a host. Nobody is asked here whether that is allowed.
 create or replace function creel.enroll_host(args jsonb) returns jsonb
@@ -175,7 +190,8 @@ declare
 begin
   insert into public.hosts (name, owner_id, platform, capacity, tags, price, tenancy, backends)
   values (
-    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10),
+    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform',
+    coalesce((args ->> 'capacity')::numeric::int, 10),
     array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price',
     -- Whoever gets a login of the database is trusted.
     case when args #>> '{login,verifier}' is not null then 'trusted' else 'single' end,
@@ -201,8 +217,8 @@ begin
       host, decode(args #>> '{key,sha256}', 'hex'), coalesce(args #>> '{key,label}', ''),
       coalesce(
         (args #>> '{key,expires_at}')::timestamptz,
-        now() + (args ->> 'key_days')::int * interval '1 day'),
-      (args ->> 'key_days')::int);
+        now() + (args ->> 'key_days')::numeric::int * interval '1 day'),
+      (args ->> 'key_days')::numeric::int);
   end if;
 
   return jsonb_build_object('host_id', host, 'role', login);
@@ -238,8 +254,13 @@ begin
     raise exception 'code, name or platform cannot be one'
       using errcode = '22023', hint = 'A name has 200 bytes at most, and platform is linux or macos.';
   end if;
+  -- A host that is there is locked before its codes and keys, as by whoever ends them; what they are now is read after.
+  perform 1 from public.hosts h
+  where h.id = (
+    select c.host_id from creel.enrolment_codes c where c.code_sha256 = creel.hash_of_code($1 ->> 'code'))
+  for no key update;
   select * into given from creel.enrolment_codes c
-  where c.code_sha256 = creel.hash_of_code($1 ->> 'code') and c.expires_at > now()
+  where c.code_sha256 = creel.hash_of_code($1 ->> 'code') and c.expires_at > clock_timestamp()
   for update;
   select * into known from creel.host_keys k where k.key_sha256 = sha;
   -- Whoever did not hear the answer asks again, with the same key.
@@ -257,12 +278,27 @@ begin
   end if;
   if given.host_id is not null then
     host := given.host_id;
-    perform creel.replace_host_keys(host, sha, (given.wish ->> 'key_days')::int);
+    if not exists (
+      select from public.hosts h where h.id = host and h.status <> 'retired' and h.owner_id = given.owner_id) then
+      raise exception 'host % is retired', host
+        using errcode = 'PT409', hint = 'Let its owner enrol the machine as a new host.';
+    end if;
+    perform creel.replace_host_keys(host, sha, (given.wish ->> 'key_days')::numeric::int);
   else
-    wish := given.wish || jsonb_strip_nulls(jsonb_build_object(
+    if not creel.may_own_another_host(given.owner_id) then
+      raise exception 'the owner of the code has too many hosts: the limit for one person is %',
+        (creel.knobs()).max_hosts_per_user
+        using errcode = 'PT429', hint = 'Retire a host, or ask the operator to raise max_hosts_per_user.';
+    end if;
+    -- Key by key: enroll_host can do more than a person may wish for.
+    wish := jsonb_strip_nulls(jsonb_build_object(
       'owner_id', given.owner_id,
       'name', coalesce(given.wish ->> 'name', nullif($1 ->> 'name', ''), 'host'),
       'platform', coalesce(given.wish ->> 'platform', $1 ->> 'platform'),
+      'capacity', given.wish -> 'capacity',
+      'tags', given.wish -> 'tags',
+      'price', given.wish -> 'price',
+      'key_days', given.wish -> 'key_days',
       'key', jsonb_build_object('sha256', encode(sha, 'hex')),
       -- Whoever made the code may own less by now.
       'project_ids', (
@@ -284,7 +320,7 @@ comment on function public.enroll_host_by_code(jsonb) is
   'not known, was used, or has ended.';
 
 revoke all on function creel.random_code(), creel.hash_of_code(text), creel.read_sha256(text),
-  creel.fault_of_host_wish(jsonb), creel.replace_host_keys(uuid, bytea, int),
+  creel.fault_of_host_wish(jsonb), creel.may_own_another_host(uuid), creel.replace_host_keys(uuid, bytea, int),
   public.create_enrolment_code(jsonb), public.enroll_host_by_code(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.create_enrolment_code(jsonb) to authenticated;
