@@ -18,11 +18,15 @@ begin
     raise exception 'this host comes by a login of the database, and has no key'
       using errcode = 'PT409', hint = 'Change the password of its login instead.';
   end if;
-  -- Two of these take turns.
+  -- Two of these take turns, and with whoever ends the keys.
   perform 1 from public.hosts h where h.id = host for no key update;
   select * into used from creel.host_keys k
   where k.key_sha256 = sha256(convert_to(
     nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-host-key', 'utf8'));
+  if used.id is null or used.revoked_at is not null or used.expires_at <= clock_timestamp() then
+    raise exception 'the host key is not known, expired or revoked'
+      using errcode = 'PT401', hint = 'Enrol the host again and use the new key.';
+  end if;
   select * into known from creel.host_keys k where k.key_sha256 = sha;
   if known.id is not null then
     if known.host_id <> host or known.revoked_at is not null or known.expires_at <= now() then
@@ -68,6 +72,8 @@ language plpgsql set search_path = '' as $$
 declare
   login name;
 begin
+  -- Whoever gives the host another key locks this row as well: it comes before, and ends here, or sees the end.
+  perform 1 from public.hosts h where h.id = revoke_host.host_id for no key update;
   update creel.host_keys k set revoked_at = now() where k.host_id = revoke_host.host_id and k.revoked_at is null;
   delete from creel.enrolment_codes c where c.host_id = revoke_host.host_id;
   for login in
