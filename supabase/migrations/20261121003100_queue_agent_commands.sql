@@ -81,6 +81,17 @@ begin
           else false end
       order by i.seq desc limit 1) n
     where l.id = any (lane_ids));
+  -- Where the agent is now does not change by that nobody moved it.
+  update public.agent_commands k
+  set payload = case when o.previous = to_jsonb(a.backend) then k.payload - 'previous_backend'
+    else k.payload || jsonb_build_object('previous_backend', o.previous) end
+  from (
+    select distinct on (i.item_id) i.item_id, c.payload -> 'previous_backend' as previous
+    from unnest(needless) s
+    join public.agent_commands c on c.id = s.item_id and c.type = 'deploy' and c.payload ? 'previous_backend'
+    join creel.items i on i.lane_id = s.lane_id and i.seq > s.seq and i.item_id = any (command_ids)
+    order by i.item_id, s.seq) o, public.agents a
+  where k.id = o.item_id and k.type = 'deploy' and a.id = k.agent_id;
   perform creel.settle_superseded(needless);
 
   for host in
@@ -168,7 +179,7 @@ begin
 end
 $$;
 
--- What needs no host, as none has the agent, is done. The lanes are locked.
+-- What needs no host, as none has the agent and nothing comes before that makes it, is done. The lanes are locked.
 create function creel.settle_without_host(command_ids uuid[]) returns void
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
@@ -185,7 +196,11 @@ begin
     join public.agent_commands c on c.id = i.item_id and c.type in ('stop', 'undeploy', 'update_config')
     join public.agents a on a.id = c.agent_id
     where i.item_id = any (command_ids) and not creel.is_on_host(a)
-      and not creel.has_open(a, array['deploy', 'start', 'restart', 'agent_provision_requests'])
+      and not exists (
+        select from creel.items e
+        left join public.agent_commands k on k.id = e.item_id and e.queue = 'agent_commands'
+        where e.lane_id = i.lane_id and e.seq < i.seq and not e.cancel
+          and coalesce(k.type, e.queue) in ('deploy', 'start', 'restart', 'agent_provision_requests'))
     order by i.lane_id, i.seq);
   perform creel.settle(settlements);
 end
@@ -255,9 +270,13 @@ create trigger receive_commands
 create function creel.end_cancelled() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
+  cancelled_in constant bigint := (select i.lane_id from creel.items i where i.item_id = new.id and i.cancel);
   ended creel.settlement;
 begin
-  perform 1 from creel.lanes l where l.item_id = new.id for no key update;
+  if cancelled_in is null then
+    return null;
+  end if;
+  perform 1 from creel.lanes l where l.id = cancelled_in for no key update;
   select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
