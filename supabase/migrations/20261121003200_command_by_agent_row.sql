@@ -67,17 +67,32 @@ $$;
 
 -- Whoever writes an agent's row locks that row before its lane; whoever sends a command, and a host, the other way
 -- round. So that two people do not wait for each other, those who write in one project take turns. A host gives way by
--- its lock_timeout, and asks again.
-create function creel.take_turns() returns trigger
+-- its lock_timeout, and asks again. Whoever does not get his turn in a fifth of a second goes on without: nobody keeps
+-- another one from writing by a transaction that he does not end, and a deadlock costs no more than a second call.
+create function creel.take_turn() returns void
 language plpgsql security definer set search_path = '' as $$
 declare
+  until constant timestamptz := clock_timestamp() + interval '200 milliseconds';
   turn int;
 begin
-  if current_setting('role', true) = 'authenticated' then
-    for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
-      perform pg_advisory_xact_lock(1129465164, turn);
-    end loop;
+  if current_setting('role', true) is distinct from 'authenticated' then
+    return;
   end if;
+  for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
+    while not pg_try_advisory_xact_lock(1129465164, turn) loop
+      if clock_timestamp() >= until then
+        return;
+      end if;
+      perform pg_sleep(0.005);
+    end loop;
+  end loop;
+end
+$$;
+
+create function creel.take_turns() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  perform creel.take_turn();
   return null;
 end
 $$;
@@ -86,6 +101,8 @@ create trigger agents_take_turns
   before update or delete on public.agents for each statement execute function creel.take_turns();
 create trigger agent_commands_take_turns
   before insert on public.agent_commands for each statement execute function creel.take_turns();
+create trigger agent_provision_requests_take_turns
+  before insert or delete on public.agent_provision_requests for each statement execute function creel.take_turns();
 
 -- Runs as the writing role: what commands write, they write as their owner, and so is not said twice.
 create function creel.send_wished_command() returns trigger
@@ -193,6 +210,12 @@ create trigger take_back_removals
   after insert on public.agent_provision_requests referencing new table as new_rows
   for each statement execute function creel.take_back_removals();
 
-revoke all on function creel.take_turns(), creel.has_open_items(uuid), creel.send_wished_command(), creel.take_back_removals()
+revoke all on function creel.take_turn(), creel.take_turns(), creel.has_open_items(uuid), creel.send_wished_command(), creel.take_back_removals()
   from public, anon, authenticated, service_role;
 grant execute on function creel.has_open_items(uuid) to authenticated, service_role;
+
+-- Until now the wish alone said that an agent is to go; from now on a host asks for commands.
+insert into public.agent_commands (agent_id, type)
+select a.id, 'undeploy' from public.agents a
+where a.desired_state = 'removed' and a.status <> 'removed'
+order by a.id;

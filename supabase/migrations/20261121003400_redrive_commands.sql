@@ -18,6 +18,7 @@ declare
   registered creel.queues;
   command public.agent_commands;
 begin
+  perform creel.take_turn();
   select * into dead from creel.dead_letters d
   where d.item_id = redrive.id and d.project_id = any (creel.writable_projects()) for update;
   if not found then
