@@ -19,6 +19,9 @@ language sql immutable set search_path = '' as $$
     'host.upgrade_needed')
 $$;
 
+-- events is long where Creel has been for a while: two indexes on it may take minutes.
+set local statement_timeout = '15min';
+
 -- How many events of its agents a host has told within an hour is counted by these.
 create index events_of_host_agents on public.events (host_id, at)
   where project_id is not null and creel.is_host_event(kind);
@@ -30,6 +33,8 @@ comment on column public.events.told_id is
   'By which the host knows the event that it told, so that it is written once; null where nobody told it.';
 
 create unique index events_told_once on public.events (host_id, told_id) where told_id is not null;
+
+set local statement_timeout = '60s';
 
 -- A text that is a uuid, or null.
 create function creel.uuid_of(value jsonb) returns uuid
@@ -239,7 +244,7 @@ begin
   -- What keeps a sweep from ending must not cost this host its heartbeat and its leases.
   begin
     perform creel.sweep_once(interval '1 second');
-  exception when others then
+  exception when query_canceled or others then
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
