@@ -69,8 +69,9 @@ begin
 end
 $$;
 
--- The first lanes that wait for a host and that this one may take, as far as capacity is not asked.
-create function creel.placeable(host public.hosts, projects text[], most int) returns bigint[]
+-- The first lanes that wait for a host and that this one may take, as far as capacity is not asked; of the first
+-- considered ones, if that is not null.
+create function creel.placeable(host public.hosts, projects text[], most int, considered int) returns bigint[]
 language plpgsql stable set search_path = '' as $$
 declare
   tenants text[];
@@ -94,9 +95,17 @@ begin
       first_value(creel.is_confined(c.backend)) over w as first_confined
     from (
       select l.id, l.priority, l.head, a.project_id, a.backend
-      from creel.lanes l join public.agents a using (project_id, agent_key)
-      where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-        and l.project_id = any (projects) and a.host_id is null
+      from (
+        select f.id, f.priority, f.head, f.project_id, f.agent_key from creel.lanes f
+        where f.host_id is null and f.token is null and f.head is not null and f.not_before <= now()
+          and f.project_id = any (projects)
+          -- What needs no host brings no agent to one: see creel.settle_without_host.
+          and not (f.queue = 'agent_commands' and exists (
+            select from public.agent_commands c
+            where c.id = f.item_id and c.type in ('stop', 'undeploy', 'update_config')))
+        order by f.priority desc, f.head limit considered) l
+      join public.agents a using (project_id, agent_key)
+      where a.host_id is null
         and a.backend = any (host.backends) and creel.has_tags(host, a.config)
         and (host.tenancy = 'trusted'
           or case when creel.is_confined(a.backend) then unconfined else tenants end <@ array[a.project_id])
@@ -125,7 +134,7 @@ begin
   perform 1 from public.hosts h where h.id = host for no key update;
   select * into whole from public.hosts h where h.id = host;
   room := whole.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
-  chosen := creel.placeable(whole, projects, least(most, room));
+  chosen := creel.placeable(whole, projects, least(most, room), null);
   -- Asked again of what is locked: somebody may have changed it in between.
   chosen := array(
     select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -142,7 +151,8 @@ begin
 end
 $$;
 
--- Whether a claim of this host would find something.
+-- Whether a claim of this host would find something. Asked with every tick and finish, and so of what waits for a host
+-- it looks at the beginning alone; a claim looks at all.
 create or replace function creel.has_work(host uuid, projects text[]) returns boolean
 language plpgsql stable set search_path = '' set enable_seqscan = off set plan_cache_mode = force_generic_plan as $$
 declare
@@ -161,7 +171,7 @@ begin
     return false;
   end if;
   select * into whole from public.hosts h where h.id = host;
-  return creel.has_room(whole) and creel.placeable(whole, projects, 1) <> '{}';
+  return creel.has_room(whole) and creel.placeable(whole, projects, 1, 100) <> '{}';
 end
 $$;
 
@@ -221,5 +231,5 @@ create trigger agents_wished_host_backend
 
 revoke all on function creel.check_tenancy(), creel.is_confined(text),
   creel.may_neighbour(public.hosts, text, text), creel.has_tags(public.hosts, jsonb), creel.has_room(public.hosts),
-  creel.placeable(public.hosts, text[], int), creel.could_take(public.hosts, public.agents)
+  creel.placeable(public.hosts, text[], int, int), creel.could_take(public.hosts, public.agents)
   from public, anon, authenticated, service_role;
