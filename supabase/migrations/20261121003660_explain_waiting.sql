@@ -51,6 +51,7 @@ language plpgsql set search_path = '' as $$
 declare
   lane_ids bigint[];
   settlements creel.settlement[];
+  failed uuid[];
 begin
   lane_ids := array(
     select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
@@ -68,7 +69,15 @@ begin
   perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, l.item_id,
     jsonb_build_object('attempt', l.attempts))
   from creel.lanes l where l.id = any (lane_ids);
-  perform creel.settle(settlements);
+  failed := creel.settle_each(settlements);
+  -- What cannot be settled is nobody's, and looked at again in a while.
+  if failed <> '{}' then
+    update creel.lanes l
+    set expires_at = now() + interval '10 seconds', session_id = gen_random_uuid(),
+        token = (lpad(to_hex(l.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid
+    where l.id = any (lane_ids) and l.token is not null and l.item_id = any (failed);
+  end if;
+  lane_ids := array(select l.id from creel.lanes l where l.id = any (lane_ids) and l.token is null);
   update public.agents a set host_id = null, openclaw_id = null
   from creel.lanes l, creel.settings s
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key
@@ -103,11 +112,28 @@ begin
           where p.project_id = l.project_id and p.host_id = l.host_id and h.status not in ('retired', 'draining'))
         or not exists (
           select from public.host_heartbeats b
-          where b.host_id = l.host_id and creel.heard_until(b) >= silent_since)));
+          where b.host_id = l.host_id and creel.heard_until(b) >= silent_since))
+    -- Any of them, so that those which nobody can take are not in the way of the others for ever.
+    order by random() limit 500);
   if candidates = '{}' then
     return 0;
   end if;
+  -- What is the same for all of them is asked once for each host. unconfined: see creel.placeable.
   lane_ids := array(
+    with roomy as materialized (
+      select h.id, h.backends, h.tenancy, h as host, t.tenants, t.unconfined
+      from public.hosts h
+      join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
+      cross join lateral (
+        select count(*) as agent_count, coalesce(array_agg(distinct x.project_id), '{}') as tenants,
+          coalesce(
+            array_agg(distinct x.project_id) filter (where not creel.is_confined(x.backend)), '{}') as unconfined
+        from public.agents x where x.host_id = h.id and x.status <> 'removed') t
+      where h.status not in ('draining', 'retired') and h.capacity > t.agent_count
+        and h.id in (
+          select p.host_id from creel.lanes c join public.project_hosts p on p.project_id = c.project_id
+          where c.id = any (candidates))
+    )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     where l.id = any (candidates)
@@ -116,12 +142,12 @@ begin
       and (
         not creel.may_serve(l.host_id, l.project_id)
         or exists (
-          select from public.project_hosts p
-          join public.hosts h on h.id = p.host_id
-          join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
-          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-            and creel.could_take(h, a)))
-    order by l.id limit 500 for no key update of l, a skip locked);
+          select from public.project_hosts p join roomy r on r.id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id
+            and a.backend = any (r.backends) and creel.has_tags(r.host, a.config)
+            and (r.tenancy = 'trusted'
+              or case when creel.is_confined(a.backend) then r.unconfined else r.tenants end <@ array[a.project_id])))
+    order by l.id for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   perform creel.notify_lanes(lane_ids);
