@@ -1,0 +1,54 @@
+-- What needs no host waits for none, whatever became of what was before it.
+
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
+-- A stop, undeploy or update_config that comes to the head of a lane which no host has: what would have made the agent
+-- has died.
+create function creel.sweep_needing_no_host() returns int
+language plpgsql set search_path = '' set enable_seqscan = off as $$
+declare
+  command_ids uuid[];
+begin
+  command_ids := array(
+    select l.item_id from creel.lanes l join public.agent_commands c on c.id = l.item_id
+    where l.host_id is null and l.token is null and l.head is not null and l.queue = 'agent_commands'
+      and c.type in ('stop', 'undeploy', 'update_config')
+    order by l.id limit 500 for no key update of l skip locked);
+  if command_ids <> '{}' then
+    perform creel.settle_without_host(command_ids);
+  end if;
+  return cardinality(command_ids);
+end
+$$;
+
+-- Answers null when somebody did it within min_age: a thousand hosts that tick need not sweep a hundred times a
+-- second. One that takes too long, or does not end its transaction, is not waited for: what all of them do to one row,
+-- they do under its lock.
+create or replace function creel.sweep_once(min_age interval) returns jsonb
+language plpgsql set search_path = '' as $$
+declare
+  reason_count int;
+begin
+  perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
+  if found then
+    update creel.sweep_state w set swept_at = clock_timestamp() where w.id;
+  elsif exists (
+    select from creel.sweep_state w
+    where w.swept_at > clock_timestamp() - greatest(min_age, interval '15 seconds')) then
+    return null;
+  end if;
+  -- What people read may be some seconds old, and looks at all that waits.
+  update creel.sweep_state w set reasoned_at = clock_timestamp()
+  where w.id and w.reasoned_at <= clock_timestamp() - 5 * min_age;
+  if found then
+    perform creel.sweep_needing_no_host();
+    reason_count := creel.sweep_reasons();
+  end if;
+  return jsonb_build_object(
+    'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
+    'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events());
+end
+$$;
+
+revoke all on function creel.sweep_needing_no_host() from public, anon, authenticated, service_role;
