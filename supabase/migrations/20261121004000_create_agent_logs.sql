@@ -7,9 +7,9 @@ alter table creel.settings
   add column max_log_bytes_per_agent int not null default 131072,
   add column max_log_bytes_per_hour bigint not null default 33554432;
 
-comment on column creel.settings.max_log_bytes_per_agent is 'What is kept of one agent''s log; older lines go.';
+comment on column creel.settings.max_log_bytes_per_agent is 'What is kept of one agent''s log, with 256 bytes for each time that it was told of; older lines go.';
 comment on column creel.settings.max_log_bytes_per_hour is
-  'What one host may tell of its agents'' logs. A host that has more leaves it away, and says how much.';
+  'What one host may tell of its agents'' logs, counted in the same way. A host that has more leaves it away, and says how much.';
 
 create table public.agent_logs (
   agent_id uuid not null references public.agents (id) on delete cascade,
@@ -41,6 +41,8 @@ language plpgsql security definer set search_path = '' set lock_timeout = '800ms
 declare
   host constant uuid := creel.require_host();
   knobs constant creel.settings := creel.knobs();
+  -- What a row takes beside its lines.
+  overhead constant int := 256;
   taken int := 0;
 begin
   perform creel.require_api($1);
@@ -48,7 +50,8 @@ begin
     raise exception 'logs is no list of at most 100'
       using errcode = '22023', hint = 'Tell of the others in another call.';
   end if;
-  if not creel.spend(host, 'logs', octet_length($1 ->> 'logs'), knobs.max_log_bytes_per_hour, '1 hour') then
+  if not creel.spend(host, 'logs', 
+    octet_length($1 ->> 'logs') + overhead * jsonb_array_length($1 -> 'logs'), knobs.max_log_bytes_per_hour, '1 hour') then
     return jsonb_build_object('taken', 0, 'full', true);
   end if;
   -- Of agents that live here. One that is mentioned twice is taken once.
@@ -57,7 +60,7 @@ begin
       case when jsonb_typeof(l -> 'skipped_bytes') = 'number'
         then least(greatest((l ->> 'skipped_bytes')::numeric, 0), 1e15)::bigint else 0 end as skipped_bytes
     from jsonb_array_elements($1 -> 'logs') l
-    join public.agents a on a.id::text = l ->> 'agent_id'
+    join public.agents a on a.id = creel.uuid_of(l -> 'agent_id')
     where a.host_id = host and jsonb_typeof(l -> 'lines') = 'string' and l ->> 'lines' <> ''
       and octet_length(l ->> 'lines') <= 16384
       and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id)
@@ -67,10 +70,10 @@ begin
     select t.id, coalesce((select max(o.seq) from public.agent_logs o where o.agent_id = t.id), 0) + 1,
       t.project_id, t.agent_key, t.lines, t.skipped_bytes
     from told t
-    returning agent_id, seq, octet_length(lines) as size
+    returning agent_id, seq, octet_length(lines) + overhead as size
   ), kept as (
     select o.agent_id, o.seq,
-      a.size + sum(octet_length(o.lines)) over (partition by o.agent_id order by o.seq desc) as size
+      a.size + sum(octet_length(o.lines) + overhead) over (partition by o.agent_id order by o.seq desc) as size
     from added a join public.agent_logs o on o.agent_id = a.agent_id
   ), removed as (
     delete from public.agent_logs o using kept k
