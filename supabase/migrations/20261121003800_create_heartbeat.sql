@@ -143,7 +143,7 @@ language sql immutable set search_path = '' as $$
 $$;
 
 -- What a daemon is told to do: what it holds, but for what it says that it is at. A provision request is a deployment
--- to it.
+-- to it. As in deploy_config, anything that looks like a secret is left away.
 create function creel.commands_of_daemon(host uuid, working uuid[]) returns jsonb
 language plpgsql stable set search_path = '' as $$
 begin
@@ -151,7 +151,8 @@ begin
     select jsonb_agg(
       jsonb_build_object(
         'id', l.item_id, 'type', coalesce(c.type, 'deploy'), 'agent_id', a.id, 'agent_key', l.agent_key,
-        'project_id', l.project_id, 'payload', coalesce(c.payload, '{}'), 'attempt', l.attempts)
+        'project_id', l.project_id, 'payload', creel.without_secrets(coalesce(c.payload, '{}')),
+        'attempt', l.attempts)
       order by l.head)
     from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
