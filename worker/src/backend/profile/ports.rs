@@ -232,7 +232,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let ports = Ports::new(folder.path(), first());
         let before = ports.allot(id(1), BTreeMap::new).expect("a port");
-        let full = |_| Err(BackendError::disk("record", io::Error::from(io::ErrorKind::StorageFull)));
+        let full = |_| {
+            Err(BackendError::disk(
+                "record",
+                io::Error::from(io::ErrorKind::StorageFull),
+            ))
+        };
         ports
             .replace(id(1), BTreeMap::new, full)
             .expect_err("the disk is full");

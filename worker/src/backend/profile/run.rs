@@ -152,7 +152,9 @@ impl Inner {
             folder.write_config(&folder.config(), &good)?;
             Ok(Some((record, good)))
         });
-        let Ok(Some((record, good))) = put_back.await else { return };
+        let Ok(Some((record, good))) = put_back.await else {
+            return;
+        };
         tracing::warn!(agent.id = %id, "agent {id} does not start with its new configuration; starting it with the last good one");
         if let Err(error) = self.try_config(slot, record, good).await {
             tracing::warn!(agent.id = %id, %error, "failed to start agent {id} with its last good configuration: {error}");
