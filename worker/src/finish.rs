@@ -189,7 +189,8 @@ impl Pen {
                         distribute(batch, &reply, tried);
                         return Ok(());
                     }
-                    Err(error) if error.is_passing() => {
+                    // A page of somebody who stands between, or a key that is just being replaced, says nothing of the result.
+                    Err(error) if !error.is_about_the_call() => {
                         let error = error.chain();
                         tracing::warn!(error, "failed to finish items, trying again: {error}");
                         tokio::time::sleep(delays.next().unwrap_or(DOWN_STEP)).await;

@@ -43,6 +43,12 @@ pub(crate) enum CallError {
     /// The project's gateway lets nobody in: the publishable key is wrong, or somebody stands between.
     #[error("the Data API lets this host not in: {0}; check publishable_key")]
     DoorClosed(String),
+    /// Something answers that may be the project's gateway, one of its own errors, or somebody else in its place.
+    #[error(
+        "the Data API lets this host not in, or something else answers in its place: {0}; check data_api_url and \
+         publishable_key, and that no proxy stands between"
+    )]
+    Stranger(String),
     /// The functions or the database do not exist.
     #[error("there is no Creel in the database: {0}")]
     NoSchema(String),
@@ -79,8 +85,18 @@ impl CallError {
     pub(crate) fn is_shut_out(&self) -> bool {
         matches!(
             self,
-            Self::NotAHost(_) | Self::LoginRefused(_) | Self::KeyRefused(_) | Self::DoorClosed(_)
+            Self::NotAHost(_)
+                | Self::LoginRefused(_)
+                | Self::KeyRefused(_)
+                | Self::DoorClosed(_)
+                | Self::Stranger(_)
         )
+    }
+
+    /// Whether it is the call itself that is wrong, so that it is refused whenever it is made. Everything else is about
+    /// the way, or about who calls: that may be another thing in a minute.
+    pub(crate) fn is_about_the_call(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Encode(_))
     }
 
     /// What ends a worker that is starting.
@@ -184,5 +200,25 @@ mod tests {
             assert!(shut_out.is_shut_out() && !shut_out.is_passing());
         }
         assert!(CallError::UpgradeNeeded("2".to_owned()).fatal_at_work().is_some());
+        let stranger = CallError::Stranger("a page".to_owned());
+        assert!(stranger.fatal_at_start().is_none() && stranger.is_shut_out());
+    }
+
+    #[test]
+    fn only_what_the_database_said_of_the_call_is_said_of_the_call() {
+        for other in [
+            CallError::KeyRefused("revoked".to_owned()),
+            CallError::Stranger("a page".to_owned()),
+            CallError::NoSchema("gone".to_owned()),
+            CallError::Nonsense("a page".into()),
+            CallError::Certificate {
+                why: "expired".to_owned(),
+                hint: "",
+            },
+            CallError::Silent(Duration::ZERO),
+        ] {
+            assert!(!other.is_about_the_call(), "{other}");
+        }
+        assert!(CallError::Refused("22P05".into()).is_about_the_call());
     }
 }

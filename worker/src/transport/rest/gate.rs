@@ -10,7 +10,7 @@ use crate::host_key::HostKey;
 /// in again waits so long at most. A key that is new in its file is tried at once.
 const SHUT_OUT_PAUSE: Duration = Duration::from_secs(30);
 /// Nobody is believed who asks for more: the leases would be gone, and the host look offline.
-const MAX_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
 
 /// Open, but for some time after a refusal.
 #[derive(Debug, Default)]

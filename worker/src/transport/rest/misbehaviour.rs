@@ -189,7 +189,7 @@ async fn an_argument_that_is_too_large_is_not_sent() {
 async fn nobody_is_followed_elsewhere_with_the_key_and_a_page_is_no_answer() {
     let server = Server::start().await;
     let (answer, _) = server.call("redirect", LIMIT).await;
-    assert!(matches!(answer, Err(CallError::Refused(_))));
+    assert!(matches!(answer, Err(CallError::Nonsense(_))));
     assert_eq!(server.calls(), 1);
     for function in ["page", "nothing"] {
         let (answer, _) = server.call(function, LIMIT).await;

@@ -32,6 +32,7 @@ pub(super) fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> R
     let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let code = value["code"].as_str().unwrap_or_default();
     let said = words(&value, body);
+    let from_database = code.len() == 5;
     let answered = || Answered {
         status,
         said: said.clone(),
@@ -40,14 +41,19 @@ pub(super) fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> R
         ("PT401", _) => CallError::KeyRefused(said.clone()),
         // The function, or the schema, is not there: PostgREST has looked.
         ("PGRST202" | "PGRST106", _) => CallError::NoSchema(said.clone()),
-        (code, _) if code.len() == 5 && is_passing(code) => CallError::Unavailable(answered().into()),
+        (code, _) if from_database && is_passing(code) => CallError::Unavailable(answered().into()),
+        ("", 401 | 403 | 404) => CallError::Stranger(format!("{said} ({status})")),
         (_, 401 | 403) => CallError::DoorClosed(format!("{said} ({status})")),
         (_, 404) => CallError::NoSchema(format!("nothing is at data_api_url: {said} ({status})")),
+        // The database itself says that the call is wrong: it comes to the same every time.
+        (code, 500..) if from_database && !code.starts_with("PT") => CallError::Refused(answered().into()),
         // A bill that is not paid, a limit of calls, a project that sleeps (540), a gateway without what is behind it.
         (_, 402 | 408 | 425 | 429 | 500..) => CallError::Unavailable(answered().into()),
+        // What is too large for whoever stands before the database is so the next time.
+        ("", 413) => CallError::Refused(answered().into()),
+        ("", _) => CallError::Nonsense(answered().into()),
         _ => CallError::Refused(answered().into()),
     });
-    let from_database = code.len() == 5;
     let wished = retry_after.and_then(|text| text.trim().parse().ok());
     Refusal {
         is_cut: status >= 500 && !from_database,
@@ -87,17 +93,19 @@ mod tests {
         assert!(matches!(sorted(426, &of("PT426")), CallError::UpgradeNeeded(_)));
         assert!(matches!(sorted(401, &of("42501")), CallError::NotAHost(_)));
         assert!(matches!(sorted(404, &of("PGRST202")), CallError::NoSchema(_)));
-        assert!(matches!(sorted(404, "<html>"), CallError::NoSchema(_)));
+        assert!(matches!(sorted(404, "<html>"), CallError::Stranger(_)));
         assert!(matches!(
             sorted(401, r#"{"message":"Invalid API key","hint":"x"}"#),
-            CallError::DoorClosed(said) if said.contains("Invalid API key")
+            CallError::Stranger(said) if said.contains("Invalid API key")
         ));
-        assert!(matches!(sorted(403, "<html>no</html>"), CallError::DoorClosed(_)));
+        assert!(matches!(sorted(403, "<html>no</html>"), CallError::Stranger(_)));
+        assert!(matches!(sorted(401, &of("PGRST301")), CallError::DoorClosed(_)));
+        assert!(matches!(sorted(500, &of("XX000")), CallError::Refused(_)));
         assert!(matches!(sorted(400, &of("22023")), CallError::Refused(_)));
         assert!(matches!(sorted(413, ""), CallError::Refused(_)));
-        assert!(matches!(sorted(302, ""), CallError::Refused(_)));
+        assert!(matches!(sorted(302, ""), CallError::Nonsense(_)));
         assert!(
-            matches!(sorted(426, "<html>use TLS</html>"), CallError::Refused(_)),
+            matches!(sorted(426, "<html>use TLS</html>"), CallError::Nonsense(_)),
             "a proxy does not end a worker"
         );
     }
@@ -112,6 +120,7 @@ mod tests {
             (504, "PGRST003", true),
             (502, "", true),
             (540, "", true),
+            (500, "PT500", false),
             (429, "PT429", false),
             (402, "", false),
         ] {
