@@ -18,8 +18,14 @@ pub(crate) fn rotate_once(path: &Path) -> io::Result<()> {
     if length(path) <= LOG_MAX_BYTES {
         return Ok(());
     }
-    fs::copy(path, path.with_extension("log.1"))?;
-    fs::OpenOptions::new().write(true).open(path)?.set_len(0)
+    let kept = path.with_extension("log.1");
+    let copied = fs::copy(path, &kept);
+    if copied.is_err() {
+        // On a full disk the log goes nevertheless: half a copy helps nobody, and it would only grow.
+        let _absent = fs::remove_file(&kept);
+    }
+    fs::OpenOptions::new().write(true).open(path)?.set_len(0)?;
+    copied.map(drop)
 }
 
 /// What OpenClaw says of a state directory that another of its processes has just now. It ends with the same exit
@@ -85,5 +91,16 @@ mod tests {
         assert_eq!(fs::read_to_string(&log).expect("read"), "next\n");
         let kept = fs::metadata(folder.path().join("gateway.log.1")).expect("it is kept");
         assert_eq!(kept.len(), LOG_MAX_BYTES + 6);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_kept_is_emptied_all_the_same() {
+        let folder = tempfile::tempdir().expect("make a folder");
+        let log = path(folder.path());
+        let file = fs::File::create(&log).expect("make it");
+        file.set_len(LOG_MAX_BYTES + 1).expect("let it be long");
+        fs::create_dir(folder.path().join("gateway.log.1")).expect("be in the way");
+        rotate_once(&log).expect_err("there is no copy");
+        assert_eq!(length(&log), 0);
     }
 }
