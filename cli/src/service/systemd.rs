@@ -45,8 +45,8 @@ pub(crate) fn render(plan: &ServicePlan) -> String {
         unit.set("Wants", &format!("network-online.target {manager}"));
         unit.set("After", &format!("network-online.target {manager}"));
     }
-    unit.set("StartLimitIntervalSec", "300");
-    unit.set("StartLimitBurst", "10");
+    // A host that was without its network for a night is to come back by itself.
+    unit.set("StartLimitIntervalSec", "0");
     unit.line("");
     unit.line("[Service]");
     unit.set("Type", "exec");
