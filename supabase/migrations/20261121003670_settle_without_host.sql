@@ -9,16 +9,20 @@ create function creel.sweep_needing_no_host() returns int
 language plpgsql set search_path = '' set enable_seqscan = off as $$
 declare
   command_ids uuid[];
+  settled int := 0;
 begin
-  command_ids := array(
-    select l.item_id from creel.lanes l join public.agent_commands c on c.id = l.item_id
-    where l.host_id is null and l.token is null and l.head is not null and l.queue = 'agent_commands'
-      and c.type in ('stop', 'undeploy', 'update_config')
-    order by l.id limit 500 for no key update of l skip locked);
-  if command_ids <> '{}' then
+  -- One after the other of a lane, and no longer than a sweep may take.
+  for round in 1..10 loop
+    command_ids := array(
+      select l.item_id from creel.lanes l join public.agent_commands c on c.id = l.item_id
+      where l.host_id is null and l.token is null and l.head is not null and l.queue = 'agent_commands'
+        and c.type in ('stop', 'undeploy', 'update_config')
+      order by l.id limit 500 for no key update of l skip locked);
+    exit when command_ids = '{}';
     perform creel.settle_without_host(command_ids);
-  end if;
-  return cardinality(command_ids);
+    settled := settled + cardinality(command_ids);
+  end loop;
+  return settled;
 end
 $$;
 
