@@ -71,7 +71,7 @@ impl Service {
         let service = self.clone();
         let opened = tokio::task::spawn_blocking(move || service.open_log());
         let log = opened.await.unwrap_or_else(|error| Err(error.into()))?;
-        let (pid, origin) = match unit::start_in_unit(self).await {
+        let (pid, origin) = match unit::start_in_unit(self).await? {
             Some(unit) => (Some(unit.pid()), Origin::Systemd(unit)),
             None => {
                 let service = self.clone();

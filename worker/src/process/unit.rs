@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::process::{Pid, test_kill_process};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -23,8 +23,11 @@ use super::service::{Ended, Service};
 /// systemd answers at once; on a busy machine it waits for a processor like everybody.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// How often it is looked whether the program still runs; it is nobody's child here.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often it is looked whether the program still runs, where the system does not tell; it is nobody's child here.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether systemd has heard of the end of what has ended.
+const REAP_LOOK: Duration = Duration::from_millis(50);
 
 /// What systemd allows between SIGTERM and SIGKILL when the whole machine stops.
 const STOP_SECS: u32 = 20;
@@ -54,6 +57,17 @@ pub(super) struct Unit {
     name: String,
     pid: u32,
     ended: Arc<OnceLock<Ended>>,
+}
+
+/// Why there is no unit.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotStarted {
+    /// systemd was not asked: nothing has been done.
+    #[error(transparent)]
+    NotAsked(io::Error),
+    /// systemd was asked; nothing of it is left.
+    #[error(transparent)]
+    Failed(io::Error),
 }
 
 impl Units {
@@ -92,7 +106,11 @@ impl Units {
     }
 
     /// Starts a service, and waits until its program is at work in place of systemd's.
-    pub(super) async fn start(&self, service: &Service) -> io::Result<Unit> {
+    pub(super) async fn start(&self, service: &Service) -> Result<Unit, NotStarted> {
+        let is_path = service.program.components().count() > 1;
+        if is_path && !tokio::fs::try_exists(&service.program).await.unwrap_or(true) {
+            return Err(NotStarted::Failed(io::ErrorKind::NotFound.into()));
+        }
         let base = unit_base(service.mark.as_str());
         // What an earlier start of it left to be looked at.
         self.forget(&format!("{base}-*")).await;
@@ -106,14 +124,15 @@ impl Units {
         command
             .envs(env.iter().map(|(name, value)| (name, value)))
             .args(plan_args(service, &name, &env));
-        answer(command).await?;
-        // It is known of one that has failed meanwhile, too.
-        let pid = self.show(&name, "ExecMainPID").await?;
-        let pid = pid.parse::<u32>().ok().filter(|&pid| pid != 0);
-        let pid = pid.ok_or_else(|| {
-            let log = service.log.display();
-            io::Error::other(format!("it ended as soon as it began; see {log}"))
-        })?;
+        let asked = begin(command).map_err(NotStarted::NotAsked)?;
+        let pid = match self.leader(asked, &name, service).await {
+            Ok(pid) => pid,
+            Err(error) => {
+                // It may be at work all the same, and nobody would know of it.
+                self.stop(&name).await;
+                return Err(NotStarted::Failed(error));
+            }
+        };
         let unit = Unit {
             units: self.clone(),
             name,
@@ -122,6 +141,28 @@ impl Units {
         };
         tokio::spawn(unit.clone().watch());
         Ok(unit)
+    }
+
+    /// The process of a unit that systemd was asked for.
+    async fn leader(&self, asked: Asked, name: &str, service: &Service) -> io::Result<u32> {
+        asked.answer().await?;
+        // It is known of one that has failed meanwhile, too.
+        let pid = self.show(name, "ExecMainPID").await?;
+        let pid = pid.parse::<u32>().ok().filter(|&pid| pid != 0);
+        pid.ok_or_else(|| {
+            let log = service.log.display();
+            io::Error::other(format!("it ended as soon as it began; see {log}"))
+        })
+    }
+
+    /// Ends a unit whatever state it is in.
+    async fn stop(&self, name: &str) {
+        kill_unit(self, name).await;
+        let mut command = self.command(&self.systemctl);
+        command.args(["stop", name]);
+        // Mostly there is none.
+        let _none = answer(command).await;
+        self.forget(name).await;
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -176,8 +217,14 @@ impl Unit {
 
     async fn watch(self) {
         let process = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
-        while process.is_some_and(|process| test_kill_process(process).is_ok()) {
-            sleep(LOOK_EVERY).await;
+        if let Some(process) = process {
+            let pause = match told_of_end(process).await {
+                true => REAP_LOOK,
+                false => LOOK_EVERY,
+            };
+            while test_kill_process(process).is_ok() {
+                sleep(pause).await;
+            }
         }
         let how = async {
             // A unit that is gone ended well: one that failed is kept for this question.
@@ -190,6 +237,27 @@ impl Unit {
         // Nobody else sets it.
         let _first = self.ended.set(ended);
     }
+}
+
+/// Waits until a process has ended; at once false where the system does not tell.
+#[cfg(target_os = "linux")]
+async fn told_of_end(process: Pid) -> bool {
+    use rustix::process::{PidfdFlags, pidfd_open};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    let Ok(process) = pidfd_open(process, PidfdFlags::empty()) else {
+        return false;
+    };
+    let Ok(process) = AsyncFd::with_interest(process, Interest::READABLE) else {
+        return false;
+    };
+    process.readable().await.is_ok()
+}
+
+/// Only Linux has systemd.
+#[cfg(not(target_os = "linux"))]
+async fn told_of_end(_process: Pid) -> bool {
+    std::future::ready(false).await
 }
 
 /// Kills what is in the unit of a process that an earlier worker started.
@@ -296,28 +364,50 @@ fn plan_ended(code: &str, status: &str) -> Ended {
     }
 }
 
-/// Runs it to its end; an error is what it complained about.
-async fn answer(mut command: Command) -> io::Result<String> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let output = timeout(CALL_LIMIT, command.output())
-        .await
-        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{program} does not answer")))??;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        return Ok(text(&output.stdout));
-    }
-    Err(io::Error::other(format!("{program}: {}", text(&output.stderr))))
+/// One of systemd's programs at work.
+struct Asked {
+    program: String,
+    child: Child,
 }
 
-/// Starts a service in a unit, where this worker is systemd's; none where it is not, or that does not work.
-pub(super) async fn start_in_unit(service: &Service) -> Option<Unit> {
-    let units = Units::of_this_worker()?;
-    match units.start(service).await {
-        Ok(unit) => Some(unit),
-        Err(error) => {
-            warn!(%error, "failed to start a unit, it is started beside the worker instead: {error}");
-            None
+fn begin(mut command: Command) -> io::Result<Asked> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    Ok(Asked { program, child })
+}
+
+impl Asked {
+    /// What it says; an error is what it complained about.
+    async fn answer(self) -> io::Result<String> {
+        let program = self.program;
+        let output = timeout(CALL_LIMIT, self.child.wait_with_output())
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, format!("{program} does not answer")))??;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() {
+            return Ok(text(&output.stdout));
         }
+        Err(io::Error::other(format!("{program}: {}", text(&output.stderr))))
+    }
+}
+
+/// Runs it to its end.
+async fn answer(command: Command) -> io::Result<String> {
+    begin(command)?.answer().await
+}
+
+/// Starts a service in a unit, where this worker is systemd's; none where it is not, or systemd cannot be asked.
+pub(super) async fn start_in_unit(service: &Service) -> io::Result<Option<Unit>> {
+    let Some(units) = Units::of_this_worker() else {
+        return Ok(None);
+    };
+    match units.start(service).await {
+        Ok(unit) => Ok(Some(unit)),
+        Err(NotStarted::NotAsked(error)) => {
+            warn!(%error, "failed to ask for a unit, it is started beside the worker instead: {error}");
+            Ok(None)
+        }
+        Err(NotStarted::Failed(error)) => Err(error),
     }
 }
 
@@ -386,9 +476,11 @@ mod tests {
     #[tokio::test]
     async fn a_systemd_that_refuses_is_an_error_with_its_words() {
         let folder = tempfile::tempdir().expect("a folder");
+        let calls = folder.path().join("calls");
+        let systemctl = format!("#!/bin/sh\necho \"$*\" >> '{}'\n", calls.display());
         for (name, script) in [
             ("systemd-run", "#!/bin/sh\necho \"No such manager\" >&2\nexit 1\n"),
-            ("systemctl", "#!/bin/sh\nexit 0\n"),
+            ("systemctl", systemctl.as_str()),
         ] {
             let program = folder.path().join(name);
             std::fs::write(&program, script).expect("write");
@@ -401,6 +493,41 @@ mod tests {
             .await
             .expect_err("it refuses");
         assert!(error.to_string().contains("No such manager"), "{error}");
+        assert!(matches!(error, NotStarted::Failed(_)), "systemd was asked");
+        let calls = std::fs::read_to_string(&calls).expect("it was called");
+        assert!(
+            calls.contains(" stop creel-agent-7-"),
+            "nothing of it is left: {calls}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_systemd_that_cannot_be_asked_has_done_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let units = Units {
+            systemd_run: folder.path().join("systemd-run"),
+            systemctl: folder.path().join("systemctl"),
+            runtime_dir: Some(folder.path().to_owned()),
+        };
+        let started = units.start(&service(folder.path(), "sleep", &["1"])).await;
+        assert!(matches!(started, Err(NotStarted::NotAsked(_))));
+    }
+
+    #[tokio::test]
+    async fn an_end_is_heard_of_without_looking() {
+        #[expect(clippy::disallowed_methods, reason = "a test's own program, ended by it")]
+        let mut child = Command::new("sleep")
+            .arg("600")
+            .kill_on_drop(true)
+            .spawn()
+            .expect("start it");
+        let pid = child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+        let told = tokio::spawn(told_of_end(pid.expect("it runs")));
+        child.start_kill().expect("kill it");
+        let told = timeout(LIMIT, told).await.expect("it is told").expect("no panic");
+        // A kernel without process handles does not tell.
+        assert!(told || cfg!(not(target_os = "linux")));
+        child.wait().await.expect("it ends");
     }
 
     /// How long a manager may take to be there, or a program to go.
@@ -440,7 +567,7 @@ mod tests {
                     if process.try_wait().expect("wait").is_some() {
                         return false;
                     }
-                    sleep(LOOK_EVERY).await;
+                    sleep(REAP_LOOK).await;
                 }
                 true
             });
@@ -484,7 +611,7 @@ mod tests {
             loop {
                 match unit.ended() {
                     Some(ended) => return ended,
-                    None => sleep(LOOK_EVERY).await,
+                    None => sleep(REAP_LOOK).await,
                 }
             }
         };
@@ -515,7 +642,7 @@ mod tests {
         );
         let printed = async {
             while std::fs::read_to_string(&service.log).unwrap_or_default() != "a secret\n" {
-                sleep(LOOK_EVERY).await;
+                sleep(REAP_LOOK).await;
             }
         };
         timeout(LIMIT, printed)
