@@ -60,15 +60,21 @@ pub(super) async fn run(newcomer: Newcomer, connection: &ConnectionArgs, out: Ou
     }
     let next = with_suffix(&places.key, NEXT);
     let (key, made) = make_known(&newcomer, &connection, &next).await?;
-    key.write(&places.key)
-        .with_context(|| format!("write the host's key to {}", places.key.display()))?;
-    std::fs::remove_file(&next).with_context(|| format!("remove {}", next.display()))?;
-    if !places.is_kept {
-        let text = worker_toml(&connection, &places.key);
-        env_file::write_private(&places.config, &text)?;
-    }
+    keep(&key, &places, &connection, &next)?;
     show(&made, &places, out);
     Ok(())
+}
+
+/// Writes what the worker needs. Until all of it is there the key stays where the same command finds it again: the code
+/// is used, and with another key it would make nothing.
+fn keep(key: &HostKey, places: &Places, connection: &Connection, next: &Path) -> anyhow::Result<()> {
+    key.write(&places.key)
+        .with_context(|| format!("write the host's key to {}", places.key.display()))?;
+    if !places.is_kept {
+        let text = worker_toml(connection, &places.key);
+        env_file::write_private(&places.config, &text)?;
+    }
+    std::fs::remove_file(next).with_context(|| format!("remove {}", next.display()))
 }
 
 fn plan_places(newcomer: &Newcomer, connection: &Connection) -> anyhow::Result<Places> {
@@ -267,6 +273,26 @@ mod tests {
             let refused = plan_places(&newcomer(&config), &connection("https://abc.supabase.co"));
             assert!(refused.is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_known_key_is_found_again_until_everything_is_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let next = folder.path().join("host.key.next");
+        let key = new_key(&next).expect("a key");
+        let ours = connection("https://abc.supabase.co");
+        let mut places = Places {
+            // A folder is in its place.
+            config: folder.path().to_owned(),
+            key: folder.path().join("host.key"),
+            is_kept: false,
+        };
+        assert!(keep(&key, &places, &ours, &next).is_err());
+        assert!(HostKey::read(&next).is_ok_and(|read| read == key));
+        places.config = folder.path().join("worker.toml");
+        keep(&key, &places, &ours, &next).expect("written");
+        assert!(places.config.exists() && !next.exists());
+        assert!(HostKey::read(&places.key).is_ok_and(|read| read == key));
     }
 
     #[tokio::test]
