@@ -1,6 +1,5 @@
 //! Tells the database the last lines of each agent's log, for the members of its project: capped, and without secrets.
 
-mod redact;
 mod tail;
 
 use std::collections::BTreeMap;
@@ -10,14 +9,17 @@ use std::time::Duration;
 use creel_core::host_api::{API, AgentLog, RecordLogsReply, RecordLogsRequest};
 use uuid::Uuid;
 
-use self::redact::Redaction;
-use self::tail::{Position, Tail, read_tail};
+use self::tail::{Position, Tail, cut_lines, read_tail};
 use crate::jitter::jittered;
-use crate::openclaw::parse_config;
+use crate::plain_file;
+use crate::redaction::Redaction;
 use crate::transport::{CALL_LIMIT, Link};
 
 /// Who follows a log waits no longer than this for a line; and what was printed meanwhile is one row.
 const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// With no agent there is nothing to be read; the first line of the first one comes as late.
+const NOBODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// A host that told too much lately waits with the next; what is printed meanwhile is left away.
 const FULL_PAUSE: Duration = Duration::from_secs(300);
@@ -31,6 +33,8 @@ const AGENTS: &str = "agents";
 const LOG: &str = "gateway.log";
 /// How much of it was told, in its folder: a restarted worker goes on from there.
 const POSITION: &str = "log.position";
+/// It is one number.
+const POSITION_MAX_BYTES: u64 = 64;
 
 /// The task that tells.
 pub(crate) struct AgentLogs {
@@ -53,8 +57,10 @@ impl AgentLogs {
         let mut positions = BTreeMap::new();
         // Which agents had to wait, so that a few that print much do not keep the others from being heard.
         let mut last = Uuid::nil();
+        let mut is_nobody = false;
         loop {
-            tokio::time::sleep(jittered(TELL_EVERY)).await;
+            let pause = if is_nobody { NOBODY_PAUSE } else { TELL_EVERY };
+            tokio::time::sleep(jittered(pause)).await;
             let data_dir = self.data_dir.clone();
             let looked = tokio::task::spawn_blocking(move || {
                 let news = look_once(&data_dir, &mut positions, last);
@@ -63,6 +69,8 @@ impl AgentLogs {
             let Ok((news, kept)) = looked.await else {
                 return;
             };
+            is_nobody = news.is_none();
+            let news = news.unwrap_or_default();
             positions = kept;
             if news.is_empty() {
                 continue;
@@ -84,11 +92,15 @@ impl AgentLogs {
                 }
                 Ok(_) => {
                     last = news.last().map_or(last, |news| news.log.agent_id);
-                    for News { log, folder, read_to } in news {
-                        positions.insert(log.agent_id, read_to);
-                        // Without it a restarted worker says the last lines again.
-                        let _said_again = std::fs::write(folder.join(POSITION), read_to.to_string());
-                    }
+                    let told = news.iter().map(|news| (news.log.agent_id, news.read_to));
+                    positions.extend(told);
+                    let keeping = tokio::task::spawn_blocking(move || {
+                        for News { folder, read_to, .. } in news {
+                            // Without it a restarted worker says the last lines again.
+                            let _said_again = keep_position(&folder, read_to);
+                        }
+                    });
+                    let _kept = keeping.await;
                 }
                 Err(error) => {
                     let text = error.chain();
@@ -99,22 +111,31 @@ impl AgentLogs {
     }
 }
 
-/// What is new in the logs of all agents, beginning after the one that was told last.
-fn look_once(data_dir: &Path, positions: &mut BTreeMap<Uuid, Position>, last: Uuid) -> Vec<News> {
-    let Ok(entries) = std::fs::read_dir(data_dir.join(AGENTS)) else {
-        return Vec::new();
-    };
+/// Replaces the file as a whole: whatever was put in its place is not written to.
+fn keep_position(folder: &Path, read_to: Position) -> std::io::Result<()> {
+    let new = tempfile::NamedTempFile::new_in(folder)?;
+    std::fs::write(new.path(), read_to.to_string())?;
+    new.persist(folder.join(POSITION))?;
+    Ok(())
+}
+
+/// What is new in the logs of all agents, beginning after the one that was told last; none if there are no agents.
+fn look_once(data_dir: &Path, positions: &mut BTreeMap<Uuid, Position>, last: Uuid) -> Option<Vec<News>> {
+    let entries = std::fs::read_dir(data_dir.join(AGENTS)).ok()?;
     let mut ids: Vec<Uuid> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
         .collect();
     positions.retain(|id, _| ids.contains(id));
+    if ids.is_empty() {
+        return None;
+    }
     ids.sort_by_key(|id| (*id <= last, *id));
     let news = ids.into_iter().filter_map(|agent_id| {
         let folder = data_dir.join(AGENTS).join(agent_id.to_string());
         let told = *positions.entry(agent_id).or_insert_with(|| {
-            let kept = std::fs::read_to_string(folder.join(POSITION));
-            kept.ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+            let kept = plain_file::read_text(&folder.join(POSITION), POSITION_MAX_BYTES);
+            kept.and_then(|text| text.parse().ok()).unwrap_or_default()
         });
         // A log that is not there, or cannot be read, has nothing new.
         let tail = read_tail(&folder.join(LOG), told).ok().flatten()?;
@@ -126,32 +147,15 @@ fn look_once(data_dir: &Path, positions: &mut BTreeMap<Uuid, Position>, last: Uu
         Some(News {
             log: AgentLog {
                 agent_id,
-                lines: redaction(&folder).apply(&text),
+                // A secret that was cut before would not be known.
+                lines: cut_lines(&Redaction::of_agent(&folder).apply(&text)),
                 skipped_bytes,
             },
             folder,
             read_to,
         })
     });
-    news.take(AGENTS_MAX).collect()
-}
-
-/// What of an agent's own is secret, beside what looks like it anywhere.
-fn redaction(folder: &Path) -> Redaction {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
-    let mut redaction = Redaction::default();
-    if let Some(token) = read("token") {
-        redaction.add(token.trim());
-    }
-    if let Some(config) = read("state/openclaw.json").and_then(|text| parse_config(&text)) {
-        redaction.add_config(&config);
-    }
-    for line in read("state/.env").unwrap_or_default().lines() {
-        if let Some((_, value)) = line.split_once('=') {
-            redaction.add(value.trim().trim_matches(['"', '\'']));
-        }
-    }
-    redaction
+    Some(news.take(AGENTS_MAX).collect())
 }
 
 #[cfg(test)]
@@ -181,26 +185,27 @@ mod tests {
             r#"{ models: { providers: { x: { apiKey: "model-key-1234" } } } }"#,
         );
         let mut positions = BTreeMap::new();
-        let news = look_once(data_dir.path(), &mut positions, Uuid::nil());
+        let news = look_once(data_dir.path(), &mut positions, Uuid::nil()).expect("an agent");
         assert_eq!(news.len(), 1);
         assert_eq!(news[0].log.lines, "began with [removed] and [removed]\n");
         positions.insert(id, news[0].read_to);
-        assert!(look_once(data_dir.path(), &mut positions, id).is_empty());
+        assert!(look_once(data_dir.path(), &mut positions, id).is_some_and(|news| news.is_empty()));
 
         // The next worker goes on from what was written down.
-        write(&folder, POSITION, &news[0].read_to.to_string());
+        keep_position(&folder, news[0].read_to).expect("it is kept");
         write(
             &folder,
             LOG,
             "began with model-key-1234 and 0123456789abcdef\nhalf a line\n",
         );
-        let news = look_once(data_dir.path(), &mut BTreeMap::new(), Uuid::nil());
+        let news = look_once(data_dir.path(), &mut BTreeMap::new(), Uuid::nil()).expect("an agent");
         assert_eq!(news[0].log.lines, "half a line\n");
     }
 
     #[test]
     fn everybody_has_a_turn() {
         let data_dir = tempfile::tempdir().expect("a folder");
+        assert!(look_once(data_dir.path(), &mut BTreeMap::new(), Uuid::nil()).is_none());
         for n in 1..=3 {
             let folder = data_dir.path().join(AGENTS).join(Uuid::from_u128(n).to_string());
             write(&folder, LOG, "a line\n");
@@ -212,6 +217,7 @@ mod tests {
         );
         let order = |last: u128| -> Vec<u128> {
             let news = look_once(data_dir.path(), &mut BTreeMap::new(), Uuid::from_u128(last));
+            let news = news.expect("agents");
             news.iter().map(|news| news.log.agent_id.as_u128()).collect()
         };
         assert_eq!(order(0), [1, 2, 3]);

@@ -1,10 +1,11 @@
 //! What is new at the end of a file that somebody else writes.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::str::FromStr;
+
+use crate::plain_file;
 
 /// What is told at once; of more, the end counts. The database takes 16 KB, and what replaces a secret may be longer.
 const TAIL_MAX_BYTES: u64 = 12 << 10;
@@ -29,11 +30,9 @@ pub(super) struct Tail {
 
 /// Reads whole lines that came after a position; none if there are none.
 pub(super) fn read_tail(path: &Path, told: Position) -> io::Result<Option<Tail>> {
-    // Nobody but the worker's user writes there, but what is no file is not to be waited for.
-    if !std::fs::symlink_metadata(path)?.is_file() {
+    let Some(mut file) = plain_file::open(path)? else {
         return Ok(None);
-    }
-    let mut file = File::open(path)?;
+    };
     let length = file.metadata()?.len();
     // A file that is shorter than before was emptied.
     let from = if told.0 > length { 0 } else { told.0 };
@@ -64,23 +63,33 @@ pub(super) fn read_tail(path: &Path, told: Position) -> io::Result<Option<Tail>>
     }))
 }
 
+/// The lines, none of them longer than anybody reads.
+pub(super) fn cut_lines(text: &str) -> String {
+    let mut cut = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.char_indices().nth(LINE_MAX_CHARS) {
+            Some((end, _)) => {
+                cut.push_str(&line[..end]);
+                cut.push('…');
+            }
+            None => cut.push_str(line),
+        }
+        cut.push('\n');
+    }
+    cut
+}
+
 /// A line as a terminal would show it: without colours, and with nothing that a database cannot store.
 fn plain_line(line: &str) -> String {
     let mut plain = String::with_capacity(line.len() + 1);
     let mut chars = line.chars();
-    let mut count = 0;
     while let Some(c) = chars.next() {
         match c {
             '\u{1b}' => skip_escape(&mut chars),
             '\t' => plain.push('\t'),
             c if c.is_control() => {}
-            _ if count >= LINE_MAX_CHARS => {
-                plain.push('…');
-                break;
-            }
             c => plain.push(c),
         }
-        count += 1;
     }
     plain.push('\n');
     plain
@@ -116,7 +125,7 @@ mod tests {
         let path = folder.path().join("log");
         std::fs::write(&path, text).expect("write");
         let tail = read_tail(&path, Position(told)).expect("read")?;
-        Some((tail.text, tail.skipped_bytes, tail.read_to.0))
+        Some((cut_lines(&tail.text), tail.skipped_bytes, tail.read_to.0))
     }
 
     #[test]

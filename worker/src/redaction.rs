@@ -1,16 +1,29 @@
-//! Takes secrets out of what an agent prints.
+//! Takes secrets out of what an agent prints, before it leaves the host.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::Value;
 
+use crate::openclaw::parse_config;
+use crate::plain_file;
+
 /// What stands in the place of a secret.
 const REMOVED: &str = "[removed]";
 
+/// What stands at the end of a text that was cut.
+const CUT: char = '…';
+
+/// Less of a secret than this says nothing of it.
+const BEGINNING_MIN_CHARS: usize = 4;
+
 /// Shorter values are words that stand in a log for other reasons.
 const SECRET_MIN_CHARS: usize = 8;
+
+/// What an agent's files hold that name its secrets; what is larger is none of them.
+const SOURCE_MAX_BYTES: u64 = 1 << 20;
 
 /// Names under which a configuration keeps secrets, in lower case and without `_` and `-`.
 const SECRET_NAMES: &[&str] = &[
@@ -49,20 +62,38 @@ static FORMS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 
 /// What is taken out.
 #[derive(Default)]
-pub(super) struct Redaction {
+pub(crate) struct Redaction {
     values: BTreeSet<String>,
 }
 
 impl Redaction {
+    /// What of the agent in this folder is secret, beside what looks like it anywhere.
+    pub(crate) fn of_agent(folder: &Path) -> Self {
+        let read = |name: &str| plain_file::read_text(&folder.join(name), SOURCE_MAX_BYTES);
+        let mut redaction = Self::default();
+        if let Some(token) = read("token") {
+            redaction.add(token.trim());
+        }
+        if let Some(config) = read("state/openclaw.json").and_then(|text| parse_config(&text)) {
+            redaction.add_config(&config);
+        }
+        for line in read("state/.env").unwrap_or_default().lines() {
+            if let Some((_, value)) = line.split_once('=') {
+                redaction.add(value.trim().trim_matches(['"', '\'']));
+            }
+        }
+        redaction
+    }
+
     /// Takes this text out wherever it stands.
-    pub(super) fn add(&mut self, secret: &str) {
+    fn add(&mut self, secret: &str) {
         if secret.chars().count() >= SECRET_MIN_CHARS {
             self.values.insert(secret.to_owned());
         }
     }
 
     /// Takes out what a configuration keeps under the name of a secret.
-    pub(super) fn add_config(&mut self, config: &Value) {
+    pub(crate) fn add_config(&mut self, config: &Value) {
         match config {
             Value::Object(parts) => {
                 for (name, part) in parts {
@@ -78,7 +109,7 @@ impl Redaction {
     }
 
     /// The text without secrets.
-    pub(super) fn apply(&self, text: &str) -> String {
+    pub(crate) fn apply(&self, text: &str) -> String {
         let mut text = text.to_owned();
         // The longest first: one may be the beginning of another.
         let mut values: Vec<_> = self.values.iter().collect();
@@ -86,10 +117,29 @@ impl Redaction {
         for value in values {
             text = text.replace(value.as_str(), REMOVED);
         }
+        if let Some(kept) = text.strip_suffix(CUT) {
+            let kept = self.without_beginning_at_end(kept);
+            text = format!("{kept}{CUT}");
+        }
         for (form, by) in FORMS.iter() {
             text = form.replace_all(&text, *by).into_owned();
         }
         text
+    }
+}
+
+impl Redaction {
+    /// A text that was cut may end in the middle of a secret.
+    fn without_beginning_at_end(&self, text: &str) -> String {
+        let beginnings = self.values.iter().flat_map(|value| {
+            let ends = value.char_indices().map(|(end, _)| end);
+            ends.skip(BEGINNING_MIN_CHARS).map(move |end| &value[..end])
+        });
+        let at_end = beginnings.filter_map(|beginning| text.strip_suffix(beginning));
+        match at_end.min_by_key(|before| before.len()) {
+            Some(before) => format!("{before}{REMOVED}"),
+            None => text.to_owned(),
+        }
     }
 }
 
@@ -160,6 +210,8 @@ mod tests {
         }));
         let said = redaction.apply("x abcdefgh-12 abcdefgh-1 general-chat");
         assert_eq!(said, "x [removed] [removed] general-chat");
+        assert_eq!(redaction.apply("it is abcdefgh…"), "it is [removed]…");
+        assert_eq!(redaction.apply("an abc…"), "an abc…");
         assert_eq!(format!("{redaction:?}"), "Redaction(2 values)");
     }
 }
