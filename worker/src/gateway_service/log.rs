@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use crate::plain_file;
+
 /// Days of a busy gateway.
 const LOG_MAX_BYTES: u64 = 8 << 20;
 
@@ -42,7 +44,9 @@ pub(crate) fn length(path: &Path) -> u64 {
 
 /// What was printed from there on, as far as a start prints.
 pub(crate) fn printed(path: &Path, from: u64) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
+    let Some(mut file) = plain_file::open(path)? else {
+        return Ok(String::new());
+    };
     file.seek(SeekFrom::Start(from))?;
     let mut printed = Vec::new();
     file.take(READ_MAX_BYTES).read_to_end(&mut printed)?;

@@ -37,9 +37,10 @@ use super::{
 use crate::gateway_service::probe::probe;
 use crate::gateway_service::{Answer, log};
 use crate::openclaw::{
-    CliDriver, CliSettings, GatewayControl, GatewaySettings, NotApplied, OpenClawError, local_client,
+    CliDriver, CliSettings, GatewayControl, GatewaySettings, NotApplied, OpenClawError, local_client, shown,
 };
 use crate::process::{Mark, Runner, ServiceMark, reap_service};
+use crate::redaction::Redaction;
 use crate::workspace::{Templates, Workspace, WorkspaceError};
 
 /// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
@@ -333,10 +334,10 @@ impl Inner {
 
     /// Lets OpenClaw's command line check a configuration that no gateway can.
     async fn validate(self: &Arc<Self>, turn: &Turn, id: Uuid, config: &Value) -> Result<(), BackendError> {
-        let (folder, config) = (self.folder(id), config.clone());
+        let (folder, wanted) = (self.folder(id), config.clone());
         let path = folder.candidate();
         let state_dir = folder.state_dir();
-        self.in_turn(turn, move |_| folder.write_config(&folder.candidate(), &config))
+        self.in_turn(turn, move |_| folder.write_config(&folder.candidate(), &wanted))
             .await?;
         let settings = CliSettings {
             config_path: path.clone(),
@@ -352,10 +353,26 @@ impl Inner {
             files::remove(&path).map_err(|error| BackendError::disk(path, error))
         })
         .await?;
-        validated.map_err(|error| match error {
-            OpenClawError::ConfigRefused { message, .. } => BackendError::ConfigRefused { message },
-            error => BackendError::OpenClaw(error),
-        })
+        match validated {
+            Err(OpenClawError::ConfigRefused { message, .. }) => {
+                Err(self.config_refused(id, config, message).await)
+            }
+            validated => validated.map_err(BackendError::OpenClaw),
+        }
+    }
+
+    /// OpenClaw quotes what it does not accept.
+    async fn config_refused(self: &Arc<Self>, id: Uuid, config: &Value, said: String) -> BackendError {
+        let config = config.clone();
+        let redacted = self.on_disk(move |inner| {
+            let mut redaction = Redaction::of_agent(&inner.folder(id).path);
+            redaction.add_config(&config);
+            Ok(shown(&redaction.apply(&said)))
+        });
+        match redacted.await {
+            Ok(message) => BackendError::ConfigRefused { message },
+            Err(error) => error,
+        }
     }
 
     async fn configure(self: &Arc<Self>, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
@@ -428,7 +445,9 @@ impl Inner {
         let id = record.spec.agent.agent_id;
         let restarts = match slot.control.apply_config(config).await {
             Ok(restarts) => restarts,
-            Err(NotApplied::Refused(message)) => return Err(BackendError::ConfigRefused { message }),
+            Err(NotApplied::Refused(message)) => {
+                return Err(self.config_refused(id, config, message).await);
+            }
             Err(NotApplied::Unknown(problem)) => {
                 tracing::info!(agent.id = %id, error = %problem,
                     "agent {id} cannot be asked to take another configuration, and is started anew: {problem}");

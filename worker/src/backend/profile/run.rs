@@ -14,6 +14,7 @@ use crate::gateway_service::command::gateway_command;
 use crate::gateway_service::{Answer, EXIT_CONFIG, log};
 use crate::openclaw::GatewayProblem;
 use crate::process::{Ended, reap_service};
+use crate::redaction::Redaction;
 
 /// Between two looks at a gateway that starts.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -308,10 +309,12 @@ impl Inner {
 
     /// Why it ended before it was ready, in its own words.
     async fn why_ended(self: &Arc<Self>, slot: &Slot, record: &Record, from: u64) -> NotUp {
-        let path = self.folder(record.spec.agent.agent_id).log();
+        let folder = self.folder(record.spec.agent.agent_id);
         let looked = tokio::task::spawn_blocking(move || {
+            let path = folder.log();
             let is_busy = log::says_busy(&path, from).unwrap_or_default();
-            (is_busy, last_words(&path, from))
+            let redaction = Redaction::of_agent(&folder.path);
+            (is_busy, last_words(&path, from, &redaction))
         });
         let (is_busy, words) = looked.await.unwrap_or_default();
         let ended_with = slot.ended_with();

@@ -12,6 +12,7 @@ use crate::gateway_service::command::GATEWAY_WORD;
 use crate::gateway_service::log;
 use crate::openclaw::{GatewayControl, shown};
 use crate::process::{Ended, RunningService, ServiceMark};
+use crate::redaction::Redaction;
 
 /// What is told of a log's end: the reason is in the last lines.
 const LAST_WORDS_MAX: usize = 5;
@@ -210,9 +211,11 @@ pub(super) fn said(ended: Ended) -> String {
     }
 }
 
-/// What a gateway said last.
-pub(super) fn last_words(path: &Path, from: u64) -> String {
+/// What a gateway said last, without secrets.
+pub(super) fn last_words(path: &Path, from: u64, redaction: &Redaction) -> String {
     let printed = log::printed(path, from).unwrap_or_default();
+    // Before it is cut: half a secret is not known for one.
+    let printed = redaction.apply(&printed);
     let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
     shown(&lines[lines.len().saturating_sub(LAST_WORDS_MAX)..].join("\n"))
 }

@@ -18,6 +18,9 @@ const ATTEMPTS_MAX: u32 = 4;
 /// Between two of them.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// No gateway is believed that asks for more.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
+
 /// The gateway of one configuration.
 #[derive(Debug)]
 pub(crate) struct GatewayControl {
@@ -28,7 +31,7 @@ pub(crate) struct GatewayControl {
 /// Why a configuration is not in force.
 #[derive(Debug)]
 pub(crate) enum NotApplied {
-    /// The gateway does not accept it, in its own words; nothing was written.
+    /// The gateway does not accept it, in its own words, which may name secrets; nothing was written.
     Refused(String),
     /// It may be in force or not.
     Unknown(GatewayProblem),
@@ -68,7 +71,10 @@ impl GatewayControl {
                         && (refusal.retryable
                             || refusal.message.contains("config changed since last load")) =>
                 {
-                    let pause = refusal.retry_after_ms.map_or(PAUSE, Duration::from_millis);
+                    let pause = refusal
+                        .retry_after_ms
+                        .map_or(PAUSE, Duration::from_millis)
+                        .min(PAUSE_MAX);
                     tokio::time::sleep(pause).await;
                 }
                 Err(error) => return Err(not_applied(error)),
@@ -117,7 +123,7 @@ pub(super) async fn abort_runs(
 fn not_applied(error: CallError) -> NotApplied {
     match error {
         CallError::Refused(refusal) if refusal.code == "INVALID_REQUEST" => {
-            NotApplied::Refused(shown(&refusal.message))
+            NotApplied::Refused(refusal.message)
         }
         CallError::Refused(refusal) => {
             tracing::warn!(error = %refusal.message, "failed to apply a configuration: {}", shown(&refusal.message));
