@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{AgentRef, BackendError, files};
+use crate::plain_file;
 
 /// Name of the folder in the worker's own.
 const FOLDER: &str = "archives";
@@ -44,8 +45,8 @@ impl Archives {
         }
     }
 
-    /// Packs a workspace. Nothing is followed through a symbolic link; sockets, pipes and devices are left out. It
-    /// blocks for as long as the disk takes.
+    /// Packs a workspace. Nothing is followed through a symbolic link; sockets, pipes and devices are left out, and so is
+    /// what nobody may read. It blocks for as long as the disk takes.
     pub(super) fn pack(&self, agent: &AgentRef, workspace: &Path) -> Result<PathBuf, BackendError> {
         let name = format!(
             "{}-{}-{}{ENDING}",
@@ -56,14 +57,28 @@ impl Archives {
         let path = self.folder.join(&name);
         let part = self.folder.join(format!("{name}{TEMPORARY_ENDING}"));
         files::make_folder(&self.folder).map_err(|error| BackendError::disk(&self.folder, error))?;
+        files::open_folders(workspace);
         let packed = pack_into(&part, workspace, agent.openclaw_id.as_str())
-            .and_then(|()| std::fs::rename(&part, &path));
-        if let Err(error) = packed {
-            // The first error is the one to tell.
-            let _left = files::remove(&part);
-            return Err(BackendError::disk(&path, error));
+            .and_then(|skipped| std::fs::rename(&part, &path).map(|()| skipped));
+        match packed {
+            Ok(skipped) if skipped.is_empty() => Ok(path),
+            Ok(skipped) => {
+                tracing::warn!(
+                    agent.id = %agent.agent_id,
+                    count = skipped.len(),
+                    "{} does not have {} files and folders that nobody may read, the first is {}",
+                    path.display(),
+                    skipped.len(),
+                    skipped[0].display()
+                );
+                Ok(path)
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                let _left = files::remove(&part);
+                Err(BackendError::disk(&path, error))
+            }
         }
-        Ok(path)
     }
 
     /// The newest archive of an agent.
@@ -127,7 +142,8 @@ impl Archives {
     }
 }
 
-fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<()> {
+/// Answers with what could not be read.
+fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -137,23 +153,45 @@ fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<()> {
     let gzip = GzEncoder::new(BufWriter::new(file), Compression::default());
     let mut archive = tar::Builder::new(gzip);
     archive.follow_symlinks(false);
-    add_folder(&mut archive, workspace, Path::new(name))?;
+    let mut skipped = Vec::new();
+    add_folder(&mut archive, workspace, Path::new(name), &mut skipped)?;
     let file: File = archive
         .into_inner()?
         .finish()?
         .into_inner()
         .map_err(|error| error.into_error())?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(skipped)
 }
 
-fn add_folder<W: Write>(archive: &mut tar::Builder<W>, folder: &Path, name: &Path) -> io::Result<()> {
+fn add_folder<W: Write>(
+    archive: &mut tar::Builder<W>,
+    folder: &Path,
+    name: &Path,
+    skipped: &mut Vec<PathBuf>,
+) -> io::Result<()> {
     archive.append_dir(name, folder)?;
-    for entry in std::fs::read_dir(folder)? {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            skipped.push(folder.to_owned());
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let (path, name) = (entry.path(), name.join(entry.file_name()));
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            add_folder(archive, &path, &name)?;
+            add_folder(archive, &path, &name, skipped)?;
+        } else if kind.is_file() {
+            match plain_file::open(&path) {
+                Ok(Some(mut file)) => archive.append_file(&name, &mut file)?,
+                // It was replaced just now.
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => skipped.push(path),
+                Err(error) => return Err(error),
+            }
         } else if !(kind.is_socket() || kind.is_fifo() || kind.is_block_device() || kind.is_char_device()) {
             archive.append_path_with_name(&path, &name)?;
         }

@@ -1,23 +1,36 @@
 //! Small files of the worker's own: written as a whole or not at all, and for its user alone.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use uuid::Uuid;
 
+use crate::plain_file;
+
 /// What is larger was not written by a worker.
 const MAX_BYTES: u64 = 8 << 20;
+
+/// To read, to change and to enter a folder.
+const OWNER_ALL: u32 = 0o700;
 
 /// What the name of a folder begins with that is being removed.
 const REMOVED: &str = ".removed-";
 
-/// The content; none if there is no such file.
+/// The content; none if there is no such file, or something else in its place.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => file?,
+    content(plain_file::open(path)?)
+}
+
+/// The same of a file that the host's owner writes, and may have put a link to.
+pub(super) fn read_of_owner(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    content(plain_file::open_through_links(path)?)
+}
+
+fn content(file: Option<File>) -> io::Result<Option<Vec<u8>>> {
+    let Some(file) = file else {
+        return Ok(None);
     };
     let mut content = Vec::new();
     if file.take(MAX_BYTES + 1).read_to_end(&mut content)? as u64 > MAX_BYTES {
@@ -76,7 +89,67 @@ pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         result => result,
     };
-    gone(std::fs::remove_dir_all(&removed))?;
+    gone(remove_all(&removed))?;
     gone(std::fs::rename(path, &removed))?;
-    gone(std::fs::remove_dir_all(&removed))
+    gone(remove_all(&removed))
+}
+
+/// An agent may have taken away its own right to its folders.
+fn remove_all(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            open_folders(path);
+            std::fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Gives their owner all rights to a folder and those in it. What cannot be changed is left: whoever goes on says so.
+pub(super) fn open_folders(path: &Path) {
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // No link is followed: a folder elsewhere is none of the agent's.
+        let Ok(found) = folder.symlink_metadata() else {
+            continue;
+        };
+        if !found.is_dir() {
+            continue;
+        }
+        let mode = found.permissions().mode() & 0o7777;
+        if mode & OWNER_ALL != OWNER_ALL {
+            let _left = std::fs::set_permissions(&folder, Permissions::from_mode(mode | OWNER_ALL));
+        }
+        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        folders.extend(entries.map(|entry| entry.path()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_that_were_closed_are_opened_and_others_are_not_touched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("agent/closed/deep")).expect("make folders");
+        std::fs::create_dir(at("elsewhere")).expect("make a folder");
+        std::fs::write(at("agent/file"), "x").expect("write");
+        std::os::unix::fs::symlink(at("elsewhere"), at("agent/link")).expect("link");
+        let chmod = |name: &str, mode| {
+            std::fs::set_permissions(at(name), Permissions::from_mode(mode)).expect("chmod");
+        };
+        for name in ["agent/closed/deep", "agent/closed", "elsewhere"] {
+            chmod(name, 0o000);
+        }
+        chmod("agent/file", 0o400);
+        open_folders(&at("agent"));
+        let mode = |name: &str| at(name).symlink_metadata().expect("look").permissions().mode() & 0o7777;
+        assert_eq!((mode("agent/closed"), mode("agent/closed/deep")), (0o700, 0o700));
+        assert_eq!((mode("elsewhere"), mode("agent/file")), (0o000, 0o400));
+        chmod("agent/closed/deep", 0o000);
+        remove_folder(&at("agent")).expect("it is removed");
+        assert!(!at("agent").exists());
+    }
 }

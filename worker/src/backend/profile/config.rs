@@ -33,7 +33,7 @@ pub(super) fn read_base(path: Option<&Path>) -> Result<Map<String, Value>, Backe
         path: PathBuf::from(path),
         what,
     };
-    let text = files::read(path)
+    let text = files::read_of_owner(path)
         .map_err(|error| unusable(format!("cannot be read: {error}")))?
         .ok_or_else(|| unusable("is not there".to_owned()))?;
     let text = String::from_utf8(text).map_err(|_| unusable("is not UTF-8".to_owned()))?;
