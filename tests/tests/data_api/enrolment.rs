@@ -1,10 +1,16 @@
 //! How a host gets a key, gets another one, and loses it.
 
+use std::time::Duration;
+
 use creel_tests::db::{TestDb, User};
 use creel_tests::postgrest::{Answer, As, Rest};
+use creel_tests::wait::eventually;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+/// A call that has to wait for a row is in the database within milliseconds.
+const WAITING_LIMIT: Duration = Duration::from_secs(10);
 
 struct Stage {
     test: TestDb,
@@ -229,6 +235,7 @@ async fn a_wish_that_cannot_be_is_refused_with_what_is_wrong() {
         (json!([]), "object"),
         (json!("x"), "object"),
         (json!({ "name": "" }), "name"),
+        (json!({ "name": { "a": 1 } }), "name"),
         (json!({ "name": "x".repeat(201) }), "name"),
         (json!({ "name": "x", "platform": "windows" }), "platform"),
         (json!({ "name": "x", "capacity": -1 }), "capacity"),
@@ -241,7 +248,24 @@ async fn a_wish_that_cannot_be_is_refused_with_what_is_wrong() {
         (json!({ "name": "x", "tags": vec!["t"; 51] }), "tags"),
         (json!({ "name": "x", "project_ids": {} }), "project_ids"),
         (json!({ "name": "x", "price": 3 }), "price"),
+        (json!({ "name": "x", "key_days": 1.5 }), "key_days"),
+        (json!({ "host_id": Uuid::nil(), "key_days": "30" }), "key_days"),
+        (json!({ "host_id": Uuid::nil(), "key_days": 0 }), "key_days"),
         (json!({ "name": "x", "odd": "y".repeat(100_000) }), "bytes"),
+        (
+            json!({ "name": "x", "login": { "verifier": "pw" } }),
+            "nothing else",
+        ),
+        (json!({ "name": "x", "backends": ["docker"] }), "nothing else"),
+        (json!({ "name": "x", "owner_id": Uuid::nil() }), "nothing else"),
+        (
+            json!({ "name": "x", "key": { "sha256": hash("k") } }),
+            "nothing else",
+        ),
+        (
+            json!({ "host_id": Uuid::nil(), "login": { "verifier": "pw" } }),
+            "nothing else",
+        ),
     ] {
         let refused = stage
             .rpc(As::User(&stage.owner), "create_enrolment_code", &wish)
@@ -433,4 +457,122 @@ async fn a_host_with_a_login_makes_itself_no_key() {
         refused.code().map(tokio_postgres::error::SqlState::code),
         Some("PT409")
     );
+}
+
+#[tokio::test]
+async fn a_code_makes_no_login_whatever_its_wish_says() {
+    let stage = Stage::new().await;
+    let logins = "select count(*) from creel.host_logins";
+    let db = stage.test.postgres().await.expect("connect");
+    let wish = json!({ "name": "mini", "capacity": 3.0, "key_days": 30.0 });
+    let code = stage.code_for(&wish).await;
+    // As if something had got by the check when the code was made.
+    stage
+        .run(
+            r#"update creel.enrolment_codes set wish = wish
+               || '{"login": {"verifier": "pw"}, "backends": ["docker"], "key": {"label": "x"}}'"#,
+        )
+        .await;
+    stage.enroll(&code, &new_key()).await.expect_ok("enrol");
+    let made: i64 = db.query_one(logins, &[]).await.expect("count").get(0);
+    assert_eq!(made, 0);
+    let seen = stage
+        .rest
+        .get(
+            As::User(&stage.owner),
+            "hosts?select=owner_id,capacity,tenancy,backends",
+        )
+        .await
+        .expect("call");
+    assert_eq!(
+        seen.expect_ok("read"),
+        json!([{ "owner_id": stage.owner.id, "capacity": 3, "tenancy": "single", "backends": ["shared"] }])
+    );
+}
+
+#[tokio::test]
+async fn a_code_that_was_made_in_time_makes_no_host_too_many() {
+    let stage = Stage::new().await;
+    stage
+        .run("update creel.settings set max_hosts_per_user = 2")
+        .await;
+    let mut codes = Vec::new();
+    for _ in 0..4 {
+        codes.push(stage.code_for(&json!({ "name": "mini" })).await);
+    }
+    let keys = [new_key(), new_key(), new_key(), new_key()];
+    let answers =
+        futures_util::future::join_all(codes.iter().zip(&keys).map(|(code, key)| stage.enroll(code, key)))
+            .await;
+    let made = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert_eq!(made, 2);
+    for refused in answers.iter().filter(|answer| !answer.is_ok()) {
+        assert_eq!((refused.status, refused.code()), (429, "PT429"));
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_was_retired_gets_no_other_key() {
+    let stage = Stage::new().await;
+    let (host, _) = stage.host().await;
+    let code = stage.code_for(&json!({ "host_id": host, "key_days": 5 })).await;
+    stage.run("update hosts set status = 'retired'").await;
+    let refused = stage.enroll(&code, &new_key()).await;
+    assert_eq!((refused.status, refused.code()), (409, "PT409"));
+}
+
+/// What is called while the owner ends every access, and waits for that.
+async fn while_revoking(
+    stage: &Stage,
+    host: Uuid,
+    function: &str,
+    call: impl Future<Output = Answer>,
+) -> Answer {
+    let revoking = stage.test.postgres().await.expect("connect");
+    let watching = stage.test.superuser().await.expect("connect");
+    revoking.batch_execute("begin").await.expect("begin");
+    revoking
+        .execute("select creel.revoke_host($1)", &[&host])
+        .await
+        .expect("revoke");
+    let end = async {
+        eventually("the call waits", WAITING_LIMIT, async || {
+            let sql = "select from pg_stat_activity
+              where datname = current_database() and wait_event_type = 'Lock' and query like '%' || $1 || '%'";
+            !watching.query(sql, &[&function]).await.expect("look").is_empty()
+        })
+        .await;
+        revoking.batch_execute("commit").await.expect("commit");
+    };
+    tokio::join!(call, end).0
+}
+
+#[tokio::test]
+async fn what_waited_for_the_end_of_every_access_has_none() {
+    let stage = Stage::new().await;
+    let (host, key) = stage.host().await;
+    let code = stage.code_for(&json!({ "host_id": host })).await;
+    let enrolled = new_key();
+    let refused = while_revoking(
+        &stage,
+        host,
+        "enroll_host_by_code",
+        stage.enroll(&code, &enrolled),
+    )
+    .await;
+    assert_eq!((refused.status, refused.code()), (404, "PT404"));
+    for key in [&key, &enrolled] {
+        assert_eq!(stage.tick(key).await.status, 401);
+    }
+
+    let code = stage.code_for(&json!({ "host_id": host })).await;
+    let key = new_key();
+    stage.enroll(&code, &key).await.expect_ok("enrol again");
+    let rotated = new_key();
+    // A host gives way by its lock_timeout, if the owner takes long.
+    let refused = while_revoking(&stage, host, "rotate_host_key", stage.rotate(&key, &rotated)).await;
+    assert!(!refused.is_ok(), "{}", refused.body);
+    for key in [&key, &rotated] {
+        assert_eq!(stage.tick(key).await.status, 401);
+    }
 }
