@@ -88,14 +88,14 @@ async fn old_lines_go_and_a_host_that_tells_too_much_is_not_heard() {
     let host = f.host(&["p1"]).await;
     let id = agent(&f, "p1", "agent:scout:main", &host).await;
     let set = |settings: &'static str| f.admin.batch_execute(settings);
-    set("update creel.settings set max_log_bytes_per_agent = 10")
+    set("update creel.settings set max_log_bytes_per_agent = 530")
         .await
         .expect("set");
     for lines in ["1234\n", "5678\n", "9\n"] {
         tell(&host, json!([{ "agent_id": id, "lines": lines }])).await;
     }
     assert_eq!(kept(&f).await, json!([[2, "5678\n", 0], [3, "9\n", 0]]));
-    set("update creel.settings set max_log_bytes_per_hour = 400")
+    set("update creel.settings set max_log_bytes_per_hour = 3000")
         .await
         .expect("set");
     let mut full = 0;
@@ -104,9 +104,32 @@ async fn old_lines_go_and_a_host_that_tells_too_much_is_not_heard() {
         full += u32::from(reply["full"] == true);
     }
     assert!(full > 0, "it is bounded");
+    assert!(full < 10, "and heard until then");
     f.admin
         .execute("delete from agents", &[])
         .await
         .expect("remove the agent");
     assert_eq!(kept(&f).await, json!([]));
+}
+
+#[tokio::test]
+async fn many_short_lines_are_no_way_around_the_bounds() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let id = agent(&f, "p1", "agent:scout:main", &host).await;
+    f.admin
+        .batch_execute(
+            "update creel.settings set max_log_bytes_per_agent = 2570, max_log_bytes_per_hour = 10000",
+        )
+        .await
+        .expect("set");
+    let mut taken = 0;
+    for _ in 0..50 {
+        // An id is one however it is written.
+        let written = id.to_string().to_uppercase();
+        let reply = tell(&host, json!([{ "agent_id": written, "lines": "x" }])).await;
+        taken += reply["taken"].as_u64().expect("a number");
+    }
+    assert!((20..40).contains(&taken), "{taken}");
+    assert_eq!(kept(&f).await.as_array().map(Vec::len), Some(10));
 }
