@@ -290,3 +290,28 @@ async fn how_many_commands_may_be_open_and_sent_in_a_day_is_bounded() {
         .expect("let a day pass");
     s.send(KEY, "stop", json!({})).await;
 }
+
+#[tokio::test]
+async fn an_id_that_waits_or_is_dead_in_any_queue_is_refused() {
+    let s = Station::with(&[KEY]).await;
+    let request = s.f.request("agent:new:main").await;
+    let row = json!({ "id": request, "project_id": "p1", "agent_key": KEY, "type": "stop" });
+    let waiting = s.insert(s.f.owner, &row).await.expect_err("it waits");
+    assert_eq!(code(&waiting), "PT409");
+    s.f.admin
+        .batch_execute("update creel.items set deadline_at = now()")
+        .await
+        .expect("let it end");
+    s.f.sweep().await;
+    assert_eq!(s.dead_letters().await, 1);
+    let dead = s.insert(s.f.owner, &row).await.expect_err("it is dead");
+    assert_eq!(code(&dead), "PT409");
+    assert!(message(&dead).contains("has this id"), "{dead:?}");
+    assert_eq!(
+        s.agent(KEY).await["desired_state"],
+        json!("running"),
+        "nothing of it stays"
+    );
+    let row = json!({ "id": Uuid::new_v4(), "project_id": "p1", "agent_key": KEY, "type": "stop" });
+    s.insert(s.f.owner, &row).await.expect("a new id may be chosen");
+}
