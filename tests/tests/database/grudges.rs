@@ -426,3 +426,128 @@ async fn a_row_that_somebody_keeps_locked_is_not_in_the_way_of_the_others() {
     assert_eq!(items[0]["row"]["id"], json!(locked));
     assert_eq!(items[0]["attempt"], json!(1), "it cost no attempt");
 }
+
+#[tokio::test]
+async fn an_item_that_cannot_be_settled_keeps_no_other_from_its_end() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let (bad, good) = (
+        f.request("agent:bad:main").await,
+        f.request("agent:good:main").await,
+    );
+    f.admin
+        .batch_execute(&format!(
+            "create function refuse() returns trigger language plpgsql as
+               $$ begin raise exception 'no'; end $$;
+             create trigger refuse before update on agent_provision_requests for each row
+               when (old.id = '{bad}' and new.status <> 'running') execute function refuse()"
+        ))
+        .await
+        .expect("break one");
+    // By a lease that ran out.
+    let held: Vec<Uuid> = host.claim(2).await.iter().map(token).collect();
+    assert_eq!(held.len(), 2);
+    f.pass(60).await;
+    f.sweep().await;
+    assert_eq!(f.status(bad).await, "running");
+    assert_eq!(f.status(good).await, "queued");
+    for held in held {
+        assert_eq!(host.finish(held, "done").await["applied"], json!(false));
+    }
+    // By its deadline.
+    f.admin
+        .batch_execute("update creel.items set deadline_at = now()")
+        .await
+        .expect("let time pass");
+    f.sweep().await;
+    assert_eq!(f.status(bad).await, "running");
+    assert_eq!(f.status(good).await, "error");
+    // And when it can be settled, it is.
+    f.admin
+        .batch_execute("drop trigger refuse on agent_provision_requests")
+        .await
+        .expect("mend it");
+    f.pass(60).await;
+    f.sweep().await;
+    assert_eq!(f.status(bad).await, "error");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_there_already_stops_no_sweep() {
+    let f = Fixture::new().await;
+    let id = f.request("agent:scout:main").await;
+    f.admin
+        .execute(
+            "insert into creel.dead_letters (item_id, queue, project_id, agent_key, attempts, reason)
+             values ($1, 'agent_commands', 'p1', 'agent:other:main', 1, 'failed')",
+            &[&id],
+        )
+        .await
+        .expect("leave a letter");
+    f.admin
+        .batch_execute("update creel.items set deadline_at = now()")
+        .await
+        .expect("let it end");
+    f.sweep().await;
+    assert_eq!(f.status(id).await, "error");
+    let letter = "select queue || ' ' || reason from creel.dead_letters where item_id = $1";
+    assert_eq!(f.one(letter, id).await, "agent_provision_requests deadline");
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_cut_off_costs_no_heartbeat() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    f.request("agent:scout:main").await;
+    let held = host.claim_one().await;
+    f.admin
+        .batch_execute(
+            "create or replace function creel.sweep_hope() returns int language plpgsql set search_path = '' as
+               $$ begin perform pg_sleep(60); return 0; end $$",
+        )
+        .await
+        .expect("make the sweep slow");
+    host.client
+        .batch_execute("set statement_timeout = '500ms'")
+        .await
+        .expect("be impatient");
+    let reply = host.tick(&[held]).await;
+    assert_eq!(reply["lost"], json!([]));
+    let beats = f
+        .admin
+        .query("select from host_heartbeats where host_id = $1", &[&host.host])
+        .await
+        .expect("read");
+    assert_eq!(beats.len(), 1, "it is written");
+}
+
+#[tokio::test]
+async fn nobody_keeps_another_one_from_writing_by_a_transaction_without_an_end() {
+    let f = Fixture::new().await;
+    f.as_person(
+        f.owner,
+        "insert into agents (project_id, agent_key) values ('p1', 'agent:a:main'), ('p1', 'agent:b:main')",
+    )
+    .await
+    .expect("make agents");
+    let slow = f.test.postgres().await.expect("connect");
+    let claims = json!({ "sub": f.owner, "role": "authenticated" }).to_string();
+    slow.execute("select set_config('request.jwt.claims', $1, false)", &[&claims])
+        .await
+        .expect("be the owner");
+    slow.batch_execute(
+        "set role authenticated; begin; update agents set name = 'A' where agent_key = 'agent:a:main'",
+    )
+    .await
+    .expect("write, and stay");
+    for sql in [
+        "update agents set name = 'B' where agent_key = 'agent:b:main'",
+        "insert into agent_commands (project_id, agent_key, type) values ('p1', 'agent:b:main', 'deploy')",
+        "insert into agent_provision_requests (project_id, agent_key) values ('p1', 'agent:c:main')",
+        "delete from agent_provision_requests",
+        "delete from agents where agent_key = 'agent:b:main'",
+    ] {
+        assert_eq!(f.as_person(f.owner, sql).await.expect(sql), 1, "{sql}");
+    }
+    slow.batch_execute("rollback").await.expect("end it");
+}
