@@ -645,3 +645,57 @@ async fn old_commands_go_with_the_events_that_tell_of_them() {
             .expect("read");
     assert_eq!(left.len(), 1, "what is open stays, however old");
 }
+
+#[tokio::test]
+async fn what_needs_no_host_waits_for_none_when_the_deployment_before_it_died() {
+    let s = Station::with(&[]).await;
+    s.f.admin
+        .batch_execute("update hosts set backends = '{shared}'")
+        .await
+        .expect("have no backend for it");
+    s.send_new(KEY).await;
+    s.f.admin
+        .batch_execute("update agents set backend = 'docker'")
+        .await
+        .expect("want another backend");
+    s.send(KEY, "deploy", json!({})).await;
+    s.send(KEY, "update_config", json!({ "name": "Owl" })).await;
+    s.send(KEY, "stop", json!({})).await;
+    assert_eq!(s.open(KEY).await, ["deploy", "update_config", "stop"]);
+    s.f.admin
+        .batch_execute(
+            "update creel.items i set deadline_at = now() from agent_commands c where c.id = i.item_id and c.type = 'deploy';
+             update hosts set backends = '{shared,docker}'",
+        )
+        .await
+        .expect("let the deployment end");
+    s.f.sweep().await;
+    // A host that could take the agent by now is not asked to, only to hear that nothing is to be done.
+    assert_eq!(s.host.claim(10).await, Vec::<Value>::new());
+    s.f.sweep().await;
+    assert_eq!(
+        s.commands(KEY).await,
+        [
+            "deploy failed deadline_passed",
+            "update_config acked",
+            "stop acked"
+        ]
+    );
+    assert_eq!(s.agent(KEY).await["host_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_cancelled_command_ends_among_many_others() {
+    let keys: Vec<String> = (0..30).map(|n| format!("agent:a{n}:main")).collect();
+    let s = Station::with(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let all = "insert into agent_commands (agent_id, type) select id, 'start' from agents";
+    s.f.as_person(s.f.owner, all).await.expect("send");
+    assert_eq!(s.host.claim(100).await.len(), 30);
+    s.send(&keys[7], "stop", json!({})).await;
+    s.f.pass(60).await;
+    s.f.sweep().await;
+    for (n, key) in keys.iter().enumerate() {
+        let open = s.open(key).await;
+        assert_eq!(open, if n == 7 { ["stop"] } else { ["start"] }, "{key}");
+    }
+}
