@@ -503,3 +503,32 @@ async fn a_command_of_another_project_s_agent_changes_nothing_there() {
             .expect("read");
     assert!(docs.is_empty());
 }
+
+#[tokio::test]
+async fn a_deployment_that_takes_another_s_place_knows_where_the_agent_is() {
+    let s = Station::with(&[KEY]).await;
+    s.f.admin
+        .batch_execute("update hosts set backends = '{shared,profile,docker}'")
+        .await
+        .expect("have all of them");
+    let last = async || -> Value {
+        let sql = "select c.payload from creel.items i join agent_commands c on c.id = i.item_id";
+        let row = s.f.admin.query_one(sql, &[]).await.expect("one is open");
+        row.get(0)
+    };
+    let moved = async |backend: &str| {
+        let sql = format!("update agents set backend = '{backend}'");
+        s.f.as_person(s.f.owner, &sql).await.expect("move it");
+    };
+    moved("profile").await;
+    moved("docker").await;
+    assert_eq!(last().await, json!({ "previous_backend": "shared" }));
+    s.send(KEY, "deploy", json!({})).await;
+    assert_eq!(last().await, json!({ "previous_backend": "shared" }));
+    moved("shared").await;
+    assert_eq!(last().await, json!({}), "it has never left");
+    moved("profile").await;
+    s.work().await;
+    moved("docker").await;
+    assert_eq!(last().await, json!({ "previous_backend": "profile" }));
+}
