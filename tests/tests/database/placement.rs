@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, Session};
+use crate::fixture::{Fixture, Session, token};
 
 const OTHER: &str = "p2";
 
@@ -370,4 +370,67 @@ async fn only_who_answers_for_all_projects_lets_them_share_a_host() {
     stage.f.as_person(stage.f.owner, sql).await.expect("all are his");
     let sql = "update hosts set tenancy = 'single'";
     stage.f.as_person(stage.f.owner, sql).await.expect("and back");
+}
+
+#[tokio::test]
+async fn an_agent_that_was_not_made_leaves_a_silent_host_only_for_one_that_can_take_it() {
+    let stage = Stage::new().await;
+    let silent = stage.host("backends = '{shared,docker}', tags = '{gpu}'").await;
+    let full = stage.host("backends = '{shared}', capacity = 0").await;
+    let other = stage.host("backends = '{shared}', tenancy = 'single'").await;
+    let none = json!({});
+    // The other one has agents of another project.
+    stage.agent(OTHER, "agent:neighbour:main", "shared", &none).await;
+    stage
+        .run(&format!("update agents set host_id = '{}'", other.host))
+        .await;
+    let tagged = json!({ "tags": ["gpu"] });
+    for (key, backend, config) in [
+        ("agent:plain:main", "shared", &none),
+        ("agent:boxed:main", "docker", &none),
+        ("agent:tagged:main", "shared", &tagged),
+    ] {
+        stage.agent("p1", key, backend, config).await;
+    }
+    let held: Vec<Uuid> = silent.claim(10).await.iter().map(token).collect();
+    assert_eq!(held.len(), 3);
+    assert_eq!(silent.release(&held, false).await, 3);
+    stage
+        .run(&format!(
+            "update host_heartbeats set last_seen_at = now() - interval '1 hour' where host_id = '{}'",
+            silent.host
+        ))
+        .await;
+    stage.f.sweep().await;
+    assert!(claimed(&full).await.is_empty());
+    assert_eq!(claimed(&other).await, ["agent:neighbour:main"]);
+    stage
+        .run(&format!(
+            "update hosts set tenancy = 'trusted' where id = '{}'",
+            other.host
+        ))
+        .await;
+    stage.f.sweep().await;
+    assert_eq!(claimed(&other).await, ["agent:plain:main"]);
+    assert!(claimed(&full).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_host_is_called_for_the_first_of_many_and_finds_the_others_by_itself() {
+    let stage = Stage::new().await;
+    let host = stage.host("tags = '{}'").await;
+    stage
+        .run(
+            r#"insert into agents (project_id, agent_key, config)
+                 select 'p1', 'agent:a' || n || ':main', '{"tags": ["none"]}' from generate_series(1, 120) n;
+               insert into agent_provision_requests (project_id, agent_key) select project_id, agent_key from agents"#,
+        )
+        .await;
+    stage.agent("p1", "agent:last:main", "shared", &json!({})).await;
+    assert_eq!(host.tick(&[]).await["work"], json!(false));
+    assert_eq!(claimed(&host).await, ["agent:last:main"]);
+    stage
+        .run("update agents set config = '{}' where agent_key in (select agent_key from creel.lanes order by head limit 1)")
+        .await;
+    assert_eq!(host.tick(&[]).await["work"], json!(true));
 }
