@@ -23,4 +23,5 @@ mod realtime;
 mod reports;
 mod rights;
 mod station;
+mod upgrade;
 mod wishes;
