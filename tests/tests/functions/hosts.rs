@@ -574,3 +574,29 @@ async fn a_draining_daemon_gets_nothing_new_and_may_end_what_it_has() {
         (&json!(true), &json!([]))
     );
 }
+
+#[tokio::test]
+async fn a_daemon_hears_no_secret_in_a_payload() {
+    let stage = Stage::new().await;
+    let daemon = Daemon::enroll(&stage).await;
+    stage.provision(SCOUT).await;
+    let (id, agent_id) = daemon.take_one().await;
+    let ack = json!({ "acks": [{ "command_id": id, "ok": true, "result": { "workspace": "/w/scout" } }] });
+    daemon.beat_well(&ack).await;
+    let payload = json!({ "config": {
+        "model": "m", "channels": { "telegram": { "enabled": true, "botToken": "x" } }, "note": "sk-abcdef",
+    } });
+    stage
+        .admin
+        .execute(
+            "insert into agent_commands (agent_id, type, payload) values ($1::text::uuid, 'update_config', $2)",
+            &[&agent_id, &payload],
+        )
+        .await
+        .expect("send a command");
+    let answer = daemon.beat_well(&json!({})).await;
+    assert_eq!(
+        answer["commands"][0]["payload"],
+        json!({ "config": { "model": "m", "channels": { "telegram": { "enabled": true } }, "note": null } })
+    );
+}
