@@ -104,6 +104,8 @@ struct Minded {
     touched: u64,
     /// Ends a start that the supervisor is at, when somebody else has something to do.
     give_way: CancellationToken,
+    /// How many commands wait for their turn.
+    waiting: usize,
 }
 
 impl Minded {
@@ -115,6 +117,7 @@ impl Minded {
             disk_asked: None,
             touched: 0,
             give_way: CancellationToken::new(),
+            waiting: 0,
         }
     }
 }
@@ -156,6 +159,33 @@ impl CommandTurn {
         let mut minded = self.supervisor.minded();
         let minded = minded.entry(self.agent_id).or_insert_with(|| Minded::new(None));
         minded.life = Life::new(Some(hold));
+    }
+}
+
+/// A command that waits for its turn.
+struct Waits<'a> {
+    supervisor: &'a Supervisor,
+    agent_id: Uuid,
+}
+
+impl<'a> Waits<'a> {
+    fn begin(supervisor: &'a Supervisor, agent_id: Uuid) -> Self {
+        let mut all = supervisor.minded();
+        let minded = all
+            .entry(agent_id)
+            .or_insert_with(|| Minded::new(supervisor.holds.of(agent_id)));
+        minded.waiting += 1;
+        minded.give_way.cancel();
+        drop(all);
+        Self { supervisor, agent_id }
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        if let Some(minded) = self.supervisor.minded().get_mut(&self.agent_id) {
+            minded.waiting = minded.waiting.saturating_sub(1);
+        }
     }
 }
 
@@ -208,10 +238,9 @@ impl Supervisor {
 
     /// Waits until nobody else is at work on the agent. The supervisor itself gives way.
     pub async fn turn(self: &Arc<Self>, agent_id: Uuid) -> CommandTurn {
-        if let Some(minded) = self.minded().get(&agent_id) {
-            minded.give_way.cancel();
-        }
+        let waits = Waits::begin(self, agent_id);
         let turn = self.turns.take(agent_id).await;
+        drop(waits);
         self.command_turn(agent_id, turn)
     }
 
@@ -229,6 +258,9 @@ impl Supervisor {
         let give_way = CancellationToken::new();
         if let Some(minded) = self.minded().get_mut(&agent_id) {
             minded.give_way = give_way.clone();
+            if minded.waiting > 0 {
+                give_way.cancel();
+            }
         }
         give_way
     }
