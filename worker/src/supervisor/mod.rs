@@ -36,7 +36,7 @@ pub use self::usage::{Trees, Usage, service_name};
 
 use self::holds::Holds;
 use self::meter::{Measured, Meter};
-use self::plan::{Act, Hold, Life, Limits, Phase, Sample, Seen, plan_shown, plan_supervision};
+use self::plan::{Act, Hold, Life, Limits, Phase, Sample, Seen, Why, plan_shown, plan_supervision};
 use self::turns::Turns;
 use crate::backend::{AgentRef, Backend, BackendError, Observed, Record};
 use crate::host_events::HostEvents;
@@ -85,6 +85,8 @@ pub struct Supervisor {
     holds: Holds,
     reports: Arc<AgentReports>,
     minded: Mutex<HashMap<Uuid, Minded>>,
+    /// Versions of agents that OpenClaw did not take.
+    refused: Mutex<HashMap<Uuid, i64>>,
     meter: Arc<Mutex<Meter>>,
     acts: TaskTracker,
     is_settled: AtomicBool,
@@ -100,6 +102,7 @@ struct Minded {
     /// Size of its folder in MB, and when it was measured.
     disk: Option<f64>,
     disk_asked: Option<Duration>,
+    is_measuring_disk: bool,
     /// Counts who else was at work on it.
     touched: u64,
     /// Ends a start that the supervisor is at, when somebody else has something to do.
@@ -115,6 +118,7 @@ impl Minded {
             start_error: None,
             disk: None,
             disk_asked: None,
+            is_measuring_disk: false,
             touched: 0,
             give_way: CancellationToken::new(),
             waiting: 0,
@@ -133,6 +137,7 @@ impl CommandTurn {
     /// A person said something about the agent: what was before is forgotten, and it is held no longer.
     pub fn begin_anew(&self) {
         self.supervisor.holds.set(self.agent_id, None);
+        self.supervisor.refused().remove(&self.agent_id);
         self.supervisor
             .minded()
             .entry(self.agent_id)
@@ -149,16 +154,9 @@ impl CommandTurn {
         }
     }
 
-    /// The agent could not be started, and is not started again before a person says so.
-    pub fn hold(&self, note: &str) {
-        let hold = Hold {
-            why: plan::Why::NotStarted,
-            note: note.to_owned(),
-        };
-        self.supervisor.holds.set(self.agent_id, Some(&hold));
-        let mut minded = self.supervisor.minded();
-        let minded = minded.entry(self.agent_id).or_insert_with(|| Minded::new(None));
-        minded.life = Life::new(Some(hold));
+    /// The agent is not started again before a person says so.
+    pub fn hold(&self, why: Why, note: &str) {
+        self.supervisor.hold(self.agent_id, why, note);
     }
 }
 
@@ -205,6 +203,7 @@ impl Supervisor {
             turns: Turns::default(),
             reports: Arc::default(),
             minded: Mutex::default(),
+            refused: Mutex::default(),
             acts: TaskTracker::new(),
             is_settled: AtomicBool::new(false),
             touched: Notify::new(),
@@ -234,6 +233,33 @@ impl Supervisor {
     /// Why an agent is not started again by itself.
     pub fn held(&self, agent_id: Uuid) -> Option<Hold> {
         self.holds.of(agent_id)
+    }
+
+    /// Keeps an agent from being started, also where that cannot be written down.
+    fn hold(&self, agent_id: Uuid, why: Why, note: &str) {
+        let hold = Hold {
+            why,
+            note: note.to_owned(),
+        };
+        self.holds.set(agent_id, Some(&hold));
+        let mut minded = self.minded();
+        let minded = minded.entry(agent_id).or_insert_with(|| Minded::new(None));
+        minded.life = Life::new(Some(hold));
+    }
+
+    /// It is stopped after all.
+    fn was_stopped(&self, agent_id: Uuid) {
+        let is_not_stopped = |hold: &Hold| hold.why == Why::NotStopped;
+        if self.holds.of(agent_id).as_ref().is_some_and(is_not_stopped) {
+            self.holds.set(agent_id, None);
+            if let Some(minded) = self.minded().get_mut(&agent_id) {
+                minded.life = Life::new(None);
+            }
+        }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, HashMap<Uuid, i64>> {
+        self.refused.lock().expect("no holder of this lock panics")
     }
 
     /// Waits until nobody else is at work on the agent. The supervisor itself gives way.
@@ -456,8 +482,9 @@ impl Supervisor {
             Act::Wait => {}
             Act::Start => drop(self.acts.spawn(async move {
                 tokio::select! {
-                    () = supervisor.start(&*backend, &record) => {}
+                    biased;
                     () = give_way.cancelled() => {}
+                    () = supervisor.start(&*backend, &record) => {}
                 }
                 drop(turn);
             })),
@@ -468,7 +495,23 @@ impl Supervisor {
                 }
                 drop(turn);
             })),
+            Act::Kill => drop(self.acts.spawn(async move {
+                let agent = &record.spec.agent;
+                if let Err(error) = supervisor.kill(&*backend, agent).await {
+                    tracing::warn!(agent.id = %agent.agent_id, %error, "failed to kill {}: {error}", agent.agent_key);
+                }
+                drop(turn);
+            })),
         }
+    }
+
+    /// Ends what runs of an agent that is to be started again.
+    async fn kill(&self, backend: &dyn Backend, agent: &AgentRef) -> Result<(), BackendError> {
+        // Who its children are is best seen while their parents are there.
+        self.processes_of(agent.agent_id).await;
+        let killed = backend.kill(agent).await;
+        self.clear(agent.agent_id).await;
+        killed
     }
 
     async fn start(&self, backend: &dyn Backend, record: &Record) {
@@ -493,6 +536,9 @@ impl Supervisor {
         self.processes_of(agent.agent_id).await;
         let stopped = backend.stop(agent, grace).await;
         self.clear(agent.agent_id).await;
+        if stopped.is_ok() {
+            self.was_stopped(agent.agent_id);
+        }
         stopped
     }
 
@@ -573,10 +619,12 @@ impl Supervisor {
         let is_due = minded
             .disk_asked
             .is_none_or(|asked| now.saturating_sub(asked) >= DISK_EVERY);
-        if !is_due {
+        // One that takes longer than the pause between two is not joined by others.
+        if !is_due || minded.is_measuring_disk {
             return;
         }
         minded.disk_asked = Some(now);
+        minded.is_measuring_disk = true;
         drop(all);
         let (supervisor, folder) = (self.clone(), self.folder(agent_id));
         // On a disk that does not answer this waits alone.
@@ -584,6 +632,7 @@ impl Supervisor {
             let size = megabytes(folder::size_bytes(&folder));
             if let Some(minded) = supervisor.minded().get_mut(&agent_id) {
                 minded.disk = Some(size);
+                minded.is_measuring_disk = false;
             }
         }));
     }

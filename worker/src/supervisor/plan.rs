@@ -88,6 +88,8 @@ pub enum Why {
     LimitExceeded,
     /// A command could not start it.
     NotStarted,
+    /// It was to be stopped, and that did not come to its end.
+    NotStopped,
 }
 
 /// What is remembered of an agent from pass to pass. Times are counted from when the worker began.
@@ -215,6 +217,8 @@ pub enum Act {
     Start,
     /// Stop it, with all that it started.
     Stop,
+    /// End it at once with all that it started; it is one that is to run, and is started again.
+    Kill,
 }
 
 /// What to tell.
@@ -275,8 +279,8 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
     let is_up = matches!(seen.observed, Observed::Running(_) | Observed::Starting { .. });
     if let Some(hold) = &life.hold {
         // Whatever is to be: only who says something anew takes the hold away.
-        let is_runaway = is_up && hold.why == Why::LimitExceeded;
-        let act = if is_runaway { Act::Stop } else { Act::Wait };
+        let must_end = matches!(hold.why, Why::LimitExceeded | Why::NotStopped);
+        let act = if is_up && must_end { Act::Stop } else { Act::Wait };
         return next.enter(Phase::Held).and(act, None);
     }
     if seen.desired != DesiredState::Running {
@@ -311,7 +315,7 @@ pub fn plan_supervision(life: &Life, seen: &Seen, limits: &Limits) -> Plan {
         (Observed::Starting { .. }, Phase::Starting) => {
             if life.until != Duration::ZERO && seen.now >= life.until {
                 let mut plan = next.failed("it was not ready any more and was killed");
-                plan.act = Act::Stop;
+                plan.act = Act::Kill;
                 return plan;
             }
             next.wait()
@@ -724,8 +728,53 @@ mod tests {
         assert_eq!(story.pass(5, busy()), (Phase::Starting, Act::Wait, None));
         assert_eq!(story.pass(399, busy()).1, Act::Wait);
         let (phase, act, news) = story.pass(1, busy());
-        assert_eq!((phase, act), (Phase::BackingOff, Act::Stop));
+        assert_eq!((phase, act), (Phase::BackingOff, Act::Kill));
         assert!(matches!(news, Some(News::Crashed { .. })), "{news:?}");
+        // Nobody said that it is not to run.
+        assert_eq!(
+            story.pass(1, Observed::Stopped),
+            (Phase::Starting, Act::Start, None)
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_hangs_again_and_again_is_given_up() {
+        let mut story = Story::new(None);
+        story.pass(5, up());
+        let busy = || Observed::Starting { pid: Some(1) };
+        // Longer than any two of its failures are apart.
+        let limits = Limits {
+            window: Duration::from_secs(10_000),
+            ..LIMITS
+        };
+        let mut pass = |secs, observed| {
+            story.seen.now += Duration::from_secs(secs);
+            story.seen.observed = observed;
+            let plan = plan_supervision(&story.life, &story.seen, &limits);
+            story.life = plan.life;
+            (story.life.phase, plan.act)
+        };
+        for _ in 0..4 {
+            pass(5, busy());
+            assert_eq!(pass(400, busy()), (Phase::BackingOff, Act::Kill));
+            assert_eq!(pass(60, Observed::Stopped), (Phase::Starting, Act::Start));
+            assert_eq!(pass(10, up()).0, Phase::Running);
+        }
+        pass(5, busy());
+        assert_eq!(pass(400, busy()), (Phase::Held, Act::Kill));
+        assert_eq!(pass(5, Observed::Stopped), (Phase::Held, Act::Wait));
+    }
+
+    #[test]
+    fn what_could_not_be_stopped_is_not_started_again() {
+        let hold = Hold {
+            why: Why::NotStopped,
+            note: "the disk is full".to_owned(),
+        };
+        let mut story = Story::new(Some(hold));
+        // The record could not be written: it says that it is to run.
+        assert_eq!(story.pass(5, down()), (Phase::Held, Act::Wait, None));
+        assert_eq!(story.pass(5, up()), (Phase::Held, Act::Stop, None));
     }
 
     #[test]

@@ -9,8 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::plan::Why;
 use super::{STOP_GRACE, Supervisor};
-use crate::backend::{AgentRef, AgentSpec, Backend, Record, plan_spec};
+use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Record, plan_spec};
+use crate::job::Failure;
 
 /// An agent that the host should have.
 #[derive(Debug, Clone)]
@@ -158,6 +160,8 @@ impl Supervisor {
             for act in plan_reconcile(backend.kind(), known, listed, is_held) {
                 match act {
                     Reconcile::Missing(agent_id) => self.reports.report(lost(agent_id)),
+                    // It comes to the same until somebody changes it.
+                    Reconcile::Configure(spec) if self.was_refused(&spec) => {}
                     act => by_agent.entry(act.agent_id()).or_default().push(act),
                 }
             }
@@ -197,8 +201,13 @@ impl Supervisor {
         }
     }
 
+    fn was_refused(&self, spec: &AgentSpec) -> bool {
+        self.refused().get(&spec.agent.agent_id) == Some(&spec.generation)
+    }
+
     async fn apply_reconcile(&self, backend: &dyn Backend, act: Reconcile) {
         let agent_id = act.agent_id();
+        let must_end = matches!(act, Reconcile::Archive(_) | Reconcile::Stop(_));
         let done = match act {
             Reconcile::Archive(agent) => {
                 tracing::warn!(agent.id = %agent_id, "{} is not this host's any more: it is stopped and archived", agent.agent_key);
@@ -224,15 +233,27 @@ impl Supervisor {
             Reconcile::Configure(spec) => {
                 tracing::info!(agent.id = %agent_id, "{} is configured as the database says", spec.agent.agent_key);
                 // Its documents are on the disk, and the newer ones come with a command.
-                backend.configure(&spec, &[]).await.map(drop)
+                let configured = backend.configure(&spec, &[]).await;
+                if configured.as_ref().is_err_and(is_final) {
+                    self.refused().insert(agent_id, spec.generation);
+                }
+                configured.map(drop)
             }
             // It is told without a turn.
             Reconcile::Missing(_) => Ok(()),
         };
         if let Err(error) = done {
             tracing::warn!(agent.id = %agent_id, %error, "failed to bring an agent to what it should be: {error}");
+            if must_end {
+                self.hold(agent_id, Why::NotStopped, &error.to_string());
+            }
         }
     }
+}
+
+/// Whether only another version of the agent can go better. The host's own file may be corrected any time.
+fn is_final(error: &BackendError) -> bool {
+    !matches!(error, BackendError::BaseUnusable { .. }) && !Failure::from(error).retry
 }
 
 #[cfg(test)]
@@ -312,6 +333,21 @@ mod tests {
         }
         let all = [listed(1, json!({}))];
         assert_eq!(plan_reconcile(Kind::Profile, &[stopped], &all, |_| true), []);
+    }
+
+    #[test]
+    fn only_what_openclaw_does_not_take_is_left_until_it_is_changed() {
+        let refused = BackendError::ConfigRefused {
+            message: "no".to_owned(),
+        };
+        assert!(is_final(&refused));
+        let limit = std::time::Duration::from_secs(1);
+        assert!(!is_final(&BackendError::NotReady { limit }));
+        let base = BackendError::BaseUnusable {
+            path: "base.json5".into(),
+            what: "is not there".to_owned(),
+        };
+        assert!(!is_final(&base));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{Task, malformed};
 use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Deployed, Observed, plan_spec};
 use crate::job::course::{Course, while_held};
 use crate::job::{Failure, JobContext, JobError, JobRows};
+use crate::supervisor::plan::Why;
 use crate::supervisor::{CommandTurn, Supervisor};
 use crate::workspace::{Workspace, WorkspaceError};
 
@@ -311,11 +312,14 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// What could not be started is not tried by the supervisor as well.
+    /// What could not be started is not tried by the supervisor as well, and what is not to run is not started by it,
+    /// even if that could not be written down.
     async fn hold_back(&self, failure: &Failure) {
-        let starts = !matches!(self.task.command, CommandType::Stop | CommandType::Undeploy);
-        if starts && self.found().await == Found::Down {
-            self.turn.hold(&format!("{}; {}", failure.message, failure.hint));
+        let note = format!("{}; {}", failure.message, failure.hint);
+        match self.task.command {
+            CommandType::Stop | CommandType::Undeploy => self.turn.hold(Why::NotStopped, &note),
+            _ if self.found().await == Found::Down => self.turn.hold(Why::NotStarted, &note),
+            _ => {}
         }
     }
 }
