@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use uuid::Uuid;
 
@@ -14,9 +14,14 @@ const FILE: &str = "held-agents.json";
 
 /// The agents that are held.
 #[derive(Debug)]
-pub(super) struct Holds {
+pub(super) struct Holds(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     path: PathBuf,
     held: Mutex<HashMap<Uuid, Hold>>,
+    /// Whoever writes the file has it, so that the last one writes what is so last.
+    pen: Mutex<()>,
 }
 
 impl Holds {
@@ -28,20 +33,21 @@ impl Holds {
             tracing::warn!(%error, "failed to read {}, so that no agent is held: {error}", path.display());
             HashMap::new()
         });
-        Self {
+        Self(Arc::new(Inner {
             path,
             held: Mutex::new(held),
-        }
+            pen: Mutex::default(),
+        }))
     }
 
     /// Why an agent is held.
     pub(super) fn of(&self, agent_id: Uuid) -> Option<Hold> {
-        self.held().get(&agent_id).cloned()
+        self.0.held().get(&agent_id).cloned()
     }
 
-    /// Holds an agent, or does so no longer.
+    /// Holds an agent, or does so no longer: at once for this worker, and soon on the disk.
     pub(super) fn set(&self, agent_id: Uuid, hold: Option<&Hold>) {
-        let mut held = self.held();
+        let mut held = self.0.held();
         if held.get(&agent_id) == hold {
             return;
         }
@@ -49,6 +55,20 @@ impl Holds {
             Some(hold) => held.insert(agent_id, hold.clone()),
             None => held.remove(&agent_id),
         };
+        drop(held);
+        let inner = Arc::clone(&self.0);
+        match tokio::runtime::Handle::try_current() {
+            // No task is to wait for a disk.
+            Ok(runtime) => drop(runtime.spawn_blocking(move || inner.write())),
+            Err(_) => inner.write(),
+        }
+    }
+}
+
+impl Inner {
+    fn write(&self) {
+        let _pen = self.pen.lock().expect("no holder of this lock panics");
+        let held = self.held().clone();
         if let Err(error) = write(&self.path, &held) {
             // This worker knows it all the same.
             tracing::warn!(%error, "failed to write {}: {error}", self.path.display());

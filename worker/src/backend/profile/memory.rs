@@ -81,13 +81,15 @@ impl Admission {
 
     /// Lets an agent in, or says why not. It blocks for as long as it takes to list the processes.
     pub(super) fn admit(&self, id: Uuid) -> Result<(), BackendError> {
-        let mut admitted = self.admitted.lock().expect("no holder of this lock panics");
-        let leaders: Vec<u32> = admitted.values().copied().flatten().collect();
+        let leaders: Vec<u32> = self.lock().values().copied().flatten().collect();
+        // Without the lock: everybody who looks at an agent has it for a moment, and this takes many.
         let used = if leaders.is_empty() {
             HashMap::new()
         } else {
             self.memory.used_mb(&leaders)
         };
+        let free_mb = self.memory.free_mb();
+        let mut admitted = self.lock();
         let promised = |leader: &Option<u32>| {
             let used = leader
                 .and_then(|leader| used.get(&leader))
@@ -97,7 +99,7 @@ impl Admission {
         };
         let others = admitted.iter().filter(|(other, _)| **other != id);
         let reserved_mb: u64 = others.map(|(_, leader)| promised(leader)).sum();
-        let Some(free_mb) = self.memory.free_mb() else {
+        let Some(free_mb) = free_mb else {
             tracing::warn!("nobody knows how much memory this machine has left; letting agents start");
             admitted.insert(id, None);
             return Ok(());
