@@ -358,14 +358,14 @@ COMMENT ON COLUMN creel.settings.max_shown_per_minute IS 'How often one host may
 -- Name: COLUMN settings.max_log_bytes_per_agent; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON COLUMN creel.settings.max_log_bytes_per_agent IS 'What is kept of one agent''s log; older lines go.';
+COMMENT ON COLUMN creel.settings.max_log_bytes_per_agent IS 'What is kept of one agent''s log, with 256 bytes for each time that it was told of; older lines go.';
 
 
 --
 -- Name: COLUMN settings.max_log_bytes_per_hour; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON COLUMN creel.settings.max_log_bytes_per_hour IS 'What one host may tell of its agents'' logs. A host that has more leaves it away, and says how much.';
+COMMENT ON COLUMN creel.settings.max_log_bytes_per_hour IS 'What one host may tell of its agents'' logs, counted in the same way. A host that has more leaves it away, and says how much.';
 
 
 --
@@ -867,7 +867,8 @@ begin
     select jsonb_agg(
       jsonb_build_object(
         'id', l.item_id, 'type', coalesce(c.type, 'deploy'), 'agent_id', a.id, 'agent_key', l.agent_key,
-        'project_id', l.project_id, 'payload', coalesce(c.payload, '{}'), 'attempt', l.attempts)
+        'project_id', l.project_id, 'payload', creel.without_secrets(coalesce(c.payload, '{}')),
+        'attempt', l.attempts)
       order by l.head)
     from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
@@ -1085,9 +1086,13 @@ CREATE FUNCTION creel.end_cancelled() RETURNS trigger
     SET enable_seqscan TO 'off'
     AS $$
 declare
+  cancelled_in constant bigint := (select i.lane_id from creel.items i where i.item_id = new.id and i.cancel);
   ended creel.settlement;
 begin
-  perform 1 from creel.lanes l where l.item_id = new.id for no key update;
+  if cancelled_in is null then
+    return null;
+  end if;
+  perform 1 from creel.lanes l where l.id = cancelled_in for no key update;
   select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
@@ -1109,6 +1114,8 @@ $$;
 CREATE FUNCTION creel.enqueue() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 declare
   registered creel.queues;
@@ -1122,6 +1129,11 @@ begin
   into item_ids, project_ids, agent_keys, deadlines
   from new_rows n where n.status = registered.waiting;
   if item_ids is not null then
+    if exists (select from creel.items i where i.item_id = any (item_ids))
+       or exists (select from creel.dead_letters d where d.item_id = any (item_ids)) then
+      raise exception 'something else in a queue has this id'
+        using errcode = 'PT409', detail = 'known_id', hint = 'Leave id away, or send a new random one.';
+    end if;
     perform creel.enqueue_items(registered, item_ids, project_ids, agent_keys, deadlines);
   end if;
   return null;
@@ -1195,7 +1207,8 @@ declare
 begin
   insert into public.hosts (name, owner_id, platform, capacity, tags, price, tenancy, backends)
   values (
-    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform', coalesce((args ->> 'capacity')::int, 10),
+    args ->> 'name', (args ->> 'owner_id')::uuid, args ->> 'platform',
+    coalesce((args ->> 'capacity')::numeric::int, 10),
     array(select jsonb_array_elements_text(coalesce(args -> 'tags', '[]'))), args -> 'price',
     -- Whoever gets a login of the database is trusted.
     case when args #>> '{login,verifier}' is not null then 'trusted' else 'single' end,
@@ -1221,8 +1234,8 @@ begin
       host, decode(args #>> '{key,sha256}', 'hex'), coalesce(args #>> '{key,label}', ''),
       coalesce(
         (args #>> '{key,expires_at}')::timestamptz,
-        now() + (args ->> 'key_days')::int * interval '1 day'),
-      (args ->> 'key_days')::int);
+        now() + (args ->> 'key_days')::numeric::int * interval '1 day'),
+      (args ->> 'key_days')::numeric::int);
   end if;
 
   return jsonb_build_object('host_id', host, 'role', login);
@@ -1332,7 +1345,12 @@ begin
   return case
     when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
     when jsonb_typeof(wish) <> 'object' then 'the wish must be an object'
-    when octet_length(wish ->> 'name') not between 1 and 200 then 'name must have 1 to 200 bytes'
+    when exists (
+        select from jsonb_object_keys(wish) k
+        where k not in ('name', 'platform', 'capacity', 'tags', 'price', 'project_ids', 'key_days'))
+      then 'a wish has name, platform, capacity, tags, price, project_ids and key_days, and nothing else'
+    when jsonb_typeof(wish -> 'name') <> 'string' or octet_length(wish ->> 'name') not between 1 and 200
+      then 'name must be a text of 1 to 200 bytes'
     when wish ->> 'platform' not in ('linux', 'macos') then 'platform must be linux or macos'
     when wish ? 'capacity' and case
         when jsonb_typeof(wish -> 'capacity') <> 'number' then true
@@ -1578,7 +1596,7 @@ begin
     return false;
   end if;
   select * into whole from public.hosts h where h.id = host;
-  return creel.has_room(whole) and creel.placeable(whole, projects, 1) <> '{}';
+  return creel.has_room(whole) and creel.placeable(whole, projects, 1, 100) <> '{}';
 end
 $$;
 
@@ -2378,6 +2396,22 @@ $$;
 
 
 --
+-- Name: may_own_another_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.may_own_another_host(person uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform pg_advisory_xact_lock(1129465165, hashtext(person::text));
+  return (select count(*) from public.hosts h where h.owner_id = person and h.status <> 'retired')
+    < (creel.knobs()).max_hosts_per_user;
+end
+$$;
+
+
+--
 -- Name: may_serve(uuid, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2572,7 +2606,7 @@ begin
   perform 1 from public.hosts h where h.id = host for no key update;
   select * into whole from public.hosts h where h.id = host;
   room := whole.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
-  chosen := creel.placeable(whole, projects, least(most, room));
+  chosen := creel.placeable(whole, projects, least(most, room), null);
   -- Asked again of what is locked: somebody may have changed it in between.
   chosen := array(
     select l.id from creel.lanes l join public.agents a using (project_id, agent_key)
@@ -2607,10 +2641,10 @@ $$;
 
 
 --
--- Name: placeable(public.hosts, text[], integer); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: placeable(public.hosts, text[], integer, integer); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.placeable(host public.hosts, projects text[], most integer) RETURNS bigint[]
+CREATE FUNCTION creel.placeable(host public.hosts, projects text[], most integer, considered integer) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
@@ -2636,9 +2670,17 @@ begin
       first_value(creel.is_confined(c.backend)) over w as first_confined
     from (
       select l.id, l.priority, l.head, a.project_id, a.backend
-      from creel.lanes l join public.agents a using (project_id, agent_key)
-      where l.host_id is null and l.token is null and l.head is not null and l.not_before <= now()
-        and l.project_id = any (projects) and a.host_id is null
+      from (
+        select f.id, f.priority, f.head, f.project_id, f.agent_key from creel.lanes f
+        where f.host_id is null and f.token is null and f.head is not null and f.not_before <= now()
+          and f.project_id = any (projects)
+          -- What needs no host brings no agent to one: see creel.settle_without_host.
+          and not (f.queue = 'agent_commands' and exists (
+            select from public.agent_commands c
+            where c.id = f.item_id and c.type in ('stop', 'undeploy', 'update_config')))
+        order by f.priority desc, f.head limit considered) l
+      join public.agents a using (project_id, agent_key)
+      where a.host_id is null
         and a.backend = any (host.backends) and creel.has_tags(host, a.config)
         and (host.tenancy = 'trusted'
           or case when creel.is_confined(a.backend) then unconfined else tenants end <@ array[a.project_id])
@@ -3286,6 +3328,8 @@ CREATE FUNCTION creel.revoke_host(host_id uuid) RETURNS void
 declare
   login name;
 begin
+  -- Whoever gives the host another key locks this row as well: it comes before, and ends here, or sees the end.
+  perform 1 from public.hosts h where h.id = revoke_host.host_id for no key update;
   update creel.host_keys k set revoked_at = now() where k.host_id = revoke_host.host_id and k.revoked_at is null;
   delete from creel.enrolment_codes c where c.host_id = revoke_host.host_id;
   for login in
@@ -3426,7 +3470,10 @@ begin
       select d.item_id, fated.queue, l.project_id, l.agent_key, d.attempts, d.reason
       from unnest(fated.item_ids, fated.lane_ids, fated.attempts, fated.reasons)
         as d (item_id, lane_id, attempts, reason)
-      join creel.lanes l on l.id = d.lane_id;
+      join creel.lanes l on l.id = d.lane_id
+      on conflict (item_id) do update set
+        queue = excluded.queue, project_id = excluded.project_id, agent_key = excluded.agent_key,
+        attempts = excluded.attempts, reason = excluded.reason, died_at = now();
     end if;
     -- The lanes are locked, so that what was enqueued until then is seen here.
     with gone as (delete from creel.items i where i.item_id = any (fated.item_ids))
@@ -3438,6 +3485,25 @@ begin
     where l.id = any (fated.lane_ids) and l.head = any (fated.seqs);
   end loop;
   return statuses;
+end
+$$;
+
+
+--
+-- Name: settle_alone(creel.settlement); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_alone(settlement creel.settlement) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '50ms'
+    AS $$
+begin
+  perform creel.settle(array[settlement]);
+  return true;
+exception when others then
+  raise warning 'settle item % of %: %', settlement.item_id, settlement.queue, sqlerrm;
+  return false;
 end
 $$;
 
@@ -3482,6 +3548,35 @@ begin
   end if;
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
+-- Name: settle_each(creel.settlement[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_each(settlements creel.settlement[]) RETURNS uuid[]
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  settlement creel.settlement;
+  failed uuid[] := '{}';
+begin
+  begin
+    perform creel.settle(settlements);
+    return failed;
+  exception when others then
+    raise warning 'settle % items: %', cardinality(settlements), sqlerrm;
+  end;
+  foreach settlement in array settlements loop
+    exit when cardinality(failed) >= 20;
+    if not creel.settle_alone(settlement) then
+      failed := failed || settlement.item_id;
+    end if;
+  end loop;
+  return failed;
 end
 $$;
 
@@ -3559,7 +3654,11 @@ begin
     join public.agent_commands c on c.id = i.item_id and c.type in ('stop', 'undeploy', 'update_config')
     join public.agents a on a.id = c.agent_id
     where i.item_id = any (command_ids) and not creel.is_on_host(a)
-      and not creel.has_open(a, array['deploy', 'start', 'restart', 'agent_provision_requests'])
+      and not exists (
+        select from creel.items e
+        left join public.agent_commands k on k.id = e.item_id and e.queue = 'agent_commands'
+        where e.lane_id = i.lane_id and e.seq < i.seq and not e.cancel
+          and coalesce(k.type, e.queue) in ('deploy', 'start', 'restart', 'agent_provision_requests'))
     order by i.lane_id, i.seq);
   perform creel.settle(settlements);
 end
@@ -3671,6 +3770,17 @@ begin
           else false end
       order by i.seq desc limit 1) n
     where l.id = any (lane_ids));
+  -- Where the agent is now does not change by that nobody moved it.
+  update public.agent_commands k
+  set payload = case when o.previous = to_jsonb(a.backend) then k.payload - 'previous_backend'
+    else k.payload || jsonb_build_object('previous_backend', o.previous) end
+  from (
+    select distinct on (i.item_id) i.item_id, c.payload -> 'previous_backend' as previous
+    from unnest(needless) s
+    join public.agent_commands c on c.id = s.item_id and c.type = 'deploy' and c.payload ? 'previous_backend'
+    join creel.items i on i.lane_id = s.lane_id and i.seq > s.seq and i.item_id = any (command_ids)
+    order by i.item_id, s.seq) o, public.agents a
+  where k.id = o.item_id and k.type = 'deploy' and a.id = k.agent_id;
   perform creel.settle_superseded(needless);
 
   for host in
@@ -3780,6 +3890,7 @@ declare
   patience constant timestamptz := now() - (creel.knobs()).queue_ttl_secs * interval '1 second';
   lane_ids bigint[];
   settlements creel.settlement[];
+  failed uuid[];
 begin
   lane_ids := array(
     select l.id from creel.lanes l
@@ -3814,8 +3925,15 @@ begin
       and (i.deadline_at <= now()
         or w.reason ->> 'code' = 'no_host'
           and l.hopeless_since <= patience and i.enqueued_at <= patience));
-  perform creel.settle(settlements);
-  return cardinality(settlements);
+  failed := creel.settle_each(settlements);
+  -- So that they are not in the way of the others, these are looked at again in a while.
+  if failed <> '{}' then
+    update creel.items i set deadline_at = now() + interval '10 seconds'
+    where i.item_id = any (failed) and i.deadline_at <= now();
+    update creel.lanes l set hopeless_since = now()
+    where l.id = any (lane_ids) and l.item_id = any (failed) and l.hopeless_since is not null;
+  end if;
+  return cardinality(settlements) - cardinality(failed);
 end
 $$;
 
@@ -3831,6 +3949,7 @@ CREATE FUNCTION creel.sweep_leases() RETURNS integer
 declare
   lane_ids bigint[];
   settlements creel.settlement[];
+  failed uuid[];
 begin
   lane_ids := array(
     select l.id from creel.lanes l where l.token is not null and l.expires_at <= now()
@@ -3848,7 +3967,15 @@ begin
   perform creel.log_event('lease.expired', l.project_id, l.agent_key, l.host_id, l.item_id,
     jsonb_build_object('attempt', l.attempts))
   from creel.lanes l where l.id = any (lane_ids);
-  perform creel.settle(settlements);
+  failed := creel.settle_each(settlements);
+  -- What cannot be settled is nobody's, and looked at again in a while.
+  if failed <> '{}' then
+    update creel.lanes l
+    set expires_at = now() + interval '10 seconds', session_id = gen_random_uuid(),
+        token = (lpad(to_hex(l.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid
+    where l.id = any (lane_ids) and l.token is not null and l.item_id = any (failed);
+  end if;
+  lane_ids := array(select l.id from creel.lanes l where l.id = any (lane_ids) and l.token is null);
   update public.agents a set host_id = null, openclaw_id = null
   from creel.lanes l, creel.settings s
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key
@@ -3859,6 +3986,35 @@ begin
         and creel.heard_until(b) > now() - (s.lease_secs - s.tick_secs) * interval '1 second');
   perform creel.notify_lanes(lane_ids);
   return cardinality(lane_ids);
+end
+$$;
+
+
+--
+-- Name: sweep_needing_no_host(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_needing_no_host() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  command_ids uuid[];
+  settled int := 0;
+begin
+  -- One after the other of a lane, and no longer than a sweep may take.
+  for round in 1..10 loop
+    command_ids := array(
+      select l.item_id from creel.lanes l join public.agent_commands c on c.id = l.item_id
+      where l.host_id is null and l.token is null and l.head is not null and l.queue = 'agent_commands'
+        and c.type in ('stop', 'undeploy', 'update_config')
+      order by l.id limit 500 for no key update of l skip locked);
+    exit when command_ids = '{}';
+    perform creel.settle_without_host(command_ids);
+    settled := settled + cardinality(command_ids);
+  end loop;
+  return settled;
 end
 $$;
 
@@ -3910,6 +4066,7 @@ begin
   update creel.sweep_state w set reasoned_at = clock_timestamp()
   where w.id and w.reasoned_at <= clock_timestamp() - 5 * min_age;
   if found then
+    perform creel.sweep_needing_no_host();
     reason_count := creel.sweep_reasons();
   end if;
   return jsonb_build_object(
@@ -3944,11 +4101,28 @@ begin
           where p.project_id = l.project_id and p.host_id = l.host_id and h.status not in ('retired', 'draining'))
         or not exists (
           select from public.host_heartbeats b
-          where b.host_id = l.host_id and creel.heard_until(b) >= silent_since)));
+          where b.host_id = l.host_id and creel.heard_until(b) >= silent_since))
+    -- Any of them, so that those which nobody can take are not in the way of the others for ever.
+    order by random() limit 500);
   if candidates = '{}' then
     return 0;
   end if;
+  -- What is the same for all of them is asked once for each host. unconfined: see creel.placeable.
   lane_ids := array(
+    with roomy as materialized (
+      select h.id, h.backends, h.tenancy, h as host, t.tenants, t.unconfined
+      from public.hosts h
+      join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
+      cross join lateral (
+        select count(*) as agent_count, coalesce(array_agg(distinct x.project_id), '{}') as tenants,
+          coalesce(
+            array_agg(distinct x.project_id) filter (where not creel.is_confined(x.backend)), '{}') as unconfined
+        from public.agents x where x.host_id = h.id and x.status <> 'removed') t
+      where h.status not in ('draining', 'retired') and h.capacity > t.agent_count
+        and h.id in (
+          select p.host_id from creel.lanes c join public.project_hosts p on p.project_id = c.project_id
+          where c.id = any (candidates))
+    )
     select l.id from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     where l.id = any (candidates)
@@ -3957,12 +4131,12 @@ begin
       and (
         not creel.may_serve(l.host_id, l.project_id)
         or exists (
-          select from public.project_hosts p
-          join public.hosts h on h.id = p.host_id
-          join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
-          where p.project_id = l.project_id and p.host_id <> l.host_id and h.status not in ('draining', 'retired')
-            and creel.could_take(h, a)))
-    order by l.id limit 500 for no key update of l, a skip locked);
+          select from public.project_hosts p join roomy r on r.id = p.host_id
+          where p.project_id = l.project_id and p.host_id <> l.host_id
+            and a.backend = any (r.backends) and creel.has_tags(r.host, a.config)
+            and (r.tenancy = 'trusted'
+              or case when creel.is_confined(a.backend) then r.unconfined else r.tenants end <@ array[a.project_id])))
+    order by l.id for no key update of l, a skip locked);
   update public.agents a set host_id = null, openclaw_id = null from creel.lanes l
   where l.id = any (lane_ids) and a.project_id = l.project_id and a.agent_key = l.agent_key;
   perform creel.notify_lanes(lane_ids);
@@ -4228,6 +4402,33 @@ $$;
 
 
 --
+-- Name: take_turn(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_turn() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  until constant timestamptz := clock_timestamp() + interval '200 milliseconds';
+  turn int;
+begin
+  if current_setting('role', true) is distinct from 'authenticated' then
+    return;
+  end if;
+  for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
+    while not pg_try_advisory_xact_lock(1129465164, turn) loop
+      if clock_timestamp() >= until then
+        return;
+      end if;
+      perform pg_sleep(0.005);
+    end loop;
+  end loop;
+end
+$$;
+
+
+--
 -- Name: take_turns(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4235,14 +4436,8 @@ CREATE FUNCTION creel.take_turns() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
-declare
-  turn int;
 begin
-  if current_setting('role', true) = 'authenticated' then
-    for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
-      perform pg_advisory_xact_lock(1129465164, turn);
-    end loop;
-  end if;
+  perform creel.take_turn();
   return null;
 end
 $$;
@@ -4873,6 +5068,10 @@ begin
     raise exception 'only a signed-in person may make a code for a host'
       using errcode = '42501', hint = 'Sign in as the owner of the host.';
   end if;
+  fault := creel.fault_of_host_wish(wish);
+  if fault is not null then
+    raise exception '%', fault using errcode = '22023', hint = 'Correct it, and ask for the code again.';
+  end if;
   if for_host is not null then
     if for_host <> all (creel.owned_hosts()) then
       raise exception 'you own no host %', for_host
@@ -4883,18 +5082,13 @@ begin
         using errcode = 'PT409', hint = 'Enrol the machine as a new host.';
     end if;
   else
-    fault := creel.fault_of_host_wish(wish);
-    if fault is not null then
-      raise exception '%', fault using errcode = '22023', hint = 'Correct it, and ask for the code again.';
-    end if;
     if exists (
       select from jsonb_array_elements_text(coalesce(wish -> 'project_ids', '[]')) p
       where p <> all (creel.owned_projects())) then
       raise exception 'only an owner of a project may let a host serve it'
         using errcode = '42501', hint = 'Ask an owner of the project for the code.';
     end if;
-    if (select count(*) from public.hosts h where h.owner_id = asker and h.status <> 'retired')
-       >= knobs.max_hosts_per_user then
+    if not creel.may_own_another_host(asker) then
       raise exception 'too many hosts: the limit for one person is %', knobs.max_hosts_per_user
         using errcode = 'PT429', hint = 'Retire a host, or ask the operator to raise max_hosts_per_user.';
     end if;
@@ -4918,7 +5112,7 @@ $_$;
 -- Name: FUNCTION create_enrolment_code(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. A code is good once, for 15 minutes.';
+COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. Anything else is refused. A code is good once, for 15 minutes.';
 
 
 --
@@ -4994,8 +5188,13 @@ begin
     raise exception 'code, name or platform cannot be one'
       using errcode = '22023', hint = 'A name has 200 bytes at most, and platform is linux or macos.';
   end if;
+  -- A host that is there is locked before its codes and keys, as by whoever ends them; what they are now is read after.
+  perform 1 from public.hosts h
+  where h.id = (
+    select c.host_id from creel.enrolment_codes c where c.code_sha256 = creel.hash_of_code($1 ->> 'code'))
+  for no key update;
   select * into given from creel.enrolment_codes c
-  where c.code_sha256 = creel.hash_of_code($1 ->> 'code') and c.expires_at > now()
+  where c.code_sha256 = creel.hash_of_code($1 ->> 'code') and c.expires_at > clock_timestamp()
   for update;
   select * into known from creel.host_keys k where k.key_sha256 = sha;
   -- Whoever did not hear the answer asks again, with the same key.
@@ -5013,12 +5212,27 @@ begin
   end if;
   if given.host_id is not null then
     host := given.host_id;
-    perform creel.replace_host_keys(host, sha, (given.wish ->> 'key_days')::int);
+    if not exists (
+      select from public.hosts h where h.id = host and h.status <> 'retired' and h.owner_id = given.owner_id) then
+      raise exception 'host % is retired', host
+        using errcode = 'PT409', hint = 'Let its owner enrol the machine as a new host.';
+    end if;
+    perform creel.replace_host_keys(host, sha, (given.wish ->> 'key_days')::numeric::int);
   else
-    wish := given.wish || jsonb_strip_nulls(jsonb_build_object(
+    if not creel.may_own_another_host(given.owner_id) then
+      raise exception 'the owner of the code has too many hosts: the limit for one person is %',
+        (creel.knobs()).max_hosts_per_user
+        using errcode = 'PT429', hint = 'Retire a host, or ask the operator to raise max_hosts_per_user.';
+    end if;
+    -- Key by key: enroll_host can do more than a person may wish for.
+    wish := jsonb_strip_nulls(jsonb_build_object(
       'owner_id', given.owner_id,
       'name', coalesce(given.wish ->> 'name', nullif($1 ->> 'name', ''), 'host'),
       'platform', coalesce(given.wish ->> 'platform', $1 ->> 'platform'),
+      'capacity', given.wish -> 'capacity',
+      'tags', given.wish -> 'tags',
+      'price', given.wish -> 'price',
+      'key_days', given.wish -> 'key_days',
       'key', jsonb_build_object('sha256', encode(sha, 'hex')),
       -- Whoever made the code may own less by now.
       'project_ids', (
@@ -5455,6 +5669,8 @@ CREATE FUNCTION public.record_logs(jsonb) RETURNS jsonb
 declare
   host constant uuid := creel.require_host();
   knobs constant creel.settings := creel.knobs();
+  -- What a row takes beside its lines.
+  overhead constant int := 256;
   taken int := 0;
 begin
   perform creel.require_api($1);
@@ -5462,7 +5678,8 @@ begin
     raise exception 'logs is no list of at most 100'
       using errcode = '22023', hint = 'Tell of the others in another call.';
   end if;
-  if not creel.spend(host, 'logs', octet_length($1 ->> 'logs'), knobs.max_log_bytes_per_hour, '1 hour') then
+  if not creel.spend(host, 'logs', 
+    octet_length($1 ->> 'logs') + overhead * jsonb_array_length($1 -> 'logs'), knobs.max_log_bytes_per_hour, '1 hour') then
     return jsonb_build_object('taken', 0, 'full', true);
   end if;
   -- Of agents that live here. One that is mentioned twice is taken once.
@@ -5471,7 +5688,7 @@ begin
       case when jsonb_typeof(l -> 'skipped_bytes') = 'number'
         then least(greatest((l ->> 'skipped_bytes')::numeric, 0), 1e15)::bigint else 0 end as skipped_bytes
     from jsonb_array_elements($1 -> 'logs') l
-    join public.agents a on a.id::text = l ->> 'agent_id'
+    join public.agents a on a.id = creel.uuid_of(l -> 'agent_id')
     where a.host_id = host and jsonb_typeof(l -> 'lines') = 'string' and l ->> 'lines' <> ''
       and octet_length(l ->> 'lines') <= 16384
       and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id)
@@ -5481,10 +5698,10 @@ begin
     select t.id, coalesce((select max(o.seq) from public.agent_logs o where o.agent_id = t.id), 0) + 1,
       t.project_id, t.agent_key, t.lines, t.skipped_bytes
     from told t
-    returning agent_id, seq, octet_length(lines) as size
+    returning agent_id, seq, octet_length(lines) + overhead as size
   ), kept as (
     select o.agent_id, o.seq,
-      a.size + sum(octet_length(o.lines)) over (partition by o.agent_id order by o.seq desc) as size
+      a.size + sum(octet_length(o.lines) + overhead) over (partition by o.agent_id order by o.seq desc) as size
     from added a join public.agent_logs o on o.agent_id = a.agent_id
   ), removed as (
     delete from public.agent_logs o using kept k
@@ -5516,6 +5733,7 @@ declare
   registered creel.queues;
   command public.agent_commands;
 begin
+  perform creel.take_turn();
   select * into dead from creel.dead_letters d
   where d.item_id = redrive.id and d.project_id = any (creel.writable_projects()) for update;
   if not found then
@@ -5844,11 +6062,15 @@ begin
     raise exception 'this host comes by a login of the database, and has no key'
       using errcode = 'PT409', hint = 'Change the password of its login instead.';
   end if;
-  -- Two of these take turns.
+  -- Two of these take turns, and with whoever ends the keys.
   perform 1 from public.hosts h where h.id = host for no key update;
   select * into used from creel.host_keys k
   where k.key_sha256 = sha256(convert_to(
     nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-host-key', 'utf8'));
+  if used.id is null or used.revoked_at is not null or used.expires_at <= clock_timestamp() then
+    raise exception 'the host key is not known, expired or revoked'
+      using errcode = 'PT401', hint = 'Enrol the host again and use the new key.';
+  end if;
   select * into known from creel.host_keys k where k.key_sha256 = sha;
   if known.id is not null then
     if known.host_id <> host or known.revoked_at is not null or known.expires_at <= now() then
@@ -6014,7 +6236,7 @@ begin
   -- What keeps a sweep from ending must not cost this host its heartbeat and its leases.
   begin
     perform creel.sweep_once(interval '1 second');
-  exception when others then
+  exception when query_canceled or others then
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
@@ -7282,6 +7504,13 @@ CREATE TRIGGER agent_provision_requests_2_prepare BEFORE INSERT ON public.agent_
 --
 
 CREATE TRIGGER agent_provision_requests_limit AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.limit_requests();
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_take_turns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_provision_requests_take_turns BEFORE INSERT OR DELETE ON public.agent_provision_requests FOR EACH STATEMENT EXECUTE FUNCTION creel.take_turns();
 
 
 --
@@ -8729,6 +8958,13 @@ REVOKE ALL ON FUNCTION creel.may_neighbour(host public.hosts, project text, back
 
 
 --
+-- Name: FUNCTION may_own_another_host(person uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.may_own_another_host(person uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION may_serve(host uuid, project text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -8815,10 +9051,10 @@ REVOKE ALL ON FUNCTION creel.place_lanes() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION placeable(host public.hosts, projects text[], most integer); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION placeable(host public.hosts, projects text[], most integer, considered integer); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.placeable(host public.hosts, projects text[], most integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.placeable(host public.hosts, projects text[], most integer, considered integer) FROM PUBLIC;
 
 
 --
@@ -9010,10 +9246,24 @@ REVOKE ALL ON FUNCTION creel.settle(settlements creel.settlement[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION settle_alone(settlement creel.settlement); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_alone(settlement creel.settlement) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_seq bigint, row_id uuid, new_result jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle_each(settlements creel.settlement[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_each(settlements creel.settlement[]) FROM PUBLIC;
 
 
 --
@@ -9110,6 +9360,13 @@ REVOKE ALL ON FUNCTION creel.sweep_leases() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION sweep_needing_no_host(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_needing_no_host() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sweep_old_events(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9178,6 +9435,13 @@ REVOKE ALL ON FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) F
 --
 
 REVOKE ALL ON FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION take_turn(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_turn() FROM PUBLIC;
 
 
 --
