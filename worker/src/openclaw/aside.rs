@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use creel_core::id::AgentId;
 
+use super::OpenClawError;
+
 /// What the name of a folder ends with that was moved out of the way. A killed worker leaves it behind.
 const ENDING: &str = ".kept-by-creel";
 
@@ -13,27 +15,40 @@ const ENDING: &str = ".kept-by-creel";
 pub(super) struct Aside(Vec<PathBuf>);
 
 impl Aside {
-    /// Moves them out of the way. What cannot be moved is left to OpenClaw.
-    pub(super) async fn put(state_dir: &Path, id: &AgentId, workspace: Option<PathBuf>) -> Self {
+    /// Moves them out of the way. If one cannot be moved, all of them are where they were.
+    pub(super) async fn put(
+        state_dir: &Path,
+        id: &AgentId,
+        workspace: Option<PathBuf>,
+    ) -> Result<Self, OpenClawError> {
         let sessions = sessions(state_dir, id);
         let folders: Vec<PathBuf> = workspace.into_iter().chain([sessions]).collect();
         let moved = tokio::task::spawn_blocking(move || {
-            let mut moved = Vec::new();
+            let mut moved: Vec<PathBuf> = Vec::new();
             for folder in folders {
                 // An earlier attempt may have been killed after this.
                 let _absent = put_back(&folder);
                 match std::fs::rename(&folder, kept(&folder)) {
                     Ok(()) => moved.push(folder),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => {
-                        let folder = folder.display();
-                        tracing::warn!(%error, "failed to keep {folder} from OpenClaw's trash: {error}");
+                    Err(source) => {
+                        for folder in &moved {
+                            // The next attempt does it again, in any case.
+                            let _left = put_back(folder);
+                        }
+                        return Err(OpenClawError::NotKept { path: folder, source });
                     }
                 }
             }
-            moved
+            Ok(moved)
         });
-        Self(moved.await.unwrap_or_default())
+        let moved = moved.await.unwrap_or_else(|error| {
+            Err(OpenClawError::NotKept {
+                path: state_dir.to_owned(),
+                source: error.into(),
+            })
+        });
+        moved.map(Self)
     }
 
     /// Moves them back.
@@ -96,16 +111,29 @@ mod tests {
         std::fs::create_dir(&workspace).expect("make a folder");
         std::fs::write(workspace.join("SOUL.md"), "soul").expect("write");
         let id = AgentId::parse("scout").expect("an id");
-        let aside = Aside::put(folder.path(), &id, Some(workspace.clone())).await;
+        let put = async || {
+            let aside = Aside::put(folder.path(), &id, Some(workspace.clone())).await;
+            aside.expect("they are moved")
+        };
+        let aside = put().await;
         assert!(!workspace.exists());
         drop(aside);
-        let aside = Aside::put(folder.path(), &id, Some(workspace.clone())).await;
+        let aside = put().await;
         std::fs::create_dir(&workspace).expect("OpenClaw makes an empty one");
         aside.put_back().await;
         assert_eq!(
             std::fs::read_to_string(workspace.join("SOUL.md")).expect("read"),
             "soul"
         );
+        // Those of an earlier attempt are in the way, and nobody knows which ones count.
+        let sessions = sessions(folder.path(), &id);
+        for folder in [&sessions, &kept(&sessions)] {
+            std::fs::create_dir_all(folder).expect("make a folder");
+            std::fs::write(folder.join("said"), "x").expect("write");
+        }
+        let refused = Aside::put(folder.path(), &id, Some(workspace.clone())).await;
+        assert!(matches!(refused, Err(OpenClawError::NotKept { .. })));
+        assert!(workspace.join("SOUL.md").exists(), "it is where it was");
         put_back(&workspace).expect("there is nothing to do");
         put_back(&folder.path().join("nowhere")).expect("there is nothing to do");
     }

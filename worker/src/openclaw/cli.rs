@@ -336,7 +336,7 @@ impl OpenClaw for CliDriver {
             "--json".into(),
         ];
         // It takes the files with it; there is no option that leaves them.
-        let aside = Aside::put(&self.settings.state_dir, id, entry.workspace).await;
+        let aside = Aside::put(&self.settings.state_dir, id, entry.workspace).await?;
         let finished = self
             .call(command, self.settings.limits.set_identity, args, turn)
             .await;

@@ -91,6 +91,15 @@ pub enum OpenClawError {
         /// The time that it had.
         limit: Duration,
     },
+    /// A folder that is to stay would have gone to its trash.
+    #[error("cannot keep {} from OpenClaw's trash, so that the agent is not deleted", .path.display())]
+    NotKept {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The worker is stopping.
     #[error("`openclaw {command}` was stopped, as the worker is stopping")]
     Cancelled {

@@ -171,6 +171,11 @@ fn openclaw_failure(error: &OpenClawError) -> Failure {
             After,
             "correct OpenClaw's configuration on the host (openclaw config validate, openclaw doctor)".to_owned(),
         ),
+        E::NotKept { .. } => (
+            "agent_files_failed",
+            After,
+            "see that the worker's user may move that folder on the host".to_owned(),
+        ),
         E::Cancelled { .. } => (
             "worker_stopping",
             After,
