@@ -29,6 +29,8 @@ pub struct SeenProcess {
     pub is_of_another: bool,
     /// What it has used of all processors together since it began.
     pub cpu_ms: u64,
+    /// What those of its children have used that have ended, with theirs. Only of one that carries a mark.
+    pub ended_children_cpu_ms: u64,
     /// Its memory that is not swapped out. What two processes share counts for both.
     pub ram_bytes: u64,
 }
@@ -83,8 +85,32 @@ fn seen(process: &Process, own: &Mark) -> SeenProcess {
         is_of_another: value.is_some() && service.is_none(),
         service,
         cpu_ms: process.accumulated_cpu_time(),
+        ended_children_cpu_ms: value.map_or(0, |_| ended_children_cpu_ms(pid)),
         ram_bytes: process.memory(),
     }
+}
+
+/// None on a system that does not tell.
+#[cfg(target_os = "linux")]
+fn ended_children_cpu_ms(pid: u32) -> u64 {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+    parse_ended_children(&stat).map_or(0, |ticks| ticks * 1_000 / rustix::param::clock_ticks_per_second())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ended_children_cpu_ms(_pid: u32) -> u64 {
+    0
+}
+
+/// Clock ticks, of the 16th and 17th field. The second is the program's name, which may have spaces and brackets.
+#[cfg(target_os = "linux")]
+fn parse_ended_children(stat: &[u8]) -> Option<u64> {
+    let name_end = stat.iter().rposition(|&byte| byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    let mut fields = rest.split_ascii_whitespace().skip(13);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
 }
 
 /// None of a process whose group is none of this machine's, as the kernel's own and those from outside a container have
@@ -118,4 +144,17 @@ pub fn kill_processes(ids: &[ProcessId]) -> usize {
         .filter_map(|id| as_pid(id.pid))
         .filter(|&pid| kill_process(pid, Signal::KILL).is_ok())
         .count()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_ended_children_is_read_behind_any_name() {
+        let stat = b"7 (a) b (c) S 1 7 7 0 -1 4194304 1 2 3 4 50 60 700 80 20 0 1 0 999 1 2";
+        assert_eq!(parse_ended_children(stat), Some(780));
+        assert_eq!(parse_ended_children(b""), None);
+        assert_eq!(parse_ended_children(b"7 (a) S 1"), None);
+    }
 }

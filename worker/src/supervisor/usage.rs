@@ -30,6 +30,17 @@ pub struct Trees {
 struct Member {
     agent_id: Uuid,
     cpu_ms: u64,
+    ended_children_cpu_ms: u64,
+}
+
+impl Member {
+    fn new(agent_id: Uuid, process: &SeenProcess) -> Self {
+        Self {
+            agent_id,
+            cpu_ms: process.cpu_ms,
+            ended_children_cpu_ms: process.ended_children_cpu_ms,
+        }
+    }
 }
 
 /// What an agent used between two samples.
@@ -49,16 +60,30 @@ impl Trees {
         let owners = self.owners(seen);
         let mut usage: HashMap<Uuid, Usage> = HashMap::new();
         let mut members = HashMap::new();
+        let mut ended_ms: HashMap<Uuid, u64> = HashMap::new();
         for process in seen {
             let Some(&agent_id) = owners.get(&process.id.pid) else {
                 continue;
             };
             let used = usage.entry(agent_id).or_default();
-            used.cpu_ms += self.cpu_since(process);
+            let (own_ms, children_ms) = self.cpu_since(process);
+            used.cpu_ms += own_ms;
+            *ended_ms.entry(agent_id).or_default() += children_ms;
             used.ram_bytes += process.ram_bytes;
             used.processes.push(process.id);
-            let cpu_ms = process.cpu_ms;
-            members.insert(process.id, Member { agent_id, cpu_ms });
+            members.insert(process.id, Member::new(agent_id, process));
+        }
+        // What has ended since the last sample is told by whoever started it, with what was counted of it before.
+        for (id, member) in &self.members {
+            if !members.contains_key(id)
+                && let Some(ended_ms) = ended_ms.get_mut(&member.agent_id)
+            {
+                let counted_ms = member.cpu_ms + member.ended_children_cpu_ms;
+                *ended_ms = ended_ms.saturating_sub(counted_ms);
+            }
+        }
+        for (agent_id, ended_ms) in ended_ms {
+            usage.entry(agent_id).or_default().cpu_ms += ended_ms;
         }
         for used in usage.values_mut() {
             used.processes.sort_unstable();
@@ -75,20 +100,24 @@ impl Trees {
         let mut found = Vec::new();
         for process in seen.iter().filter(is_its) {
             found.push(process.id);
-            let cpu_ms = process.cpu_ms;
-            let new = Member { agent_id, cpu_ms };
+            let new = Member::new(agent_id, process);
             self.members.entry(process.id).or_insert(new);
         }
         found.sort_unstable();
         found
     }
 
-    /// What a process used since the last sample. Of one that was there before and not known, nobody can say.
-    fn cpu_since(&self, process: &SeenProcess) -> u64 {
+    /// What a process used since the last sample, and what those of its children did that have ended since. Of one that
+    /// was there before and not known, nobody can say.
+    fn cpu_since(&self, process: &SeenProcess) -> (u64, u64) {
+        let (own_ms, children_ms) = (process.cpu_ms, process.ended_children_cpu_ms);
         match (self.members.get(&process.id), self.sampled_secs) {
-            (Some(before), _) => process.cpu_ms.saturating_sub(before.cpu_ms),
-            (None, Some(sampled)) if process.id.started_secs >= sampled => process.cpu_ms,
-            (None, _) => 0,
+            (Some(before), _) => (
+                own_ms.saturating_sub(before.cpu_ms),
+                children_ms.saturating_sub(before.ended_children_cpu_ms),
+            ),
+            (None, Some(sampled)) if process.id.started_secs >= sampled => (own_ms, children_ms),
+            (None, _) => (0, 0),
         }
     }
 
@@ -151,6 +180,7 @@ mod tests {
             service: None,
             is_of_another: false,
             cpu_ms: 1_000,
+            ended_children_cpu_ms: 0,
             ram_bytes: 10,
         }
     }
@@ -229,5 +259,30 @@ mod tests {
         let old = process(12, 10, 10);
         let usage = trees.count(&[at(62_500), old], 1_015);
         assert_eq!(usage[&SCOUT].cpu_ms, 0, "one that joined");
+    }
+
+    #[test]
+    fn children_that_ended_between_two_samples_are_counted_once() {
+        let mut trees = Trees::default();
+        let parent = |ended_children_cpu_ms| SeenProcess {
+            ended_children_cpu_ms,
+            ..marked(SCOUT, 10, 1, 10)
+        };
+        let child = |cpu_ms| {
+            let mut child = process(11, 10, 10);
+            (child.id.started_secs, child.cpu_ms) = (1_001, cpu_ms);
+            child
+        };
+        assert_eq!(trees.count(&[parent(9_000)], 1_000)[&SCOUT].cpu_ms, 0);
+        // One that nobody has seen.
+        assert_eq!(trees.count(&[parent(9_400)], 1_001)[&SCOUT].cpu_ms, 400);
+        // One that was seen, and goes on for a while before it ends.
+        let usage = trees.count(&[parent(9_400), child(300)], 1_005);
+        assert_eq!(usage[&SCOUT].cpu_ms, 300);
+        let usage = trees.count(&[parent(9_400 + 1_000)], 1_010);
+        assert_eq!(usage[&SCOUT].cpu_ms, 700);
+        // One that nobody waited for takes nothing away.
+        trees.count(&[parent(10_400), child(300)], 1_015);
+        assert_eq!(trees.count(&[parent(10_400)], 1_020)[&SCOUT].cpu_ms, 0);
     }
 }
