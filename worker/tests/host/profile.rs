@@ -274,6 +274,38 @@ async fn a_start_that_is_broken_off_is_completed_by_the_next_worker() {
 }
 
 #[tokio::test]
+async fn a_start_that_nobody_waits_for_any_more_leaves_nothing_behind_a_stop() {
+    let profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    deployed(&backend, &spec).await;
+    // Broken off at one step or another, as by a lease that is lost.
+    for ms in [0, 1, 3, 10, 30, 100] {
+        let broken_off = tokio::time::timeout(Duration::from_millis(ms), backend.start(&spec)).await;
+        if let Ok(started) = broken_off {
+            started.expect("it starts");
+        }
+        backend.stop(&spec.agent, GRACE).await.expect("it stops");
+        assert_eq!(profiles.processes(), Vec::<u32>::new(), "after {ms} ms");
+        assert_eq!(backend.records().await[0].desired_state, DesiredState::Stopped);
+    }
+    backend.start(&spec).await.expect("it starts");
+}
+
+#[tokio::test]
+async fn what_is_killed_is_to_run_still() {
+    let profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let backend = profiles.backend();
+    let (_, pid) = started(&backend, &spec).await;
+    backend.kill(&spec.agent).await.expect("it is killed");
+    assert_eq!(profiles.processes(), Vec::<u32>::new());
+    assert_eq!(backend.records().await[0].desired_state, DesiredState::Running);
+    let running = backend.start(&spec).await.expect("it starts again");
+    assert_ne!(running.pid, Some(pid));
+}
+
+#[tokio::test]
 async fn a_stop_does_not_wait_for_a_start() {
     let profiles = Profiles::new();
     let spec = spec(1, "alpha");
