@@ -31,6 +31,8 @@ pub(super) struct Refusal {
 pub(super) fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> Refusal {
     let value: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
     let code = value["code"].as_str().unwrap_or_default();
+    // Whoever stands between has words of its own there.
+    let code = if is_of_the_api(code) { code } else { "" };
     let said = words(&value, body);
     let from_database = code.len() == 5;
     let answered = || Answered {
@@ -60,6 +62,15 @@ pub(super) fn classify(status: u16, retry_after: Option<&str>, body: &[u8]) -> R
         pause: wished.filter(|_| error.is_passing()).map(Duration::from_secs),
         error,
     }
+}
+
+/// Whether a code is PostgREST's, or one of the database: Creel's among them.
+fn is_of_the_api(code: &str) -> bool {
+    let is_sqlstate = code.len() == 5
+        && code
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    is_sqlstate || code.starts_with("PGRST")
 }
 
 /// What was said, short and on one line.
@@ -99,6 +110,7 @@ mod tests {
             CallError::Stranger(said) if said.contains("Invalid API key")
         ));
         assert!(matches!(sorted(403, "<html>no</html>"), CallError::Stranger(_)));
+        assert!(matches!(sorted(404, &of("not_found")), CallError::Stranger(_)));
         assert!(matches!(sorted(401, &of("PGRST301")), CallError::DoorClosed(_)));
         assert!(matches!(sorted(500, &of("XX000")), CallError::Refused(_)));
         assert!(matches!(sorted(400, &of("22023")), CallError::Refused(_)));
