@@ -248,6 +248,10 @@ async fn told_of_end(process: Pid) -> bool {
     let Ok(process) = pidfd_open(process, PidfdFlags::empty()) else {
         return false;
     };
+    #[expect(
+        deprecated,
+        reason = "the one in its place is unsafe; this owns what it registers"
+    )]
     let Ok(process) = AsyncFd::with_interest(process, Interest::READABLE) else {
         return false;
     };

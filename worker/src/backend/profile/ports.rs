@@ -173,7 +173,11 @@ mod tests {
             .map(|n| ports.allot(id(n), BTreeMap::new).expect("a port"))
             .collect();
         assert_eq!(given.len(), 5);
-        assert!(given.iter().all(|port| (port - first) % PORT_SPACING == 0));
+        assert!(
+            given
+                .iter()
+                .all(|port| (port - first).is_multiple_of(PORT_SPACING))
+        );
         let again = Ports::new(folder.path(), first);
         let second = ports.allot(id(1), BTreeMap::new).expect("a port");
         assert_eq!(again.allot(id(1), BTreeMap::new).expect("a port"), second);
