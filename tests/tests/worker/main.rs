@@ -26,5 +26,6 @@ mod restored;
 mod station;
 mod stranger;
 mod takeover;
+mod upgrade;
 mod waiting;
 mod wake;
