@@ -1,6 +1,6 @@
--- What a lane's row must be is said by sql/ops/broken_lanes.sql and tried after each test of the queue. As constraints
--- they were read and prepared anew by every statement on lanes, for a tenth of all that an item costs. Only the functions
--- of this schema write there.
+-- What a lane's row must be is said by sql/ops/broken_lanes.sql, and tried wherever a test of the queue looks at a
+-- status. As constraints they were read and prepared anew by every statement on lanes, for a tenth of all that an item
+-- costs. Only the functions of this schema write there.
 
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';

@@ -35,6 +35,7 @@ mod stranger;
 mod takeover;
 mod ticks;
 mod transports;
+mod upgrade;
 mod waiting;
 mod wake;
 mod ways;

@@ -1,11 +1,12 @@
 //! One connection to Postgres, and calls on it.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{Json, Type};
 use tokio_postgres::{Client, Row, Statement};
 use tokio_util::sync::CancellationToken;
@@ -77,7 +78,7 @@ impl DirectSession {
     async fn query(&self, function: &str, argument: Json<Value>) -> Result<Row, tokio_postgres::Error> {
         let text = format!("select coalesce(public.{function}($1), 'null')");
         let known = {
-            let mut calls = self.calls.lock().expect("no holder of this lock panics");
+            let mut calls = self.calls();
             match calls.get(function) {
                 Some(call) => Some(call.clone()),
                 None => {
@@ -87,12 +88,23 @@ impl DirectSession {
             }
         };
         match known {
-            Some(Call::Prepared(statement)) => self.client.query_one(&statement, &[&argument]).await,
+            Some(Call::Prepared(statement)) => {
+                match self.client.query_one(&statement, &[&argument]).await {
+                    // It was not carried out: somebody replaced the function, or a pooler has another session here.
+                    Err(error) if error.code().is_some_and(is_outdated) => {
+                        self.calls().remove(function);
+                        self.client
+                            .query_typed_one(&text, &[(&argument, Type::JSONB)])
+                            .await
+                    }
+                    answer => answer,
+                }
+            }
             Some(Call::Once) => {
                 let statement = self.client.prepare_typed(&text, &[Type::JSONB]).await?;
                 let row = self.client.query_one(&statement, &[&argument]).await;
-                let mut calls = self.calls.lock().expect("no holder of this lock panics");
-                calls.insert(function.to_owned(), Call::Prepared(statement));
+                self.calls()
+                    .insert(function.to_owned(), Call::Prepared(statement));
                 row
             }
             None => {
@@ -101,6 +113,10 @@ impl DirectSession {
                     .await
             }
         }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<String, Call>> {
+        self.calls.lock().expect("no holder of this lock panics")
     }
 
     async fn within<T>(
@@ -122,4 +138,9 @@ impl DirectSession {
             }
         }
     }
+}
+
+/// Whether a prepared statement is no longer what it was: unknown, or its result has another type.
+fn is_outdated(code: &SqlState) -> bool {
+    *code == SqlState::INVALID_SQL_STATEMENT_NAME || *code == SqlState::FEATURE_NOT_SUPPORTED
 }
