@@ -1,13 +1,14 @@
 //! What a host and the database say to each other: one jsonb argument and one jsonb answer a function,
 //! the same by tokio-postgres and by PostgREST (`/rpc/<function>`).
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::status::{
-    AgentStatus, Backend, CommandStatus, CommandType, DesiredState, DocType, HostEventKind, Outcome,
-    RequestStatus, WokenBy,
+    AgentStatus, AuthorKind, Backend, CommandStatus, CommandType, DesiredState, DocSyncState, DocType,
+    HostEventKind, Outcome, RequestStatus, WokenBy,
 };
 
 /// The version of these functions. The database answers an unknown one with SQLSTATE [`UPGRADE_NEEDED`].
@@ -22,6 +23,9 @@ pub const CHANNEL: &str = "creel_work";
 
 /// After a host's id and a space in a notification: something that the host holds is to be cancelled.
 pub const CANCEL_HINT: &str = "cancel";
+
+/// After a host's id and a space in a notification: somebody else changed documents of its agents.
+pub const DOCS_HINT: &str = "docs";
 
 /// Argument of `claim`.
 #[derive(Debug, Clone, Serialize)]
@@ -78,6 +82,9 @@ pub struct TickRequest {
     /// How agents are; told only when it has changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub agents: Vec<AgentReport>,
+    /// [`ListDocsReply::since`] of the last listing; none from a worker that mirrors no documents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docs_since: Option<String>,
     /// What the host says of itself.
     pub host: HostReport,
 }
@@ -205,6 +212,9 @@ pub struct TickReply {
     pub cancel: Vec<Uuid>,
     /// Whether there is something to claim.
     pub work: bool,
+    /// Whether somebody else has changed documents of this host's agents since [`TickRequest::docs_since`].
+    #[serde(default)]
+    pub docs: bool,
     /// What of the report could not be taken, for the log.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -379,6 +389,273 @@ pub struct RecordDocsReply {
     pub held: bool,
     /// Documents that had no row before.
     pub created: Vec<DocType>,
+}
+
+/// The longest text of a document.
+pub const DOC_MAX_BYTES: usize = 1_048_576;
+
+/// What one `fetch_docs` answers and one `put_docs` takes in texts, about; a single document always fits.
+pub const DOCS_CALL_MAX_BYTES: usize = 4_194_304;
+
+/// How many changes one `put_docs` takes, and how many texts one `fetch_docs` is asked for.
+pub const DOCS_CALL_MAX: usize = 500;
+
+/// So many characters of a file OpenClaw reads; of what is longer it leaves out the middle.
+pub const OPENCLAW_FILE_CHARS: usize = 20_000;
+
+/// So many characters OpenClaw reads of `USER.md`.
+pub const OPENCLAW_USER_CHARS: usize = 4_000;
+
+/// So many characters OpenClaw reads of all documents of an agent together.
+pub const OPENCLAW_ALL_CHARS: usize = 60_000;
+
+/// Argument of `list_docs`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ListDocsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// [`ListDocsReply::since`] of an earlier listing: only what somebody else changed since; none for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Only of these agents; none for all of this host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agents: Option<Vec<Uuid>>,
+}
+
+/// Answer of `list_docs`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ListDocsReply {
+    /// For the next listing and for ticks. What is changed while this was answered is told by the next one, and
+    /// some of it twice.
+    pub since: String,
+    /// The rows.
+    pub docs: Vec<ListedDoc>,
+    /// The agents that live on this host, of those that were asked for: a document of one that is not in `docs` has no
+    /// row, or was not changed.
+    pub agents: Vec<Uuid>,
+}
+
+/// A row of `brain_docs`, without its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedDoc {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Which one.
+    pub doc_type: DocType,
+    /// The day of `memory_today`; none of others, and of a row from before there was a mirror.
+    pub doc_date: Option<Date>,
+    /// The number of the row's text.
+    pub version: i32,
+    /// Of the row's text, in hex.
+    pub sha256: String,
+    /// Of the disk's text that the row has taken in last: the ancestor of a merge. None: the disk had nothing yet.
+    pub disk_sha256: Option<String>,
+    /// Whether the text of `disk_sha256` was erased, so that there is no ancestor to merge by.
+    #[serde(default)]
+    pub disk_erased: bool,
+    /// Texts that the row had since then, newest first, without the present one: a disk that has one of them was on its
+    /// way to the row's text, and is no change. [`DocOp::Ack`] says so.
+    #[serde(default)]
+    pub unseen: Vec<String>,
+    /// Whether the disk has it.
+    pub sync_state: DocSyncState,
+    /// Why it is blocked.
+    pub sync_note: Option<String>,
+    /// What the disk had when it was held.
+    pub held_sha256: Option<String>,
+    /// Texts of this document that came from a template.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// Of `memory_today`: the last known text of the last days before or after.
+    #[serde(default)]
+    pub days: Vec<ListedDay>,
+}
+
+/// The last known text of another day than `doc_date`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedDay {
+    /// The day.
+    pub doc_date: Date,
+    /// Of its last version.
+    pub sha256: String,
+}
+
+/// Argument of `fetch_docs`: texts by their hash, at most [`DOCS_CALL_MAX`].
+#[derive(Debug, Clone, Serialize)]
+pub struct FetchDocsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// Which.
+    pub docs: Vec<DocText>,
+}
+
+/// A text that a document has or had.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DocText {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Which document.
+    pub doc_type: DocType,
+    /// In hex.
+    pub sha256: String,
+}
+
+/// Answer of `fetch_docs`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FetchDocsReply {
+    /// In the order of the request.
+    pub docs: Vec<FetchedDoc>,
+    /// How many at the end of the request did not fit; ask for them again.
+    pub left: usize,
+}
+
+/// One fetched text.
+#[derive(Debug, Clone, Deserialize)]
+pub struct FetchedDoc {
+    /// Which it is.
+    #[serde(flatten)]
+    pub text: DocText,
+    /// None when the document never had it, when it was erased, or when the agent does not live here.
+    pub content: Option<String>,
+}
+
+/// Argument of `put_docs`: at most [`DOCS_CALL_MAX`] changes, each taken or refused by itself.
+#[derive(Debug, Clone, Serialize)]
+pub struct PutDocsRequest {
+    /// [`API`].
+    pub api: u32,
+    /// What is to be done; changes of one document in their order.
+    pub changes: Vec<DocChange>,
+}
+
+/// What a host has to say of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DocChange {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Which document.
+    pub doc_type: DocType,
+    /// What it is.
+    #[serde(flatten)]
+    pub op: DocOp,
+}
+
+/// What a host does to a document. `base_version` is the row's version that it was planned on, 0 where there is no
+/// row; any other one is answered [`DocStatus::Stale`]. All of them can be repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum DocOp {
+    /// The disk has this text, and it is the row's, or one that the row had since [`ListedDoc::disk_sha256`].
+    /// It also ends that the document is held or blocked.
+    Ack {
+        /// Of the disk's text.
+        sha256: String,
+    },
+    /// The disk has a new text, and the row is to have it.
+    Text {
+        /// See [`DocOp`].
+        base_version: i32,
+        /// The disk's text.
+        content: String,
+        /// The agent, where it is none; a template or an update of OpenClaw where the host knows it to be one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        author: Option<AuthorKind>,
+        /// The day of the file, of `memory_today` that has no row yet.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        doc_date: Option<Date>,
+    },
+    /// Both had changed, and could be merged: the row gets `content`, and the disk gets it by the next round.
+    Merge {
+        /// See [`DocOp`].
+        base_version: i32,
+        /// Both together.
+        content: String,
+        /// The disk's text, which is kept as a version.
+        disk_content: String,
+    },
+    /// Both had changed, and could not be merged: the row gets the disk's text, and its own is the version to look at.
+    Conflict {
+        /// See [`DocOp`].
+        base_version: i32,
+        /// The disk's text.
+        content: String,
+    },
+    /// The disk has nothing or a template, and the row has more: a person is to say which one it is.
+    Hold {
+        /// See [`DocOp`].
+        base_version: i32,
+        /// The disk's text.
+        content: String,
+    },
+    /// The file cannot be mirrored, or can be again.
+    Note {
+        /// Which of the two.
+        state: NoteState,
+        /// What is wrong and what to do about it; nothing when it is well.
+        note: Option<String>,
+    },
+    /// A new day: the row moves on to its file. Only of `memory_today`.
+    Day {
+        /// See [`DocOp`].
+        base_version: i32,
+        /// The day.
+        doc_date: Date,
+        /// What its file has already, or nothing.
+        content: String,
+    },
+    /// The file of another day has this text. Only of `memory_today`.
+    KeepDay {
+        /// The day.
+        doc_date: Date,
+        /// What its file has.
+        content: String,
+    },
+}
+
+/// Whether a file can be mirrored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteState {
+    /// It cannot.
+    Blocked,
+    /// It can, again.
+    Ok,
+}
+
+/// Answer of `put_docs`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PutDocsReply {
+    /// In the order of the request.
+    pub results: Vec<DocResult>,
+}
+
+/// What became of one change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct DocResult {
+    /// The agent's row.
+    pub agent_id: Uuid,
+    /// Which document.
+    pub doc_type: DocType,
+    /// What became of it.
+    pub status: DocStatus,
+    /// The row's version now; none where there is no row, or none that this host may see.
+    pub version: Option<i32>,
+    /// Of the row's text now.
+    pub sha256: Option<String>,
+    /// Why it was not taken, for people.
+    pub message: Option<String>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DocStatus {
+    /// It is so now, or was already.
+    Done,
+    /// The row is another one by now: list it again, and plan anew.
+    Stale,
+    /// It cannot be taken, and a repetition will not help; the message says why.
+    Refused,
 }
 
 /// The row of a provision request, as far as a worker reads it.

@@ -235,6 +235,45 @@ text_enum! {
 }
 
 text_enum! {
+    /// `brain_docs.sync_state`: whether the disk has what the row has.
+    DocSyncState {
+        /// The row's text is not on the disk yet. Set when a person writes the row, and by a merge.
+        Waiting = "waiting",
+        /// The disk had the row's text when the host looked last. Set by the host.
+        Synced = "synced",
+        /// The disk has a text that is nothing or a template, and the row has more: nothing is copied until a person
+        /// says which one it is to be, or one of the two changes. Set by the host.
+        Held = "held",
+        /// The file cannot be mirrored; `sync_note` says why, and what to do. Set and cleared by the host.
+        Blocked = "blocked",
+    }
+}
+
+text_enum! {
+    /// `brain_doc_versions.reason`: how a version came about; null is a plain write.
+    DocReason {
+        /// Both sides had changed, and their lines were merged.
+        Merged = "merged",
+        /// Both sides had changed the same lines: the disk's text won, and `brain_docs.conflict_version` is the other.
+        Conflict = "conflict",
+        /// What the disk had when the document was held. Never the row's text.
+        Held = "held",
+        /// The disk went back to the text of an earlier version, as a restored backup does.
+        WentBack = "went_back",
+        /// A person restored an earlier version.
+        Restored = "restored",
+        /// With a new day the document moved on to the new day's file.
+        Day = "day",
+        /// What the file of an earlier day has come to say. Never the row's text.
+        EarlierDay = "earlier_day",
+        /// What the disk had before it was merged. Never the row's text.
+        MergeSide = "merge_side",
+        /// A person took the disk's text of a held document.
+        Accepted = "accepted",
+    }
+}
+
+text_enum! {
     /// `agent_provision_requests.woken_by` and the argument of claim: what made the worker look.
     WokenBy {
         /// A notification.

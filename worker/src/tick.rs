@@ -135,6 +135,7 @@ impl Ticker {
             tokens: self.held.tokens(),
             metrics: news.metric_values(),
             agents: news.reports.clone(),
+            docs_since: None,
             host: HostReport {
                 openclaw_version: self
                     .openclaw_version
