@@ -21,6 +21,7 @@ pub mod job;
 mod key_keeper;
 pub mod lease;
 mod lock;
+pub mod mirror;
 pub mod openclaw;
 mod plain_file;
 pub mod process;

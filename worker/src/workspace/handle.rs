@@ -15,7 +15,7 @@ pub(super) const TEMPORARY_ENDING: &str = ".tmp";
 const FOLDER_MODE: u32 = 0o700;
 
 /// Opens a folder.
-pub(super) fn open_folder(dir: &Dir, name: &str) -> io::Result<Dir> {
+pub fn open_folder(dir: &Dir, name: &str) -> io::Result<Dir> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(Dir::from_std_file(File::from(openat(
         dir,
@@ -26,7 +26,7 @@ pub(super) fn open_folder(dir: &Dir, name: &str) -> io::Result<Dir> {
 }
 
 /// Makes a folder unless there is something.
-pub(super) fn make_folder(dir: &Dir, name: &str) -> io::Result<()> {
+pub fn make_folder(dir: &Dir, name: &str) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.mode(FOLDER_MODE);
     match dir.create_dir_with(name, &builder) {
@@ -37,7 +37,7 @@ pub(super) fn make_folder(dir: &Dir, name: &str) -> io::Result<()> {
 
 /// Opens a file for reading. What is no regular file is an error of kind `InvalidInput`; a pipe does not
 /// block.
-pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
+pub fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let special = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
     let file = match openat(dir, name, flags, Mode::empty()) {
@@ -54,7 +54,7 @@ pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
 
 /// Writes a whole file, or nothing: also a killed worker leaves no half of it. What is there already is
 /// left alone, and then the answer is false. `scratch` is a folder on the same disk.
-pub(super) fn create_file(dir: &Dir, scratch: &Dir, name: &str, content: &[u8]) -> io::Result<bool> {
+pub fn create_file(dir: &Dir, scratch: &Dir, name: &str, content: &[u8]) -> io::Result<bool> {
     let temporary = write_temporary(scratch, name, content)?;
     let created = match rename_if_free(scratch, &temporary, dir, name) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -69,7 +69,7 @@ pub(super) fn create_file(dir: &Dir, scratch: &Dir, name: &str, content: &[u8]) 
 }
 
 /// Writes a whole file in place of what is there.
-pub(super) fn replace_file(dir: &Dir, scratch: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
+pub fn replace_file(dir: &Dir, scratch: &Dir, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = write_temporary(scratch, name, content)?;
     let replaced = scratch.rename(&temporary, dir, name);
     if replaced.is_err() {
@@ -106,6 +106,6 @@ fn rename_if_free(from: &Dir, temporary: &str, to: &Dir, name: &str) -> io::Resu
     }
 }
 
-fn sync_folder(dir: &Dir) -> io::Result<()> {
+pub(super) fn sync_folder(dir: &Dir) -> io::Result<()> {
     Ok(rustix::fs::fsync(dir)?)
 }
