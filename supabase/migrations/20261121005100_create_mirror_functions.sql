@@ -276,7 +276,7 @@ declare
   op constant text := change ->> 'op';
   kind constant text := change ->> 'doc_type';
   told constant text := change ->> 'content';
-  hash constant text := coalesce(change ->> 'sha256', creel.text_sha256(change ->> 'content'));
+  hash constant text := case op when 'ack' then change ->> 'sha256' else creel.text_sha256(change ->> 'content') end;
   day constant date := (change ->> 'doc_date')::date;
   author constant text := coalesce(change ->> 'author', 'agent');
   doc public.brain_docs;
