@@ -117,6 +117,7 @@ impl Crew {
         metrics::histogram!(JOB_SECONDS, "queue" => item.queue.clone()).record(elapsed);
         match recorded {
             Recorded::Applied { work } => {
+                self.wake.job_ended();
                 if outcome == Outcome::Retry {
                     self.wake.ask_when();
                 }

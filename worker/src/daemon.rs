@@ -18,6 +18,7 @@ use crate::held::Held;
 use crate::host::VersionWatch;
 use crate::http::{PageState, Pages};
 use crate::key_keeper::keep_key;
+use crate::mirror::{MirrorRequests, MirrorTask};
 use crate::process::{Mark, reap_marked};
 use crate::reconcile::{Reconciler, Served};
 use crate::run::Kit;
@@ -166,6 +167,12 @@ impl Daemon {
                 died("reader of the agents' logs", None)
             });
         }
+        if let Some(mirror) = self.mirror() {
+            parts.spawn(async move {
+                mirror.run().await;
+                died("mirror of documents", None)
+            });
+        }
         let mut claiming = tokio::spawn(self.claimer().run());
 
         let fatal = tokio::select! {
@@ -233,6 +240,7 @@ impl Daemon {
                 .as_ref()
                 .map(|supervisor| supervisor.reports())
                 .unwrap_or_default(),
+            docs: self.kit.mirror.as_ref().map(MirrorRequests::since),
             backends: self.kit.backends(),
         }
     }
@@ -247,6 +255,16 @@ impl Daemon {
                 openclaw: self.kit.openclaw.clone(),
             },
         })
+    }
+
+    fn mirror(&self) -> Option<MirrorTask> {
+        Some(MirrorTask::new(
+            self.kit.session_id,
+            self.link.clone(),
+            self.wake.clone(),
+            self.kit.supervisor.clone()?,
+            self.kit.mirror.clone()?,
+        ))
     }
 
     fn claimer(&self) -> Claimer {

@@ -19,6 +19,7 @@ use crate::job::Job;
 use crate::job::command::{AgentWork, CommandJob};
 use crate::job::provision::ProvisionJob;
 use crate::lock::HostLock;
+use crate::mirror::{MirrorHandle, MirrorRequests};
 use crate::openclaw::{self, AutoDriver, Broker, CliDriver, CliLimits, CliSettings, GatewayDriver, OpenClaw};
 use crate::process::{Mark, Runner};
 use crate::shutdown::Shutdown;
@@ -43,6 +44,8 @@ pub(crate) struct Kit {
     pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
     /// Who minds the agents that have processes of their own.
     pub(crate) supervisor: Option<Arc<Supervisor>>,
+    /// Who asks for an agent's documents to be mirrored at once; none where none are mirrored.
+    pub(crate) mirror: Option<MirrorRequests>,
     /// What happened on the host, for the tick to tell.
     pub(crate) events: Arc<HostEvents>,
     /// The worker's own folder, by which its children are told from others'.
@@ -86,7 +89,9 @@ impl Kit {
             mark,
             events: events.clone(),
         });
-        let work = Arc::new(AgentWork::new(supervisor.clone(), &config.data_dir));
+        let (mirror, mirror_requests) = MirrorHandle::new();
+        let work = AgentWork::new(supervisor.clone(), &config.data_dir).with_mirror(mirror);
+        let work = Arc::new(work);
         let provision = ProvisionJob::new(openclaw.clone(), &config.workspace_root);
         Self {
             session_id,
@@ -100,6 +105,7 @@ impl Kit {
             broker,
             gateway: None,
             supervisor: Some(supervisor),
+            mirror: Some(mirror_requests),
             events,
             data_dir: config.data_dir.clone(),
         }
@@ -168,6 +174,7 @@ pub async fn run_with(
         broker: Broker::default(),
         gateway: None,
         supervisor: None,
+        mirror: None,
         events: Arc::default(),
         data_dir,
     };

@@ -18,6 +18,7 @@ use crate::host::HostMeter;
 use crate::host_events::HostEvents;
 use crate::http;
 use crate::jitter::jittered;
+use crate::mirror::DocsSince;
 use crate::runtime::RuntimeNews;
 use crate::supervisor::AgentReports;
 use crate::transport::{CallError, Connector, Session, TICK_LIMIT, retry_delays};
@@ -56,6 +57,8 @@ pub(crate) struct Ticker {
     pub(crate) events: Arc<HostEvents>,
     /// How its agents are.
     pub(crate) agents: Arc<AgentReports>,
+    /// Since when documents are asked for, where they are mirrored.
+    pub(crate) docs: Option<DocsSince>,
     /// Where agents can run on this host; told once.
     pub(crate) backends: Option<Vec<Backend>>,
 }
@@ -135,7 +138,7 @@ impl Ticker {
             tokens: self.held.tokens(),
             metrics: news.metric_values(),
             agents: news.reports.clone(),
-            docs_since: None,
+            docs_since: self.docs.as_ref().and_then(DocsSince::get),
             host: HostReport {
                 openclaw_version: self
                     .openclaw_version
@@ -181,6 +184,9 @@ impl Ticker {
         if reply.work {
             self.wake.poll();
         }
+        if reply.docs {
+            self.wake.docs();
+        }
     }
 }
 
@@ -207,6 +213,7 @@ mod tests {
             lost: Vec::new(),
             cancel: Vec::new(),
             work: false,
+            docs: false,
             warnings: Vec::new(),
             wake_in_ms,
         }

@@ -10,6 +10,8 @@ use tokio::sync::Notify;
 pub(crate) struct Wake {
     bell: Notify,
     tick_bell: Notify,
+    docs_bell: Notify,
+    ended_bell: Notify,
     pushed: AtomicBool,
 }
 
@@ -43,6 +45,26 @@ impl Wake {
     /// Waits for a reason to tick sooner.
     pub(crate) async fn asked_when(&self) {
         self.tick_bell.notified().await;
+    }
+
+    /// Somebody else may have changed documents.
+    pub(crate) fn docs(&self) {
+        self.docs_bell.notify_one();
+    }
+
+    /// Waits for that.
+    pub(crate) async fn docs_changed(&self) {
+        self.docs_bell.notified().await;
+    }
+
+    /// A job has ended: there may be other agents on this host.
+    pub(crate) fn job_ended(&self) {
+        self.ended_bell.notify_one();
+    }
+
+    /// Waits for that.
+    pub(crate) async fn jobs_ended(&self) {
+        self.ended_bell.notified().await;
     }
 
     /// What is told to the database with the claim that follows: once push for each notification.

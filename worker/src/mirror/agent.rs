@@ -37,8 +37,8 @@ pub(super) struct Memory {
     agreed: Option<(Date, BTreeMap<DocFile, OnDisk>)>,
     /// How often in a row a pass did not come to an end.
     pub(super) restless: u32,
-    /// Why the folder could not be used.
-    pub(super) trouble: Option<String>,
+    /// Why the folder could not be used, and whether that was told: it may be away for a moment only.
+    pub(super) trouble: Option<(String, bool)>,
 }
 
 impl Memory {
@@ -73,7 +73,7 @@ pub(super) fn look(agent: &Mirrored, memory: &mut Memory, today: Date, faults: &
     };
     let is_agreed = match &workspace {
         Ok(workspace) => late.is_empty() && is_agreed(workspace, memory, today),
-        Err(error) => memory.trouble.as_deref() == Some(trouble_note(error).as_str()),
+        Err(error) => memory.trouble == Some((trouble_note(error), true)),
     };
     Looked {
         workspace,
@@ -503,9 +503,9 @@ pub(super) fn blocked(note: String) -> DocOp {
     }
 }
 
-/// Whether the row says so already. A document that has no row has no place to say it.
+/// Whether the row says so already.
 pub(super) fn is_told(now: &RowNow, note: &str) -> bool {
-    now.row.version == 0 || (now.row.state == DocSyncState::Blocked && now.note.as_deref() == Some(note))
+    now.row.state == DocSyncState::Blocked && now.note.as_deref() == Some(note)
 }
 
 /// What came of a step.

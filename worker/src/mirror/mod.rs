@@ -7,14 +7,21 @@
 
 mod agent;
 mod day;
+mod debounce;
 mod merge;
 mod pass;
 mod plan;
+mod requests;
 mod rows;
+mod task;
+mod watch;
 
 pub use agent::Mirrored;
 pub use day::{DayPlan, Days, HostDays, plan_day};
 pub use merge::merge;
 pub use pass::{Again, HOLD_AFTER, Mirror, MirrorSettings, Wanted};
 pub use plan::{Plan, Row, plan_doc};
+pub use requests::MirrorHandle;
+pub(crate) use requests::{DocsSince, MirrorRequests};
 pub use rows::Rows;
+pub(crate) use task::MirrorTask;

@@ -145,8 +145,18 @@ impl Mirror {
                     again_in: None,
                     is_done: false,
                 }),
-                Err(_) if wanted.is_busy => again.push((agent.agent_id, HOLD_AFTER)),
-                Err(error) => troubled.push((agent, memory, trouble_note(&error))),
+                Err(error) => {
+                    let note = trouble_note(&error);
+                    let is_steady = memory.trouble.as_ref().is_some_and(|(before, _)| *before == note);
+                    let mut memory = memory;
+                    if !wanted.is_busy && (is_steady || self.settings.hold_after.is_zero()) {
+                        troubled.push((agent, memory, note));
+                    } else {
+                        again.push((agent.agent_id, self.settings.hold_after));
+                        memory.trouble = Some((note, false));
+                        self.memories.insert(agent.agent_id, memory);
+                    }
+                }
             }
         }
         self.tell_trouble(troubled).await?;
@@ -245,7 +255,7 @@ impl Mirror {
         }
         put_all(&*self.settings.rows, &changes).await?;
         for (agent, mut memory, note) in troubled {
-            memory.trouble = Some(note);
+            memory.trouble = Some((note, true));
             self.memories.insert(agent.agent_id, memory);
         }
         Ok(())
@@ -323,9 +333,8 @@ impl Mirror {
         drop(changes);
         let (mut going, mut to_list) = (Vec::new(), Vec::new());
         for (mut course, round, told, first) in acted {
-            let refused = course.take(&round.steps, &told, &results[first..first + told.len()]);
-            put_all(&*self.settings.rows, &refused).await?;
-            let is_simple = refused.is_empty() && told.iter().all(|(_, change)| is_simple(&change.op));
+            course.take(&round.steps, &told, &results[first..first + told.len()]);
+            let is_simple = told.iter().all(|(_, change)| is_simple(&change.op));
             match is_simple && course.is_known(&results[first..first + told.len()]) {
                 true => going.push(course),
                 false => to_list.push(course),
@@ -430,9 +439,8 @@ impl Course {
         self.again_in = Some(self.again_in.map_or(after, |before| before.min(after)));
     }
 
-    /// Takes in what became of what was told. Answers what is to be told of what was refused.
-    fn take(&mut self, steps: &[Step], told: &[(usize, DocChange)], results: &[DocResult]) -> Vec<DocChange> {
-        let mut refused = Vec::new();
+    /// Takes in what became of what was told. Why something was refused is on its row already.
+    fn take(&mut self, steps: &[Step], told: &[(usize, DocChange)], results: &[DocResult]) {
         for ((n, change), result) in told.iter().zip(results) {
             let step = &steps[*n];
             match result.status {
@@ -458,18 +466,9 @@ impl Course {
                     self.late.retain(|late| late.file != file);
                     let note = result.message.clone().unwrap_or_default();
                     tracing::warn!(agent.id = %change.agent_id, "the database does not take {}: {note}", file.shown());
-                    let is_note = matches!(change.op, DocOp::Note { .. });
-                    let now = self.rows.get(&change.doc_type);
-                    if !is_note && !now.is_some_and(|now| is_told(now, &note)) {
-                        refused.push(DocChange {
-                            op: blocked(note),
-                            ..change.clone()
-                        });
-                    }
                 }
             }
         }
-        refused
     }
 
     /// The row after a change that says all of it.

@@ -270,6 +270,11 @@ impl Supervisor {
         self.command_turn(agent_id, turn)
     }
 
+    /// Whether somebody is at work on the agent.
+    pub fn is_busy(&self, agent_id: Uuid) -> bool {
+        self.turns.try_take(agent_id).is_none()
+    }
+
     fn command_turn(self: &Arc<Self>, agent_id: Uuid, turn: Turn) -> CommandTurn {
         self.touch(agent_id);
         CommandTurn {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::BackoffBuilder;
-use creel_core::host_api::CANCEL_HINT;
+use creel_core::host_api::{CANCEL_HINT, DOCS_HINT};
 use creel_core::telemetry::RECONNECTED;
 use tokio::sync::watch;
 
@@ -91,6 +91,7 @@ impl LinkKeeper {
             .connect_main(move |payload| match Hint::of(payload, health.host_id()) {
                 Some(Hint::Work) => wake.push(),
                 Some(Hint::Cancel) => wake.ask_when(),
+                Some(Hint::Docs) => wake.docs(),
                 None => {}
             })
             .await
@@ -134,13 +135,16 @@ enum Hint {
     Work,
     /// Something that is held may be to be cancelled, which a tick tells.
     Cancel,
+    /// Somebody else may have changed documents of its agents.
+    Docs,
 }
 
 impl Hint {
-    /// Only a payload that names another host means nothing: its id, or its id and `cancel`.
+    /// Only a payload that names another host means nothing: its id, alone or with `cancel` or `docs`.
     fn of(payload: &str, host_id: Option<uuid::Uuid>) -> Option<Self> {
         let (named, hint) = match payload.split_once(' ') {
             Some((named, CANCEL_HINT)) => (named, Self::Cancel),
+            Some((named, DOCS_HINT)) => (named, Self::Docs),
             _ => (payload, Self::Work),
         };
         match (named.parse::<uuid::Uuid>(), host_id) {
@@ -169,6 +173,8 @@ mod tests {
             (format!("{us} cancel"), Some(us), Some(Hint::Cancel)),
             (format!("{us} cancel"), None, Some(Hint::Cancel)),
             (format!("{other} cancel"), Some(us), None),
+            (format!("{us} docs"), Some(us), Some(Hint::Docs)),
+            (format!("{other} docs"), Some(us), None),
             (format!("{us} else"), Some(us), Some(Hint::Work)),
         ] {
             assert_eq!(Hint::of(&payload, host_id), hint, "{payload:?}");

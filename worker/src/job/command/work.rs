@@ -17,6 +17,7 @@ use super::{Task, malformed};
 use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Deployed, Observed, plan_spec};
 use crate::job::course::{Course, while_held};
 use crate::job::{Failure, JobContext, JobError, JobRows};
+use crate::mirror::MirrorHandle;
 use crate::supervisor::plan::Why;
 use crate::supervisor::{CommandTurn, Supervisor};
 use crate::workspace::{Workspace, WorkspaceError};
@@ -28,6 +29,7 @@ const STOP_GRACE: Duration = Duration::from_secs(15);
 pub struct AgentWork {
     supervisor: Arc<Supervisor>,
     notes: RestartNotes,
+    mirror: Option<MirrorHandle>,
 }
 
 /// An attempt that is under way.
@@ -57,6 +59,15 @@ impl AgentWork {
         Self {
             supervisor,
             notes: RestartNotes::new(data_dir),
+            mirror: None,
+        }
+    }
+
+    /// Leaves the documents of deployed agents to a mirror.
+    pub fn with_mirror(self, mirror: MirrorHandle) -> Self {
+        Self {
+            mirror: Some(mirror),
+            ..self
         }
     }
 
@@ -223,7 +234,14 @@ impl Attempt<'_> {
     }
 
     async fn configure(&mut self, spec: &AgentSpec) -> Result<(), JobError> {
-        let docs = self.docs().await?;
+        let docs = match &self.work.mirror {
+            // No word on the disk that the rows do not have is written over.
+            Some(mirror) => {
+                mirror.sync_agent(self.agent.agent_id).await;
+                Vec::new()
+            }
+            None => self.docs().await?,
+        };
         let applied = self.backend.configure(spec, &docs).await?;
         self.tell("changed", json!(applied.changed));
         self.tell("restarted", json!(applied.restarted));
