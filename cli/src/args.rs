@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::command::{agent, doctor, host, login, project, request, up, worker};
+use crate::command::{agent, docs, doctor, host, login, project, request, up, worker};
 
 /// Shown at the end of `creel --help`; `docs/operations.md` holds the same list.
 const EXIT_CODES: &str = "\
@@ -12,7 +12,7 @@ Exit codes:
   1    it failed; standard error says why
   2    the command line is wrong
   3    not signed in, or not allowed; also when the database refuses the login
-  4    there is no such project, agent, request or host
+  4    there is no such project, agent, document, request or host
   5    the database, the Data API or OpenClaw cannot be reached
   6    the agent's request ended in an error
   7    creel doctor or creel worker status found something that is broken
@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Agents.
     #[command(subcommand)]
     Agent(agent::AgentCommand),
+    /// What agents know and are: their documents, with all versions.
+    #[command(subcommand)]
+    Docs(docs::DocsCommand),
     /// Provision requests: the queue.
     #[command(subcommand)]
     Request(request::RequestCommand),

@@ -54,6 +54,22 @@ impl Output {
         let _closed_pipe = io::stdout().lock().write_all(text);
     }
 
+    /// Prints a text that somebody wrote, when a person reads: on a terminal without what would change that, and
+    /// elsewhere byte by byte.
+    pub(crate) fn text(self, text: &str) {
+        if self.json {
+            return;
+        }
+        if !io::stdout().is_terminal() {
+            return self.raw(text.as_bytes());
+        }
+        let shown = printable_text(text);
+        self.raw(shown.as_bytes());
+        if !shown.is_empty() && !shown.ends_with('\n') {
+            self.raw(b"\n");
+        }
+    }
+
     /// Prints rows: a table for people, with `empty` in place of a table without rows; for programs an
     /// object with the rows' own JSON under `name`.
     pub(crate) fn rows(
@@ -156,6 +172,21 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// The same of a text with lines, which keeps those and its tabs.
+pub(crate) fn printable_text(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let (line, end) = match line.strip_suffix('\n') {
+            Some(line) => (line.strip_suffix('\r').unwrap_or(line), "\n"),
+            None => (line, ""),
+        };
+        let parts: Vec<_> = line.split('\t').map(printable).collect();
+        shown.push_str(&parts.join("\t"));
+        shown.push_str(end);
+    }
+    shown
+}
+
 /// Steps of something long, on standard error: a bar or a spinner on a terminal, lines otherwise.
 pub(crate) struct Progress {
     out: Output,
@@ -213,6 +244,14 @@ mod tests {
         assert_eq!(
             printable("a\u{1b}[2J\nb\u{202e}c 🦞"),
             "a\u{fffd}[2J\u{fffd}b\u{fffd}c 🦞"
+        );
+    }
+
+    #[test]
+    fn a_text_with_lines_keeps_them_and_still_changes_no_terminal() {
+        assert_eq!(
+            printable_text("a\tb\r\n\x1b]0;x\x07\n\nend"),
+            "a\tb\n\u{fffd}]0;x\u{fffd}\n\nend"
         );
     }
 }

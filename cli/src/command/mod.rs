@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 mod completions;
+pub(crate) mod docs;
 pub(crate) mod doctor;
 pub(crate) mod host;
 pub(crate) mod login;
@@ -30,6 +31,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
         Command::Project(command) => project::run(command, *out).await,
         Command::Host(command) => host::run(command, *out).await,
         Command::Agent(command) => agent::run(command, *out).await,
+        Command::Docs(command) => docs::run(command, *out).await,
         Command::Request(command) => request::run(command, *out).await,
         Command::Doctor(args) => doctor::run(args, *out).await,
         Command::Completions { shell } => {

@@ -92,7 +92,7 @@ pub(crate) struct CreateArgs {
 }
 
 /// Key and short id of what was typed.
-fn parse_agent(typed: &str) -> Result<(String, String), CliError> {
+pub(crate) fn parse_agent(typed: &str) -> Result<(String, String), CliError> {
     let short = match typed.split(':').collect::<Vec<_>>().as_slice() {
         ["agent", short, ..] => (*short).to_owned(),
         _ => typed.to_owned(),
