@@ -18,6 +18,9 @@ use creel_tests::worker::{WorkerHome, WorkerSetup};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/docs.rs"]
+mod docs;
+
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -27,6 +30,7 @@ const START: Duration = Duration::from_secs(60);
 /// A person at a terminal: a home folder of her own, and a project's URL and key in the environment.
 struct Person {
     home: TempDir,
+    email: String,
     url: String,
     key: String,
     /// What `HTTP_PROXY` and its like say.
@@ -37,6 +41,7 @@ impl Person {
     fn at(rest: &Rest) -> Result<Self> {
         Ok(Self {
             home: tempfile::tempdir()?,
+            email: EMAIL.to_owned(),
             url: rest.url(),
             key: rest.publishable_key().to_owned(),
             proxy: None,
@@ -89,7 +94,7 @@ impl Person {
     }
 
     fn signs_in(&self) -> Result<()> {
-        let mut child = self.command(&["login", "--email", EMAIL, "--json"])?;
+        let mut child = self.command(&["login", "--email", &self.email, "--json"])?;
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         writeln!(child.stdin.take().context("no standard input")?, "{PASSWORD}")?;
         let output = child.wait_with_output()?;
@@ -285,6 +290,7 @@ async fn errors_say_what_to_do_and_have_their_exit_codes() -> Result<()> {
 
     let gone = Person {
         home: tempfile::tempdir()?,
+        email: EMAIL.to_owned(),
         url: "http://127.0.0.1:9".to_owned(),
         key: "k".to_owned(),
         proxy: None,
