@@ -14,8 +14,7 @@ use super::merge::merge;
 use super::plan::{Plan, plan_doc};
 use super::rows::RowNow;
 use crate::workspace::{
-    DISPLACED_STAYS, DiskFaults, DocFile, LateWords, OnDisk, Owner, Seen, Swapped, TextHash, Workspace,
-    WorkspaceError,
+    DiskFaults, DocFile, LateWords, OnDisk, Owner, Seen, Swapped, TextHash, Workspace, WorkspaceError,
 };
 
 /// An agent whose documents are mirrored.
@@ -58,12 +57,18 @@ pub(super) struct Looked {
 }
 
 /// Looks at an agent's folder.
-pub(super) fn look(agent: &Mirrored, memory: &mut Memory, today: Date, faults: &dyn DiskFaults) -> Looked {
+pub(super) fn look(
+    agent: &Mirrored,
+    memory: &mut Memory,
+    today: Date,
+    displaced_stays: Duration,
+    faults: &dyn DiskFaults,
+) -> Looked {
     let mut again_in = None;
     let opened = Workspace::reopen(&agent.workspace, &agent.owner).and_then(|workspace| {
-        let (late, again) = workspace.settle_displaced(faults)?;
+        let (late, again) = workspace.settle_displaced(displaced_stays, faults)?;
         if again {
-            again_in = Some(DISPLACED_STAYS);
+            again_in = Some(displaced_stays);
         }
         Ok((workspace, late))
     });
@@ -299,7 +304,7 @@ impl Sync<'_> {
             return Vec::new();
         };
         match &step.act {
-            Act::Plan(_, _, Plan::Write | Plan::Yield) | Act::KeepLate(_) => vec![row.text],
+            Act::Plan(_, _, Plan::Write | Plan::Yield) => vec![row.text],
             Act::Plan(_, _, Plan::Merge { has_ancestor: true }) => vec![row.text, row.common],
             _ => Vec::new(),
         }
@@ -336,36 +341,55 @@ impl Sync<'_> {
                     content,
                 }
             }
-            Act::KeepLate(late) => match late.file {
-                DocFile::Day(day) if now.day != Some(day) => DocOp::KeepDay {
-                    doc_date: day,
-                    content: late.text.clone(),
-                },
-                _ if base_version == 0 => DocOp::Text {
-                    base_version,
-                    content: late.text.clone(),
-                    author: None,
-                    doc_date: match late.file {
-                        DocFile::Day(day) => Some(day),
-                        DocFile::Named(_) => None,
-                    },
-                },
-                _ => {
-                    let Some(content) = texts.get(&now.row.text) else {
-                        return Acted::Again;
-                    };
-                    DocOp::Merge {
-                        base_version,
-                        content: content.clone(),
-                        disk_content: late.text.clone(),
-                    }
-                }
+            Act::KeepLate(late) => match self.act_late(late, now) {
+                Ok(op) => op,
+                Err(acted) => return acted,
             },
             Act::Plan(file, disk, plan) => {
                 return self.act_plan(step.doc_type, *file, *disk, *plan, texts);
             }
         };
         Acted::Tell(self.change(step.doc_type, op))
+    }
+
+    /// What somebody wrote into a file that was just displaced, is a change of the disk that met the row's: the row gets
+    /// it, and what it had is the version to look at. Then the file goes back.
+    fn act_late(&self, late: &LateWords, now: &RowNow) -> Result<DocOp, Acted> {
+        let (hash, base_version) = (TextHash::of(&late.text), now.row.version);
+        let content = late.text.clone();
+        let day = match late.file {
+            DocFile::Day(day) => Some(day),
+            DocFile::Named(_) => None,
+        };
+        if base_version == 0 {
+            return Ok(DocOp::Text {
+                base_version,
+                content,
+                author: None,
+                doc_date: day,
+            });
+        }
+        if let Some(doc_date) = day.filter(|_| now.day != day) {
+            return Ok(DocOp::KeepDay { doc_date, content });
+        }
+        if now.row.common != hash {
+            return Ok(match now.row.text == hash {
+                true => DocOp::Ack {
+                    sha256: hash.to_string(),
+                },
+                false => DocOp::Conflict {
+                    base_version,
+                    content,
+                },
+            });
+        }
+        Err(match self.workspace.settle_late(late, self.faults) {
+            Ok(()) => Acted::Settled,
+            Err(error) => {
+                tracing::warn!(%error, "failed to put back what was displaced: {error}");
+                Acted::GiveUp(late.file)
+            }
+        })
     }
 
     fn act_plan(
@@ -515,6 +539,8 @@ pub(super) enum Acted {
     Tell(DocChange),
     /// Something changed meanwhile: it is planned anew.
     Again,
+    /// Late words are the row's, and the disk is as it should be.
+    Settled,
     /// Nothing can be done about this file for now.
     GiveUp(DocFile),
     /// This file is looked at again after a while.

@@ -51,6 +51,8 @@ pub struct MirrorSettings {
     pub faults: Arc<dyn DiskFaults>,
     /// A file that shrank to nothing or to a template is believed after this long.
     pub hold_after: Duration,
+    /// What was displaced on the disk is looked at for this long: somebody may still write to it.
+    pub displaced_stays: Duration,
     /// Texts of templates, beside those that the rows know.
     pub templates: Vec<TextHash>,
 }
@@ -195,9 +197,9 @@ impl Mirror {
             if wanted.rows_changed {
                 memory.doubt();
             }
-            let faults = self.settings.faults.clone();
+            let (faults, stays) = (self.settings.faults.clone(), self.settings.displaced_stays);
             let work = move || {
-                let found = look(&wanted.agent, &mut memory, today, &*faults);
+                let found = look(&wanted.agent, &mut memory, today, stays, &*faults);
                 (wanted, memory, found)
             };
             match self.on_disk(id, work).await {
@@ -422,7 +424,9 @@ impl Course {
             match self.sync(settings, today).act(step, texts) {
                 Acted::Tell(change) => told.push((n, change)),
                 Acted::Again => {}
+                Acted::Settled => self.late.retain(|late| step.act != Act::KeepLate(late.clone())),
                 Acted::GiveUp(file) => {
+                    self.late.retain(|late| late.file != file);
                     self.given_up.insert((step.doc_type, file));
                     self.look_again(UNWRITTEN_PAUSE);
                 }
@@ -445,7 +449,7 @@ impl Course {
             let step = &steps[*n];
             match result.status {
                 DocStatus::Done => {
-                    if let Act::KeepLate(late) = &step.act {
+                    if let (Act::KeepLate(late), DocOp::KeepDay { .. }) = (&step.act, &change.op) {
                         if let Err(error) = self.workspace.forget_late(late) {
                             tracing::warn!(%error, "failed to remove what was kept: {error}");
                             self.look_again(DISK_LIMIT);

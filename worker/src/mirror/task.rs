@@ -28,7 +28,7 @@ use crate::jitter::jittered;
 use crate::supervisor::Supervisor;
 use crate::transport::{CALL_LIMIT, Link, Session};
 use crate::wake::Wake;
-use crate::workspace::{NoFaults, Owner};
+use crate::workspace::{DISPLACED_STAYS, NoFaults, Owner};
 
 /// What nobody heard of is found within this time, and midnight is noticed.
 const SCAN_EVERY: Duration = Duration::from_secs(60);
@@ -114,6 +114,7 @@ impl MirrorTask {
             days: Arc::new(HostDays),
             faults: Arc::new(NoFaults),
             hold_after: HOLD_AFTER,
+            displaced_stays: DISPLACED_STAYS,
             templates: Vec::new(),
         };
         Self {

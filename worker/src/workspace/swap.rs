@@ -211,6 +211,7 @@ impl Workspace {
     /// somebody's late words and has no place on the disk any more, and whether something is to be looked at again.
     pub fn settle_displaced(
         &self,
+        stays: Duration,
         faults: &dyn DiskFaults,
     ) -> Result<(Vec<LateWords>, bool), WorkspaceError> {
         let settle = || {
@@ -219,7 +220,7 @@ impl Workspace {
                 let entry = entry?.file_name();
                 let Some(name) = entry.to_str() else { continue };
                 if let Some(displaced) = Displaced::of(name) {
-                    match self.settle_one(name, displaced, faults)? {
+                    match self.settle_one(name, displaced, stays, faults)? {
                         Settled::Gone | Settled::Stays => {}
                         Settled::Later => again = true,
                         Settled::Late(text) => late.push(LateWords {
@@ -239,15 +240,25 @@ impl Workspace {
 
     /// The words are kept elsewhere.
     pub fn forget_late(&self, words: &LateWords) -> Result<(), WorkspaceError> {
-        let forget = || match self.creel.remove_file(&words.kept) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        };
-        forget().map_err(|error| WorkspaceError::at(&self.path, error))
+        self.remove_late(words)
+            .map_err(|error| WorkspaceError::at(&self.path, error))
     }
 
-    fn settle_one(&self, name: &str, displaced: Displaced, faults: &dyn DiskFaults) -> io::Result<Settled> {
-        let Displaced { file, before, after } = displaced;
+    fn remove_late(&self, words: &LateWords) -> io::Result<()> {
+        match self.creel.remove_file(&words.kept) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
+    fn settle_one(
+        &self,
+        name: &str,
+        displaced: Displaced,
+        stays: Duration,
+        faults: &dyn DiskFaults,
+    ) -> io::Result<Settled> {
+        let Displaced { before, after, .. } = displaced;
         let text = match open_file(&self.creel, name) {
             Ok(open) => read(&open),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Settled::Gone),
@@ -255,28 +266,46 @@ impl Workspace {
         };
         let hash = text.as_deref().map(TextHash::of).ok();
         if hash == Some(before) || hash == Some(after) {
-            if !self.is_left(name, DISPLACED_STAYS) {
+            if !self.is_left(name, stays) {
                 return Ok(Settled::Later);
             }
             faults.at(DiskStep::Settling)?;
             self.creel.remove_file(name)?;
             return Ok(Settled::Gone);
         }
-        // Nobody has touched the new text yet: the old file, with what was written to it since, goes back to its place.
-        if let Ok(Some(dir)) = self.doc_folder(file)
-            && look(&dir, &file.name(), None).found.hash() == Some(after)
-        {
-            faults.at(DiskStep::Settling)?;
-            if displace(&self.creel, name, &dir, &file.name(), after)? {
-                sync_folder(&dir)?;
-                return Ok(Settled::Later);
-            }
-        }
         match text {
             Ok(text) => Ok(Settled::Late(text)),
-            // What no row can hold stays where it is.
-            Err(_) => Ok(Settled::Stays),
+            // What no row can hold goes back to its place, if nobody has touched the new text yet, and else stays here.
+            Err(_) => Ok(match self.exchange_back(name, displaced, faults)? {
+                true => Settled::Later,
+                false => Settled::Stays,
+            }),
         }
+    }
+
+    /// Puts a displaced file back into its place, if what displaced it is still there.
+    fn exchange_back(&self, name: &str, displaced: Displaced, faults: &dyn DiskFaults) -> io::Result<bool> {
+        let Displaced { file, after, .. } = displaced;
+        let Ok(Some(dir)) = self.doc_folder(file) else {
+            return Ok(false);
+        };
+        if look(&dir, &file.name(), None).found.hash() != Some(after) {
+            return Ok(false);
+        }
+        faults.at(DiskStep::Settling)?;
+        let is_back = displace(&self.creel, name, &dir, &file.name(), after)?;
+        sync_folder(&dir)?;
+        Ok(is_back)
+    }
+
+    /// The words are the row's: the file that has them is put back into its place, unless somebody has written there
+    /// meanwhile.
+    pub fn settle_late(&self, words: &LateWords, faults: &dyn DiskFaults) -> Result<(), WorkspaceError> {
+        let settle = || match Displaced::of(&words.kept) {
+            Some(displaced) if self.exchange_back(&words.kept, displaced, faults)? => Ok(()),
+            _ => self.remove_late(words),
+        };
+        settle().map_err(|error| WorkspaceError::at(&self.path, error))
     }
 
     fn is_left(&self, name: &str, stays: Duration) -> bool {
