@@ -501,6 +501,20 @@ async fn a_died_editor_loses_nothing_and_neither_does_a_died_creel() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_in_an_editor_is_the_editors() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.writes("soul", "old\n")?;
+    let editor = stage.editor("interrupts", "kill -INT $PPID; printf 'new\\n' > \"$1\"")?;
+    let output = stage.edits("soul", &editor, &[])?;
+    ensure!(
+        output.status.success() && stage.text("soul")? == "new\n",
+        "{}",
+        said(&output)
+    );
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_project_that_does_not_answer_costs_no_word() -> Result<()> {
     let stage = Stage::new().await?;
     stage.writes("soul", "old\n")?;
