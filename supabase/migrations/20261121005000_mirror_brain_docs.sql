@@ -33,7 +33,8 @@ alter table public.brain_doc_versions
   add column pinned boolean not null default false,
   add column side boolean not null default false,
   add constraint brain_doc_versions_reason check (
-    reason in ('merged', 'conflict', 'held', 'went_back', 'restored', 'day', 'earlier_day', 'merge_side', 'accepted'));
+    reason in ('merged', 'conflict', 'held', 'went_back', 'restored', 'day', 'earlier_day', 'merge_side', 'accepted'))
+    not valid;
 
 comment on table public.brain_docs is
   'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other '

@@ -4,6 +4,9 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
+-- It was added by the migration before.
+alter table public.brain_doc_versions validate constraint brain_doc_versions_reason;
+
 create function creel.is_doc_type(name text) returns boolean
 language sql immutable set search_path = '' as $$
   select coalesce(name in ('soul', 'agents', 'user', 'identity', 'memory_long', 'memory_today'), false)
@@ -118,7 +121,7 @@ declare
   asked record;
   content text;
   size bigint := 0;
-  found_docs jsonb[] := '{}';
+  found_docs jsonb[] := array[]::jsonb[];
 begin
   perform creel.require_api($1);
   if jsonb_typeof($1 -> 'docs') is distinct from 'array'
@@ -441,7 +444,7 @@ declare
   agent public.agents;
   status text;
   message text;
-  results jsonb[] := '{}';
+  results jsonb[] := array[]::jsonb[];
 begin
   perform creel.require_api($1);
   if jsonb_typeof($1 -> 'changes') is distinct from 'array'

@@ -85,6 +85,7 @@ declare
   knobs constant creel.settings := creel.knobs();
   doc record;
   reached uuid;
+  looked int := 0;
   gone int;
   total int := 0;
 begin
@@ -99,6 +100,7 @@ begin
     order by d.id limit 200
   loop
     reached := doc.id;
+    looked := looked + 1;
     -- Who writes documents of the project right now is not waited for.
     perform 1 from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
     if found then
@@ -120,7 +122,9 @@ begin
     end if;
     exit when total >= 1000;
   end loop;
-  update creel.sweep_state w set docs_swept_at = clock_timestamp(), docs_swept_to = reached where w.id;
+  update creel.sweep_state w set
+    docs_swept_at = clock_timestamp(), docs_swept_to = case when total >= 1000 or looked >= 200 then reached end
+  where w.id;
   return total;
 end
 $$;

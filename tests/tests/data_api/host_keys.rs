@@ -5,7 +5,7 @@ use creel_tests::postgrest::{As, Rest};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 11] = [
     "claim",
     "tick",
     "progress",
@@ -13,6 +13,9 @@ const FUNCTIONS: [&str; 8] = [
     "release",
     "read_docs",
     "record_docs",
+    "list_docs",
+    "fetch_docs",
+    "put_docs",
     "sweep",
 ];
 

@@ -26,17 +26,37 @@ fn argument(scene: &Scene, members: &[String], session: Uuid) -> Value {
         "email": scene.attacker.owner.email, "user_id": scene.attacker.owner.id, "working": scene.item_ids
     });
     let said = json!({
-        "docs": [{ "doc_type": "soul", "content": "stolen" }, { "doc_type": "user", "content": "stolen" }],
+        "docs": [
+            { "agent_id": agent, "doc_type": "soul", "sha256": hash(MARK), "content": "stolen" },
+            { "agent_id": agent, "doc_type": "user", "sha256": hash(MARK), "content": "stolen" },
+        ],
         "items": [{ "token": scene.token, "outcome": "done", "result": { "state": "stopped" } }],
         "acks": [{ "command_id": item, "ok": true, "result": { "workspace": "/stolen" } }],
-        "agents": [{ "agent_id": agent, "state": "error", "note": "stolen" }],
+        "agents": [{ "agent_id": agent, "state": "error", "note": "stolen" }, agent],
         "metrics": [{ "agent_id": agent, "cpu_percent": 99, "ram_mb": 9, "disk_mb": 9, "uptime_secs": 9 }],
         "host": {
             "worker_version": "stolen", "events": [{ "kind": "agent.crashed", "agent_id": agent, "payload": {} }],
             "runtime": { "agents": [{ "id": "bee" }] },
         },
     });
-    for members in [known, said] {
+    let of_soul = |more: Value| {
+        let mut one =
+            json!({ "agent_id": agent, "doc_type": "soul", "base_version": 1, "content": "stolen" });
+        let members = one.as_object_mut().expect("an object");
+        members.extend(more.as_object().expect("an object").clone());
+        one
+    };
+    let mirrored = json!({
+        "doc_type": "soul", "take": "disk", "version": 1, "content": "stolen",
+        "changes": [
+            of_soul(json!({ "op": "text" })), of_soul(json!({ "op": "ack", "sha256": hash(MARK) })),
+            of_soul(json!({ "op": "merge", "disk_content": "stolen" })), of_soul(json!({ "op": "conflict" })),
+            of_soul(json!({ "op": "hold" })), of_soul(json!({ "op": "note", "state": "blocked", "note": "stolen" })),
+            of_soul(json!({ "op": "text", "base_version": 0, "doc_type": "user" })),
+            of_soul(json!({ "op": "day", "base_version": 0, "doc_type": "memory_today", "doc_date": "2026-11-21" })),
+        ],
+    });
+    for members in [known, said, mirrored] {
         argument.extend(members.as_object().expect("an object").clone());
     }
     Value::Object(argument)

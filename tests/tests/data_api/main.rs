@@ -7,6 +7,7 @@
 
 mod commands;
 mod dashboard;
+mod docs;
 mod enrolment;
 mod floods;
 mod host_keys;

@@ -1,5 +1,9 @@
 //! The words in Rust and the words in SQL are the same.
 
+use creel_core::host_api::{
+    DOC_MAX_BYTES, DOCS_CALL_MAX, DOCS_CALL_MAX_BYTES, OPENCLAW_ALL_CHARS, OPENCLAW_FILE_CHARS,
+    OPENCLAW_USER_CHARS,
+};
 use creel_core::id::EXAMPLES;
 use creel_core::status::*;
 use creel_tests::db::TestDb;
@@ -70,6 +74,12 @@ async fn each_status_enum_equals_its_check() {
         WokenBy,
         "public.agent_provision_requests",
         "agent_provision_requests_woken_by"
+    );
+    same!(DocSyncState, "public.brain_docs", "brain_docs_sync_state");
+    same!(
+        DocReason,
+        "public.brain_doc_versions",
+        "brain_doc_versions_reason"
     );
     same!(DeadReason, "creel.dead_letters", "dead_letters_reason");
 }
@@ -171,5 +181,26 @@ async fn the_host_api_of_rust_is_the_one_that_the_database_takes() {
     assert_eq!(
         refused.code().map(|c| c.code()),
         Some(creel_core::host_api::UPGRADE_NEEDED)
+    );
+}
+
+#[tokio::test]
+async fn the_limits_of_documents_are_the_same_in_rust_and_in_sql() {
+    let test = TestDb::new().await.expect("make a database");
+    let db = test.postgres().await.expect("connect");
+    let row = db
+        .query_one("select creel.doc_limits()", &[])
+        .await
+        .expect("ask for them");
+    assert_eq!(
+        row.get::<_, serde_json::Value>(0),
+        serde_json::json!({
+            "doc_max_bytes": DOC_MAX_BYTES,
+            "docs_call_max_bytes": DOCS_CALL_MAX_BYTES,
+            "docs_call_max": DOCS_CALL_MAX,
+            "openclaw_file_chars": OPENCLAW_FILE_CHARS,
+            "openclaw_user_chars": OPENCLAW_USER_CHARS,
+            "openclaw_all_chars": OPENCLAW_ALL_CHARS,
+        })
     );
 }

@@ -103,3 +103,45 @@ async fn a_page_hears_of_the_badge_and_not_of_leases_or_metrics() {
     let heard = changes(&f).await;
     assert!(heard.contains(&"agent_commands".to_owned()), "{heard:?}");
 }
+
+#[tokio::test]
+async fn a_page_hears_that_a_document_changed_and_not_what_it_says() {
+    let f = Fixture::new().await;
+    f.admin
+        .batch_execute("set synchronous_commit = on")
+        .await
+        .expect("set");
+    f.admin
+        .execute(
+            "select pg_create_logical_replication_slot('heard_docs', 'pgoutput', true)",
+            &[],
+        )
+        .await
+        .expect("make a temporary slot");
+    for content in ["SECRETMARK one", "SECRETMARK two"] {
+        f.admin
+            .execute(
+                "insert into brain_docs (project_id, agent_key, doc_type, content) values ('p1', 'agent:a:main', 'soul', $1)
+                 on conflict (project_id, agent_key, doc_type) do update set content = excluded.content",
+                &[&content],
+            )
+            .await
+            .expect("write");
+    }
+    let rows = f
+        .admin
+        .query(
+            "select data from pg_logical_slot_get_binary_changes('heard_docs', null, null,
+               'proto_version', '1', 'publication_names', 'supabase_realtime')",
+            &[],
+        )
+        .await
+        .expect("read the slot");
+    let mut told = 0;
+    for row in rows {
+        let data: Vec<u8> = row.get(0);
+        told += usize::from(matches!(data[0], b'I' | b'U'));
+        assert!(!data.windows(10).any(|part| part == b"SECRETMARK"));
+    }
+    assert_eq!(told, 2, "both are told, without their texts");
+}
