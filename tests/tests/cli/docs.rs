@@ -13,7 +13,10 @@ use creel_tests::db::{Host, TestDb};
 use creel_tests::postgrest::Rest;
 use serde_json::{Value, json};
 
-use super::{EMAIL, PASSWORD, Person, project_api};
+use creel_tests::wait::eventually;
+use creel_tests::worker::{WorkerHome, WorkerSetup};
+
+use super::{EMAIL, PASSWORD, Person, START, project_api};
 
 /// A project with one agent, and whoever owns it.
 struct Stage {
@@ -781,5 +784,71 @@ async fn an_export_has_every_text_and_writes_over_none() -> Result<()> {
         }
     }
     ensure!(fs::read_dir(&outside)?.count() == 0, "it went through a link");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_saved_here_is_on_the_hosts_disk_and_what_the_agent_writes_is_shown_here() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let host = db.host(&["acme"]).await?;
+    // The worker ends before the database does.
+    let stage = Stage { db, rest, ann };
+    let home = WorkerHome::new()?;
+    fs::create_dir_all(home.openclaw_state())?;
+    let setup = WorkerSetup::new(&host.url, cluster::built_program("openclaw-stand-in")?);
+    let _worker = home.start(&setup)?;
+    let made = stage.ann.gets(&["agent", "create", "scout", "--wait"])?;
+    let workspace = PathBuf::from(made["result"]["workspace"].as_str().context("no workspace")?);
+
+    let before = stage.text("soul")?;
+    ensure!(!before.is_empty() && fs::read_to_string(workspace.join("SOUL.md"))? == before);
+    let editor = stage.editor("append", "printf 'a line of the page\\n' >> \"$1\"")?;
+    let output = stage.edits("soul", &editor, &[])?;
+    ensure!(
+        output.status.success() && said(&output).contains("the disk gets it now"),
+        "{}",
+        said(&output)
+    );
+    eventually("the line is on the disk", START, async || {
+        fs::read_to_string(workspace.join("SOUL.md")).is_ok_and(|text| text.ends_with("a line of the page\n"))
+    })
+    .await;
+
+    let memory = workspace.join("MEMORY.md");
+    let text = fs::read_to_string(&memory)? + "a line of the agent\n";
+    fs::write(&memory, &text)?;
+    eventually("the line is on the page", START, async || {
+        stage.text("memory").is_ok_and(|shown| shown == text)
+    })
+    .await;
+    let history = stage.ann.gets(&["docs", "history", "scout", "memory"])?;
+    ensure!(history["versions"][0]["author_kind"] == "agent", "{history}");
+
+    // A file that is gone takes nothing with it, and comes back when a person says so.
+    fs::remove_file(&memory)?;
+    eventually("it is held back", START, async || {
+        let docs = stage.ann.gets(&["docs", "list", "scout"]).unwrap_or_default();
+        let docs = docs["docs"].as_array().cloned().unwrap_or_default();
+        docs.iter()
+            .any(|doc| doc["doc_type"] == "memory_long" && doc["sync_state"] == "held")
+    })
+    .await;
+    ensure!(stage.text("memory")? == text && !memory.exists());
+    stage
+        .ann
+        .gets(&["docs", "resolve", "scout", "memory", "--take", "page"])?;
+    eventually("the text is on the disk again", START, async || {
+        fs::read_to_string(&memory).is_ok_and(|found| found == text)
+    })
+    .await;
+
+    stage.ann.gets(&["docs", "erase", "scout", "memory", "--yes"])?;
+    eventually("the text is gone from the disk, too", START, async || {
+        fs::read_to_string(&memory).is_ok_and(|found| found.is_empty())
+    })
+    .await;
     Ok(())
 }
