@@ -7,5 +7,8 @@
 )]
 
 mod chance;
+mod disk;
+mod hostile;
 mod property;
+mod restored;
 mod scene;

@@ -17,6 +17,9 @@ use crate::workspace::{
     DiskFaults, DocFile, LateWords, OnDisk, Owner, Seen, Swapped, TextHash, Workspace, WorkspaceError,
 };
 
+/// A folder that comes back is not heard of.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
+
 /// An agent whose documents are mirrored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirrored {
@@ -74,7 +77,10 @@ pub(super) fn look(
     });
     let (workspace, late) = match opened {
         Ok((workspace, late)) => (Ok(workspace), late),
-        Err(error) => (Err(error), Vec::new()),
+        Err(error) => {
+            again_in = Some(TROUBLE_PAUSE);
+            (Err(error), Vec::new())
+        }
     };
     let is_agreed = match &workspace {
         Ok(workspace) => late.is_empty() && is_agreed(workspace, memory, today),

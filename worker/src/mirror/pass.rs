@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::agent::{Act, Acted, Looked, Memory, Mirrored, Step, Sync, blocked, is_told, look, trouble_note};
 use super::day::Days;
+use super::plan::Plan;
 use super::rows::{RowNow, Rows, fetch_all, list_all, put_all};
 use crate::workspace::{DiskFaults, DocFile, LateWords, TextHash, Workspace};
 
@@ -455,6 +456,10 @@ impl Course {
                             self.look_again(DISK_LIMIT);
                         }
                         self.late.retain(|other| other != late);
+                    }
+                    if let (Act::Plan(file, _, Plan::Write), DocOp::Note { .. }) = (&step.act, &change.op) {
+                        self.given_up.insert((change.doc_type, *file));
+                        self.look_again(UNWRITTEN_PAUSE);
                     }
                     self.learn(change, result);
                 }

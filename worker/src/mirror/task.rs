@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use backon::BackoffBuilder;
 use creel_core::host_api::{
     API, FetchDocsReply, FetchDocsRequest, ListAgentsReply, ListAgentsRequest, ListDocsReply,
     ListDocsRequest, PutDocsReply, PutDocsRequest,
@@ -26,7 +27,7 @@ use super::rows::Rows;
 use super::watch::Watch;
 use crate::jitter::jittered;
 use crate::supervisor::Supervisor;
-use crate::transport::{CALL_LIMIT, Link, Session};
+use crate::transport::{CALL_LIMIT, Link, Session, retry_delays};
 use crate::wake::Wake;
 use crate::workspace::{DISPLACED_STAYS, NoFaults, Owner};
 
@@ -42,11 +43,8 @@ const ASK_EVERY: Duration = Duration::from_secs(300);
 /// Several commands that end together are asked about once.
 const ASK_AFTER: Duration = Duration::from_millis(300);
 
-/// With many agents the answer is long: it is not asked for more often.
-const ASK_PAUSE: Duration = Duration::from_secs(2);
-
-/// After what went wrong.
-const TRY_AGAIN: Duration = Duration::from_secs(2);
+/// With many agents the answer is long: no more than a twentieth of the time is spent on it.
+const ASK_SHARE: u32 = 20;
 
 /// The task.
 pub(crate) struct MirrorTask {
@@ -135,11 +133,15 @@ impl MirrorTask {
 
     /// Mirrors until the worker ends it.
     pub(crate) async fn run(mut self) {
+        let mut delays = retry_delays().build();
         loop {
             let session = self.link.session().await;
             let served = AssertUnwindSafe(self.serve(&session)).catch_unwind().await;
             match served {
-                Ok(Ok(())) => continue,
+                Ok(Ok(())) => {
+                    delays = retry_delays().build();
+                    continue;
+                }
                 Ok(Err(error)) => {
                     let text = format!("{error:#}");
                     tracing::warn!(error = text, "failed to mirror documents, trying again: {text}");
@@ -152,7 +154,7 @@ impl MirrorTask {
             }
             // Nothing that matters is in its memory.
             self.mirror = Mirror::new(self.settings.clone());
-            tokio::time::sleep(jittered(TRY_AGAIN)).await;
+            tokio::time::sleep(delays.next().expect("the delays have no end")).await;
         }
     }
 
@@ -172,7 +174,7 @@ impl MirrorTask {
         self.pass(all).await?;
 
         let now = Instant::now();
-        let (mut scan_at, mut ask_at, mut asked_at) = (now + SCAN_EVERY, now + ASK_EVERY, now);
+        let (mut scan_at, mut ask_at, mut ask_from) = (now + SCAN_EVERY, now + ASK_EVERY, now);
         loop {
             let next = self.schedule.next().unwrap_or(scan_at).min(scan_at).min(ask_at);
             let mut rows_hint = false;
@@ -186,8 +188,7 @@ impl MirrorTask {
                 }
                 () = self.wake.docs_changed() => rows_hint = true,
                 () = self.wake.jobs_ended() => {
-                    let soon = (Instant::now() + ASK_AFTER).max(asked_at + ASK_PAUSE);
-                    ask_at = ask_at.min(soon);
+                    ask_at = ask_at.min((Instant::now() + ASK_AFTER).max(ask_from));
                 }
                 heard = self.watch.heard() => match heard {
                     Some(agent_id) => self.schedule.event(agent_id, Instant::now()),
@@ -196,7 +197,7 @@ impl MirrorTask {
                 () = tokio::time::sleep_until(next) => {}
             }
             if rows_hint && self.hear_of_rows(session).await? {
-                ask_at = ask_at.min(asked_at + ASK_PAUSE);
+                ask_at = ask_at.min(ask_from);
             }
             let now = Instant::now();
             if ask_at <= now {
@@ -204,7 +205,8 @@ impl MirrorTask {
                     self.rows_changed.insert(agent_id);
                     self.schedule.at(agent_id, now);
                 }
-                (asked_at, ask_at) = (now, now + jittered(ASK_EVERY));
+                ask_from = now + now.elapsed() * ASK_SHARE;
+                ask_at = now + jittered(ASK_EVERY);
             }
             if scan_at <= now {
                 for agent_id in self.agents.keys() {

@@ -147,24 +147,28 @@ impl Workspace {
         let (name, after) = (file.name(), TextHash::of(text));
         let new = Displaced { file, before, after }.name();
         self.write_new(&dir, &name, &new, text, faults)?;
-        let found = look(&dir, &name, None).found;
-        if found.hash() != Some(before) {
-            self.creel.remove_file(&new)?;
-            return Ok(match found {
-                OnDisk::Unfit(unfit) => Swapped::Unfit(unfit),
-                OnDisk::Text { .. } => Swapped::Changed,
-            });
-        }
-        faults.at(DiskStep::Checked)?;
-        if !displace(&self.creel, &new, &dir, &name, before)? {
-            self.creel.remove_file(&new)?;
-            return Ok(Swapped::Changed);
+        let swap = || {
+            let found = look(&dir, &name, None).found;
+            if let OnDisk::Unfit(unfit) = found {
+                return Ok(Swapped::Unfit(unfit));
+            }
+            faults.at(DiskStep::Checked)?;
+            match found.hash() == Some(before) && displace(&self.creel, &new, &dir, &name, before)? {
+                true => Ok(Swapped::Done),
+                false => Ok(Swapped::Changed),
+            }
+        };
+        let swapped = swap();
+        if !matches!(swapped, Ok(Swapped::Done)) {
+            // The first error is the one to tell.
+            let _left = self.creel.remove_file(&new);
+            return swapped;
         }
         faults.at(DiskStep::Displaced)?;
         sync_folder(&dir)?;
         sync_folder(&self.creel)?;
         faults.at(DiskStep::Synced)?;
-        Ok(Swapped::Done)
+        swapped
     }
 
     /// Writes the text beside what it is to replace, all of it or nothing under that name.
