@@ -62,9 +62,11 @@ where
     let _already_set = subscriber.with(filter_fn(may_be_told)).try_init();
 }
 
-/// The WebSocket library tells each message as it is, those with a token in them, too. No filter asks for that.
+/// The WebSocket library tells each message as it is, those with a token in them, too, and that of file events warns of
+/// folders that are removed. No filter asks for that.
 fn may_be_told(metadata: &Metadata<'_>) -> bool {
-    !metadata.target().starts_with("tungstenite")
+    let target = metadata.target();
+    !target.starts_with("tungstenite") && !target.starts_with("notify::")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod function;
 pub mod hosts;
 pub mod idle;
 pub mod latency;
+pub mod mirror;
 pub mod provision;
 
 /// How much is measured.
