@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH,
+};
 use axum::http::{Method, Uri};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -57,11 +59,14 @@ impl Origins {
             .allow_headers([
                 AUTHORIZATION,
                 CONTENT_TYPE,
+                IF_MATCH,
+                IF_NONE_MATCH,
                 HeaderName::from_static("apikey"),
                 HeaderName::from_static("x-client-info"),
                 HeaderName::from_static("idempotency-key"),
                 HeaderName::from_static("x-clawdos-project"),
             ])
+            .expose_headers([ETAG])
             .max_age(MAX_AGE)
     }
 }

@@ -1,5 +1,6 @@
-//! The function `agents`: to ask for an agent, to see what is there, and to let one go.
+//! The function `agents`: to ask for an agent, to see what is there, to read and write its documents, and to let one go.
 
+mod files;
 mod provision;
 mod removal;
 mod runtime;
@@ -17,8 +18,8 @@ use crate::data_api::DataApi;
 use crate::failure::Failure;
 
 /// The routes, for who has taken another one.
-pub const ROUTES: &str =
-    "there are POST /agents/provision, GET /agents/runtime and DELETE /agents/{agentKey}";
+pub const ROUTES: &str = "there are POST /agents/provision, GET /agents/runtime, DELETE /agents/{agentKey}, GET /agents/{agentKey}/files, \
+     GET and POST /agents/{agentKey}/files/{type}, GET …/history, POST …/restore and POST …/resolve";
 
 type ProjectQueryResult = Result<Query<removal::ProjectQuery>, QueryRejection>;
 type Answered = Result<Response, Failure>;
@@ -32,6 +33,7 @@ pub fn routes(api: DataApi) -> Router {
         )
         .route("/agents/runtime", get(runtime::runtime).delete(remove_runtime))
         .route("/agents/{agent_key}", delete(removal::remove))
+        .merge(files::routes())
         .with_state(api)
 }
 

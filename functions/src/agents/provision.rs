@@ -20,7 +20,7 @@ use crate::refusal::unavailable;
 use crate::server::MAX_BODY_BYTES;
 
 /// The longest wait: API gateways end a call after 30 s.
-const WAIT_MAX_SECS: u64 = 25;
+pub(super) const WAIT_MAX_SECS: u64 = 25;
 
 /// The query.
 #[derive(Debug, Deserialize)]

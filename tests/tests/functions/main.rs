@@ -7,6 +7,8 @@
 
 mod bodies;
 mod emulator;
+mod files;
+mod files_synced;
 mod hosts;
 mod lambda;
 mod malformed;

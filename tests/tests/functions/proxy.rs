@@ -56,7 +56,10 @@ impl Proxy {
             next: Mutex::default(),
             always: Mutex::new(Rule::Pass),
         });
-        let router = Router::new().fallback(hand_on).with_state(Arc::clone(&shared));
+        let router = Router::new()
+            .fallback(hand_on)
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("serve");
         });
