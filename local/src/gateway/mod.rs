@@ -18,6 +18,7 @@ use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use axum::serve::ListenerExt;
 use creel_functions::data_api::DataApi;
 use creel_functions::origins::Origins;
 use creel_functions::{agents, hosts, server};
@@ -65,6 +66,10 @@ impl Gateway {
                 None => "listen on a free port".to_owned(),
             })?;
         let address = listener.local_addr().context("read the gateway's address")?;
+        // The end of an answer would wait 40 ms for the caller to have acknowledged its beginning.
+        let listener = listener.tap_io(|stream| {
+            let _gone = stream.set_nodelay(true);
+        });
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let router = router(config);
