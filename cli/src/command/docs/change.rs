@@ -189,7 +189,7 @@ pub(super) fn whereabouts(answer: &Value) -> String {
     let disk = match (answer["sync_state"].as_str(), online) {
         (Some("synced"), _) => "the disk has it",
         (Some("blocked"), _) => "its file cannot be written; creel docs list says why",
-        (_, Some(false)) => "the disk gets it when the host is back",
+        (_, Some(false)) => "the disk gets it when its host is there",
         _ => "the disk gets it now",
     };
     format!("It is version {number}; {disk}.")
@@ -206,7 +206,7 @@ mod tests {
         };
         assert_eq!(said("synced", true), "It is version 3; the disk has it.");
         assert_eq!(said("waiting", true), "It is version 3; the disk gets it now.");
-        assert!(said("waiting", false).contains("when the host is back"));
+        assert!(said("waiting", false).contains("when its host is there"));
         assert!(said("blocked", true).contains("creel docs list"));
     }
 

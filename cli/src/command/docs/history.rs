@@ -1,8 +1,10 @@
 //! `creel docs history`.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
-use super::target::{PlaceArgs, Target, TargetArgs};
+use super::target::{PlaceArgs, Target, TargetArgs, people, writer};
 use crate::command::project::text;
 use crate::command::request::age;
 use crate::data_api::DataApi;
@@ -29,13 +31,18 @@ pub(super) async fn run(args: HistoryArgs, out: Output) -> anyhow::Result<()> {
     let (api, target) = args.target.open(&args.place).await?;
     let answer = answer(&api, &target, args.before, args.limit).await?;
     let versions = versions_of(&answer);
+    let people = if out.is_json() {
+        HashMap::new()
+    } else {
+        people(&api, &target.project).await
+    };
     let cells = versions
         .iter()
         .map(|row| {
             vec![
                 row["version"].to_string(),
                 age(&row["created_at"]),
-                author(row),
+                author(row, &people),
                 text(row, "reason"),
                 row["base_version"]
                     .as_i64()
@@ -78,8 +85,8 @@ pub(super) fn versions_of(answer: &Value) -> &[Value] {
 }
 
 /// Who wrote it; the kind where the name says nothing.
-fn author(row: &Value) -> String {
-    let (kind, name) = (text(row, "author_kind"), text(row, "updated_by"));
+fn author(row: &Value, people: &HashMap<String, String>) -> String {
+    let (kind, name) = (text(row, "author_kind"), writer(row, people));
     if name.is_empty() || name == kind {
         kind
     } else {
@@ -111,12 +118,13 @@ mod tests {
 
     #[test]
     fn authors_are_told_by_name_and_kind() {
-        let row = json!({ "author_kind": "person", "updated_by": "ann" });
-        assert_eq!(author(&row), "ann (person)");
-        let row = json!({ "author_kind": "agent", "updated_by": "agent" });
-        assert_eq!(author(&row), "agent");
-        let row = json!({ "author_kind": "template", "updated_by": null });
-        assert_eq!(author(&row), "template");
+        let people = HashMap::from([("user:1".to_owned(), "ann@example.com".to_owned())]);
+        let author =
+            |kind: &str, by: Value| author(&json!({ "author_kind": kind, "updated_by": by }), &people);
+        assert_eq!(author("person", json!("ann")), "ann (person)");
+        assert_eq!(author("person", json!("user:1")), "ann@example.com (person)");
+        assert_eq!(author("agent", json!("agent")), "agent");
+        assert_eq!(author("template", Value::Null), "template");
         let answer = json!({ "version": 4, "held_version": 5, "conflict_version": null });
         let row = json!({ "version": 5, "pinned": true, "side": true });
         assert_eq!(

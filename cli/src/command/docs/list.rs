@@ -1,8 +1,10 @@
 //! `creel docs list`.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
-use super::target::{PlaceArgs, file_of_row};
+use super::target::{PlaceArgs, file_of_row, people, writer};
 use crate::command::agent::parse_agent;
 use crate::command::project::{self, text};
 use crate::command::request::age;
@@ -27,6 +29,11 @@ pub(super) async fn run(args: ListArgs, out: Output) -> anyhow::Result<()> {
     if docs.is_empty() {
         project::require(&api, &project).await?;
     }
+    let people = if out.is_json() {
+        HashMap::new()
+    } else {
+        people(&api, &project).await
+    };
     let cells = docs
         .iter()
         .map(|row| {
@@ -36,7 +43,7 @@ pub(super) async fn run(args: ListArgs, out: Output) -> anyhow::Result<()> {
                 row["version"].to_string(),
                 state(row),
                 age(&row["updated_at"]),
-                text(row, "updated_by"),
+                writer(row, &people),
                 remark(row),
             ]
         })

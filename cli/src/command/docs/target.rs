@@ -1,5 +1,7 @@
 //! Which document a command is about.
 
+use std::collections::HashMap;
+
 use creel_core::status::DocType;
 use serde_json::{Value, json};
 
@@ -115,6 +117,22 @@ impl Target {
             _ => error,
         }
     }
+}
+
+/// The addresses of a project's members, by what a row that they wrote says. None is no trouble: ids say it, too.
+pub(super) async fn people(api: &DataApi, project: &str) -> HashMap<String, String> {
+    let members = api.call("list_members", &json!({ "project_id": project })).await;
+    let members = members.unwrap_or_default();
+    let members = members.as_array().into_iter().flatten();
+    members
+        .map(|member| (format!("user:{}", text(member, "user_id")), text(member, "email")))
+        .collect()
+}
+
+/// Who wrote a row.
+pub(super) fn writer(row: &Value, people: &HashMap<String, String>) -> String {
+    let name = text(row, "updated_by");
+    people.get(&name).cloned().unwrap_or(name)
 }
 
 /// The name of a document's file.

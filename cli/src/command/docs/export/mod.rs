@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use creel_core::host_api::DOCS_CALL_MAX_BYTES;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use self::folder::{Folder, Found};
@@ -22,6 +23,9 @@ use crate::output::{Output, Progress};
 
 /// How many versions are asked for at once: as many as the database answers.
 const HISTORY_PAGE: u16 = 500;
+
+/// How many documents' versions are asked for beside each other: a far project's way back and forth is what takes time.
+const LISTS_AT_ONCE: usize = 8;
 
 /// How many texts are asked for at once: their hashes have to fit into one address.
 const TEXTS_MAX: usize = 50;
@@ -68,11 +72,12 @@ pub(super) async fn run(args: ExportArgs, out: Output) -> anyhow::Result<()> {
     let document_count = docs.len();
     let mut version_count = 0;
     if args.history {
-        for doc in &docs {
-            progress.doing(&format!("listing the versions of {}", text(doc, "agent_key")));
-            let versions = all_versions(&api, &project, doc).await?;
+        progress.doing("listing the versions");
+        let lists = docs.iter().map(|doc| all_versions(&api, &project, doc));
+        let lists: Vec<Vec<Value>> = stream::iter(lists).buffered(LISTS_AT_ONCE).try_collect().await?;
+        for (doc, versions) in docs.iter().zip(&lists) {
             version_count += versions.len();
-            entries.extend(plan_history(doc, &versions));
+            entries.extend(plan_history(doc, versions));
         }
     }
     let folder = Folder::open(&args.out)?;
@@ -112,10 +117,10 @@ async fn all_versions(api: &DataApi, project: &str, doc: &Value) -> anyhow::Resu
         let before = all.last().and_then(|row| row["version"].as_i64());
         let answer = history::answer(api, &target, before, HISTORY_PAGE).await?;
         let page = history::versions_of(&answer);
-        if page.is_empty() {
+        all.extend(page.iter().cloned());
+        if page.len() < usize::from(HISTORY_PAGE) {
             return Ok(all);
         }
-        all.extend(page.iter().cloned());
     }
 }
 
