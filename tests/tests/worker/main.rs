@@ -28,6 +28,7 @@ mod http;
 mod kills;
 mod mirror;
 mod own_gateway;
+mod real_openclaw_mirror;
 mod rented;
 mod restored;
 mod runaway;
