@@ -675,7 +675,7 @@ COMMENT ON COLUMN creel.settings.doc_versions_keep IS 'So many versions of a doc
 -- Name: COLUMN settings.doc_versions_days; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON COLUMN creel.settings.doc_versions_days IS 'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes.';
+COMMENT ON COLUMN creel.settings.doc_versions_days IS 'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes. When a project has used up three quarters of max_doc_bytes_per_project, versions by agents beyond doc_versions_keep go at any age: an agent that writes without end must not keep people from writing.';
 
 
 --
@@ -4747,6 +4747,7 @@ declare
   doc record;
   reached uuid;
   looked int := 0;
+  is_tight boolean;
   gone int;
   total int := 0;
 begin
@@ -4763,7 +4764,8 @@ begin
     reached := doc.id;
     looked := looked + 1;
     -- Who writes documents of the project right now is not waited for.
-    perform 1 from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
+    select u.size_bytes > 0.75 * knobs.max_doc_bytes_per_project into is_tight
+    from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
     if found then
       delete from public.brain_doc_versions v
       where v.id = any (array(
@@ -4771,7 +4773,9 @@ begin
           where o.doc_id = doc.id and o.version < (
             select n.version from public.brain_doc_versions n where n.doc_id = doc.id
             order by n.version desc offset knobs.doc_versions_keep - 1 limit 1)
-            and o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+            and (
+              o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+              or is_tight and o.author_kind = 'agent')
             and not o.pinned and o.author_kind <> 'template'
           order by o.version limit 1000))
         and not exists (
@@ -5434,6 +5438,39 @@ begin
     select from public.host_heartbeats b
     where b.host_id = host.id
       and creel.heard_until(b) >= now() - (creel.knobs()).offline_after_secs * interval '1 second');
+end
+$$;
+
+
+--
+-- Name: tell_doc_state(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_doc_state() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and (
+    new.version, new.sha256, new.doc_date, new.sync_state, new.sync_note, new.held_version, new.conflict_version,
+    new.warning, new.updated_by)
+    is not distinct from (
+    old.version, old.sha256, old.doc_date, old.sync_state, old.sync_note, old.held_version, old.conflict_version,
+    old.warning, old.updated_by) then
+    return null;
+  end if;
+  insert into public.brain_doc_states (
+    doc_id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, sync_note, held_version,
+    conflict_version, warning, updated_by, updated_at)
+  values (
+    new.id, new.project_id, new.agent_key, new.doc_type, new.version, new.sha256, new.doc_date, new.sync_state,
+    new.sync_note, new.held_version, new.conflict_version, new.warning, new.updated_by, new.updated_at)
+  on conflict (doc_id) do update set
+    version = excluded.version, sha256 = excluded.sha256, doc_date = excluded.doc_date,
+    sync_state = excluded.sync_state, sync_note = excluded.sync_note, held_version = excluded.held_version,
+    conflict_version = excluded.conflict_version, warning = excluded.warning, updated_by = excluded.updated_by,
+    updated_at = excluded.updated_at;
+  return null;
 end
 $$;
 
@@ -8319,6 +8356,35 @@ CREATE TABLE public.brain_doc_contents (
 
 
 --
+-- Name: brain_doc_states; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_doc_states (
+    doc_id uuid NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    version integer NOT NULL,
+    sha256 text NOT NULL,
+    doc_date date,
+    sync_state text NOT NULL,
+    sync_note text,
+    held_version integer,
+    conflict_version integer,
+    warning text,
+    updated_by text,
+    updated_at timestamp with time zone NOT NULL
+);
+
+
+--
+-- Name: TABLE brain_doc_states; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_doc_states IS 'brain_docs without the texts, kept by a trigger and published for Realtime: a page subscribes to it, and reads the text when version or sha256 is another one.';
+
+
+--
 -- Name: brain_doc_versions_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 
@@ -8714,6 +8780,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_pkey PRIMARY KEY (doc_id);
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -8967,6 +9041,13 @@ CREATE UNIQUE INDEX agents_openclaw_id ON public.agents USING btree (host_id, op
 --
 
 CREATE INDEX agents_unmade ON public.agents USING btree (host_id) WHERE ((host_id IS NOT NULL) AND (NOT provisioned) AND (NOT host_pinned));
+
+
+--
+-- Name: brain_doc_states_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_states_by_agent ON public.brain_doc_states USING btree (project_id, agent_key);
 
 
 --
@@ -9278,6 +9359,13 @@ CREATE TRIGGER brain_docs_notify_update AFTER UPDATE ON public.brain_docs REFERE
 
 
 --
+-- Name: brain_docs brain_docs_tell_state; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_tell_state AFTER INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.tell_doc_state();
+
+
+--
 -- Name: host_heartbeats host_heartbeats_begin; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -9560,6 +9648,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_doc_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES public.brain_docs(id) ON DELETE CASCADE;
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_content; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -9823,6 +9919,19 @@ ALTER TABLE public.brain_doc_contents ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY brain_doc_contents_select ON public.brain_doc_contents FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: brain_doc_states; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_states ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_doc_states brain_doc_states_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_doc_states_select ON public.brain_doc_states FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
 
 
 --
@@ -11365,6 +11474,13 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tell_doc_state(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_doc_state() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION text_of_doc(doc_id uuid, project text, hash text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -11844,6 +11960,14 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agent_status TO service_role;
 
 GRANT SELECT ON TABLE public.brain_doc_contents TO authenticated;
 GRANT SELECT ON TABLE public.brain_doc_contents TO service_role;
+
+
+--
+-- Name: TABLE brain_doc_states; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.brain_doc_states TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_states TO service_role;
 
 
 --

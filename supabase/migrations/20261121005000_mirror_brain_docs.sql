@@ -12,7 +12,9 @@ alter table creel.settings
 comment on column creel.settings.doc_versions_keep is
   'So many versions of a document are kept, however old they are.';
 comment on column creel.settings.doc_versions_days is
-  'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes.';
+  'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes. When a '
+  'project has used up three quarters of max_doc_bytes_per_project, versions by agents beyond doc_versions_keep go at any '
+  'age: an agent that writes without end must not keep people from writing.';
 
 alter table public.brain_docs
   add column last_version int not null default 1,
@@ -337,13 +339,79 @@ create trigger brain_docs_notify_update
   after update on public.brain_docs referencing new table as new_rows
   for each statement execute function creel.notify_docs();
 
+-- What a page hears of a document: Realtime sends whole rows, whatever columns a publication names, and a text may have
+-- 1 MB. So it is told by a row of its own, which changes only when there is something to tell.
+create table public.brain_doc_states (
+  doc_id uuid primary key references public.brain_docs (id) on delete cascade,
+  project_id text not null,
+  agent_key text not null,
+  doc_type text not null,
+  version int not null,
+  sha256 text not null,
+  doc_date date,
+  sync_state text not null,
+  sync_note text,
+  held_version int,
+  conflict_version int,
+  warning text,
+  updated_by text,
+  updated_at timestamptz not null
+);
+
+create index brain_doc_states_by_agent on public.brain_doc_states (project_id, agent_key);
+
+comment on table public.brain_doc_states is
+  'brain_docs without the texts, kept by a trigger and published for Realtime: a page subscribes to it, and reads the '
+  'text when version or sha256 is another one.';
+
+create function creel.tell_doc_state() returns trigger
+language plpgsql security definer set search_path = '' as $$
+begin
+  if tg_op = 'UPDATE' and (
+    new.version, new.sha256, new.doc_date, new.sync_state, new.sync_note, new.held_version, new.conflict_version,
+    new.warning, new.updated_by)
+    is not distinct from (
+    old.version, old.sha256, old.doc_date, old.sync_state, old.sync_note, old.held_version, old.conflict_version,
+    old.warning, old.updated_by) then
+    return null;
+  end if;
+  insert into public.brain_doc_states (
+    doc_id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, sync_note, held_version,
+    conflict_version, warning, updated_by, updated_at)
+  values (
+    new.id, new.project_id, new.agent_key, new.doc_type, new.version, new.sha256, new.doc_date, new.sync_state,
+    new.sync_note, new.held_version, new.conflict_version, new.warning, new.updated_by, new.updated_at)
+  on conflict (doc_id) do update set
+    version = excluded.version, sha256 = excluded.sha256, doc_date = excluded.doc_date,
+    sync_state = excluded.sync_state, sync_note = excluded.sync_note, held_version = excluded.held_version,
+    conflict_version = excluded.conflict_version, warning = excluded.warning, updated_by = excluded.updated_by,
+    updated_at = excluded.updated_at;
+  return null;
+end
+$$;
+
+create trigger brain_docs_tell_state
+  after insert or update on public.brain_docs for each row execute function creel.tell_doc_state();
+
+insert into public.brain_doc_states (
+  doc_id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, updated_by, updated_at)
+select d.id, d.project_id, d.agent_key, d.doc_type, d.version, d.sha256, d.doc_date, d.sync_state, d.updated_by,
+  d.updated_at
+from public.brain_docs d;
+
+alter table public.brain_doc_states enable row level security;
+
+create policy brain_doc_states_select on public.brain_doc_states for select to authenticated
+  using (project_id = any ((select creel.readable_projects())::text[]));
+
+revoke all on public.brain_doc_states from public, anon, authenticated, service_role;
+grant select on public.brain_doc_states to authenticated, service_role;
+
+alter publication supabase_realtime add table public.brain_doc_states;
+
 revoke all on function creel.doc_limits(), creel.text_sha256(text), creel.empty_sha256(),
   creel.settled_state(text, text), creel.doc_warning(text, text), creel.keep_doc_columns(),
   creel.number_doc_version(), creel.add_doc_version(public.brain_docs, int, text, text, text, boolean),
-  creel.free_doc_bytes(text, bigint), creel.free_doc_versions(), creel.free_doc_contents(), creel.notify_docs()
+  creel.free_doc_bytes(text, bigint), creel.free_doc_versions(), creel.free_doc_contents(), creel.notify_docs(),
+  creel.tell_doc_state()
   from public, anon, authenticated, service_role;
-
--- A page hears that a document is another one, and reads it if it shows it.
-alter publication supabase_realtime add table public.brain_docs (
-  id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, sync_note, held_version, conflict_version,
-  warning, updated_by, updated_at);

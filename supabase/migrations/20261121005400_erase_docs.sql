@@ -78,7 +78,8 @@ alter table creel.sweep_state
   add column docs_swept_at timestamptz not null default '-infinity',
   add column docs_swept_to uuid;
 
--- Versions that are both older than is kept and not among the newest. A bounded number of documents at a time.
+-- Versions that are both older than is kept and not among the newest; of agents any that are not among the newest, where
+-- the project is about to have no room for people's. A bounded number of documents at a time.
 create function creel.sweep_doc_versions() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -86,6 +87,7 @@ declare
   doc record;
   reached uuid;
   looked int := 0;
+  is_tight boolean;
   gone int;
   total int := 0;
 begin
@@ -102,7 +104,8 @@ begin
     reached := doc.id;
     looked := looked + 1;
     -- Who writes documents of the project right now is not waited for.
-    perform 1 from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
+    select u.size_bytes > 0.75 * knobs.max_doc_bytes_per_project into is_tight
+    from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
     if found then
       delete from public.brain_doc_versions v
       where v.id = any (array(
@@ -110,7 +113,9 @@ begin
           where o.doc_id = doc.id and o.version < (
             select n.version from public.brain_doc_versions n where n.doc_id = doc.id
             order by n.version desc offset knobs.doc_versions_keep - 1 limit 1)
-            and o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+            and (
+              o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+              or is_tight and o.author_kind = 'agent')
             and not o.pinned and o.author_kind <> 'template'
           order by o.version limit 1000))
         and not exists (

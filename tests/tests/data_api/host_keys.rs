@@ -135,6 +135,7 @@ async fn a_host_with_a_key_reads_and_writes_no_table() {
         "agent_provision_requests",
         "brain_docs",
         "brain_doc_contents",
+        "brain_doc_states",
         "brain_doc_versions",
         "events",
         "dead_letters",

@@ -61,6 +61,7 @@ async fn a_stranger_reads_no_row_of_any_table() {
         "agent_provision_requests",
         "brain_docs",
         "brain_doc_contents",
+        "brain_doc_states",
         "brain_doc_versions",
         "events",
         "dead_letters",

@@ -201,3 +201,67 @@ async fn documents_that_are_deleted_leave_nothing_and_cost_nothing() {
         .expect("delete the project");
     assert_eq!(d.usage().await, (0, 0));
 }
+
+#[tokio::test]
+async fn an_agent_that_writes_without_end_leaves_room_for_people() {
+    let d = DocStage::new().await;
+    d.s.f
+        .admin
+        .batch_execute("update creel.settings set doc_versions_keep = 3, max_doc_bytes_per_project = 10000")
+        .await
+        .expect("set");
+    d.write(SOUL, "by a person").await;
+    for n in 1..=12 {
+        assert_eq!(
+            d.put(&[(SOUL, text(n, &format!("{n} {}", "x".repeat(300))))])
+                .await,
+            [format!("done {}", n + 1)]
+        );
+    }
+    assert_eq!(d.s.f.sweep().await["versions"], json!(0), "there is room");
+    for n in 13..=14 {
+        d.put(&[(SOUL, text(n, &format!("{n} {}", "x".repeat(300))))])
+            .await;
+    }
+    d.s.f
+        .admin
+        .batch_execute("update creel.sweep_state set docs_swept_at = '-infinity'")
+        .await
+        .expect("it is time");
+    assert_eq!(d.s.f.sweep().await["versions"], json!(11));
+    let left = d.versions(SOUL).await;
+    assert_eq!(left.len(), 4, "{left:?}");
+    assert_eq!(
+        left[0], "1 person by a person",
+        "what people wrote stays for its days"
+    );
+}
+
+#[tokio::test]
+async fn a_page_is_told_of_a_state_and_only_of_a_new_one() {
+    let d = DocStage::new().await;
+    d.write(SOUL, "one").await;
+    d.write(SOUL, "two").await;
+    let state = async || {
+        let row = d
+            .s
+            .f
+            .admin
+            .query_one(
+                "select to_jsonb(s) - 'updated_at' || jsonb_build_object('xmin', s.xmin::text) from brain_doc_states s",
+                &[],
+            )
+            .await;
+        row.expect("one state").get::<_, Value>(0)
+    };
+    let before = state().await;
+    assert_eq!(
+        (&before["version"], &before["sync_state"]),
+        (&json!(2), &json!("waiting"))
+    );
+    // Something that no page shows.
+    d.put(&[(SOUL, ack("one"))]).await;
+    assert_eq!(state().await, before);
+    d.put(&[(SOUL, ack("two"))]).await;
+    assert_eq!(state().await["sync_state"], json!("synced"));
+}
