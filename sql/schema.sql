@@ -2537,6 +2537,12 @@ CREATE FUNCTION creel.keep_doc_columns() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
+  if tg_op = 'UPDATE' then
+    new.id := old.id;
+    new.project_id := old.project_id;
+    new.agent_key := old.agent_key;
+    new.doc_type := old.doc_type;
+  end if;
   if current_user not in ('anon', 'authenticated', 'service_role') then
     return new;
   end if;
@@ -2890,15 +2896,15 @@ $$;
 
 
 --
--- Name: log_doc_event(text, public.brain_docs, jsonb, uuid, boolean); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: log_doc_event(text, public.brain_docs, jsonb, uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid DEFAULT NULL::uuid, bounded boolean DEFAULT false) RETURNS void
+CREATE FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid DEFAULT NULL::uuid) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
 begin
-  if bounded and host is not null and not creel.spend(host, 'doc_events', 1, 600, '1 hour') then
+  if host is not null and not creel.spend(host, log_doc_event.kind, 1, 1000, '1 hour') then
     return;
   end if;
   perform creel.log_event(
@@ -2938,7 +2944,7 @@ declare
 begin
   made := creel.make_disk_doc(agent, kind, '', 'agent', null);
   update public.brain_docs d set sync_state = 'blocked', sync_note = note where d.id = made;
-  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host, true)
+  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host)
   from public.brain_docs d where d.id = made;
   return made is not null;
 end
@@ -3155,10 +3161,6 @@ begin
   end if;
 
   base := new.base_version;
-  new.id := old.id;
-  new.project_id := old.project_id;
-  new.agent_key := old.agent_key;
-  new.doc_type := old.doc_type;
   new.base_version := null;
   if new.version > old.version then
     new.last_version := greatest(new.version, old.last_version);
@@ -3714,7 +3716,7 @@ begin
        and (state = 'blocked' or doc.sync_state = 'blocked') then
       update public.brain_docs d set sync_state = state, sync_note = note where d.id = doc.id;
       if state = 'blocked' and doc.sync_state <> 'blocked' then
-        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host, true);
+        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host);
       end if;
     end if;
     return 'done';
@@ -3807,7 +3809,7 @@ begin
       seen := creel.keep_side_text(doc, told, 'held', doc.doc_date);
       update public.brain_docs d set held_version = seen, sync_state = 'held', sync_note = null where d.id = doc.id;
       perform creel.log_doc_event('doc.held', doc, jsonb_build_object(
-        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host, true);
+        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host);
     when 'day' then
       if doc.doc_date is null then
         -- From before there was a mirror: its text is compared with this day's file.
@@ -6798,7 +6800,8 @@ begin
           order by v.doc_date desc, v.version desc limit 3) y), '[]') end)
       order by r.agent_id, r.doc_type), '[]')
     from listed r),
-    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h)
+    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h
+     where since is null or exists (select from listed r where r.agent_id = h.id))
   into docs, agents;
   return jsonb_build_object(
     'since', pg_snapshot_xmin(pg_current_snapshot())::text, 'docs', docs, 'agents', agents);
@@ -10868,10 +10871,10 @@ REVOKE ALL ON FUNCTION creel.lock_doc_usage(project text) FROM PUBLIC;
 
 
 --
--- Name: FUNCTION log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid, bounded boolean); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid, bounded boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid) FROM PUBLIC;
 
 
 --

@@ -431,7 +431,7 @@ pub struct ListDocsReply {
     /// The rows.
     pub docs: Vec<ListedDoc>,
     /// The agents that live on this host, of those that were asked for: a document of one that is not in `docs` has no
-    /// row, or was not changed.
+    /// row. With `since` only those of which there is something in `docs`.
     pub agents: Vec<Uuid>,
 }
 

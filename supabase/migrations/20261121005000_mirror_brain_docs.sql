@@ -124,6 +124,12 @@ $$;
 create function creel.keep_doc_columns() returns trigger
 language plpgsql set search_path = '' as $$
 begin
+  if tg_op = 'UPDATE' then
+    new.id := old.id;
+    new.project_id := old.project_id;
+    new.agent_key := old.agent_key;
+    new.doc_type := old.doc_type;
+  end if;
   if current_user not in ('anon', 'authenticated', 'service_role') then
     return new;
   end if;
@@ -179,10 +185,6 @@ begin
   end if;
 
   base := new.base_version;
-  new.id := old.id;
-  new.project_id := old.project_id;
-  new.agent_key := old.agent_key;
-  new.doc_type := old.doc_type;
   new.base_version := null;
   if new.version > old.version then
     new.last_version := greatest(new.version, old.last_version);

@@ -86,7 +86,8 @@ begin
           order by v.doc_date desc, v.version desc limit 3) y), '[]') end)
       order by r.agent_id, r.doc_type), '[]')
     from listed r),
-    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h)
+    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h
+     where since is null or exists (select from listed r where r.agent_id = h.id))
   into docs, agents;
   return jsonb_build_object(
     'since', pg_snapshot_xmin(pg_current_snapshot())::text, 'docs', docs, 'agents', agents);
@@ -155,13 +156,12 @@ comment on function public.fetch_docs(jsonb) is
   'texts that documents of agents on the host have or had; null is one that they never had or that was erased. left of '
   'them did not fit, at the end.';
 
--- What is said of a document once in a while, so that a host cannot fill the log.
-create function creel.log_doc_event(
-  kind text, doc public.brain_docs, detail jsonb, host uuid default null, bounded boolean default false
-) returns void
+-- What happened to a document. A host cannot fill the log: what it says too much of is on the rows all the same.
+create function creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid default null)
+returns void
 language plpgsql set search_path = '' as $$
 begin
-  if bounded and host is not null and not creel.spend(host, 'doc_events', 1, 600, '1 hour') then
+  if host is not null and not creel.spend(host, log_doc_event.kind, 1, 1000, '1 hour') then
     return;
   end if;
   perform creel.log_event(
@@ -311,7 +311,7 @@ begin
        and (state = 'blocked' or doc.sync_state = 'blocked') then
       update public.brain_docs d set sync_state = state, sync_note = note where d.id = doc.id;
       if state = 'blocked' and doc.sync_state <> 'blocked' then
-        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host, true);
+        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host);
       end if;
     end if;
     return 'done';
@@ -404,7 +404,7 @@ begin
       seen := creel.keep_side_text(doc, told, 'held', doc.doc_date);
       update public.brain_docs d set held_version = seen, sync_state = 'held', sync_note = null where d.id = doc.id;
       perform creel.log_doc_event('doc.held', doc, jsonb_build_object(
-        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host, true);
+        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host);
     when 'day' then
       if doc.doc_date is null then
         -- From before there was a mirror: its text is compared with this day's file.
@@ -428,7 +428,7 @@ declare
 begin
   made := creel.make_disk_doc(agent, kind, '', 'agent', null);
   update public.brain_docs d set sync_state = 'blocked', sync_note = note where d.id = made;
-  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host, true)
+  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host)
   from public.brain_docs d where d.id = made;
   return made is not null;
 end
@@ -539,7 +539,7 @@ end
 $$;
 
 revoke all on function creel.is_doc_type(text), creel.agent_on_host(uuid, uuid), creel.text_of_doc(uuid, text, text),
-  creel.log_doc_event(text, public.brain_docs, jsonb, uuid, boolean),
+  creel.log_doc_event(text, public.brain_docs, jsonb, uuid),
   creel.take_disk_text(public.brain_docs, text, text, text, date),
   creel.keep_side_text(public.brain_docs, text, text, date),
   creel.make_disk_doc(public.agents, text, text, text, date), creel.fault_of_doc_change(jsonb),

@@ -394,6 +394,7 @@ async fn a_host_hears_of_what_others_change_and_not_of_itself() {
     assert_eq!(tick(&listed["since"]).await, json!(true));
     let listed = d.list(&json!({ "since": listed["since"] })).await;
     assert_eq!(listed["docs"][0]["sha256"], json!(sha("late")));
+    assert_eq!(listed["agents"], json!([d.agent]));
 }
 
 #[tokio::test]
@@ -590,4 +591,33 @@ async fn a_text_of_another_document_is_not_fetched() {
         json!(""),
         "an absent file is the empty text"
     );
+}
+
+#[tokio::test]
+async fn a_host_that_lies_fills_no_log() {
+    let d = DocStage::new().await;
+    d.put(&[(SOUL, text(0, "0"))]).await;
+    let conflict = |n: i32| {
+        json!({ "agent_id": d.agent, "doc_type": "soul", "op": "conflict", "base_version": n, "content": n.to_string() })
+    };
+    let mut answers = Vec::new();
+    for from in [1, 401, 801] {
+        let changes: Vec<_> = (from..from + 400).map(conflict).collect();
+        match d.try_put(&json!(changes)).await {
+            Ok(reply) => answers.push(reply["results"].as_array().map_or(0, Vec::len)),
+            Err(error) => {
+                assert_eq!(error.code().map(|code| code.code()), Some("PT429"), "{error:?}");
+                answers.push(0);
+            }
+        }
+    }
+    assert_eq!(answers, [400, 400, 0], "and is told to slow down");
+    let sql = "update creel.host_budgets set began_at = now() - interval '2 minutes' where kind = 'docs'";
+    d.s.f.admin.batch_execute(sql).await.expect("wait a minute");
+    let changes: Vec<_> = (801..1201).map(conflict).collect();
+    d.try_put(&json!(changes)).await.expect("put");
+    assert_eq!(d.events().await.len(), 1000);
+    assert_eq!(d.row(SOUL).await["version"], json!(1201), "its texts are taken");
+    let row = d.row(SOUL).await;
+    assert_eq!(row["conflict_version"], json!(1200));
 }
