@@ -264,6 +264,7 @@ impl Daemon {
             self.wake.clone(),
             self.kit.supervisor.clone()?,
             self.kit.mirror.clone()?,
+            self.kit.program.clone()?,
         ))
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Kit {
     pub(crate) runner: Option<Runner>,
     /// Whose version the host tells.
     pub(crate) openclaw: Option<Arc<dyn OpenClaw>>,
+    /// OpenClaw's program; none where there is no OpenClaw.
+    pub(crate) program: Option<PathBuf>,
     /// OpenClaw's configuration; none where there is no OpenClaw.
     pub(crate) config_path: Option<PathBuf>,
     /// Who changes that configuration takes turns.
@@ -101,6 +103,7 @@ impl Kit {
             ],
             runner: Some(runner),
             openclaw: Some(openclaw),
+            program: Some(config.openclaw.clone()),
             config_path: Some(config_path),
             broker,
             gateway: None,
@@ -170,6 +173,7 @@ pub async fn run_with(
         jobs,
         runner: None,
         openclaw: None,
+        program: None,
         config_path: None,
         broker: Broker::default(),
         gateway: None,

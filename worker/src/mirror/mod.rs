@@ -14,6 +14,7 @@ mod plan;
 mod requests;
 mod rows;
 mod task;
+mod templates;
 mod watch;
 
 pub use agent::Mirrored;

@@ -24,6 +24,7 @@ use super::debounce::Schedule;
 use super::pass::{HOLD_AFTER, Mirror, MirrorSettings, Wanted};
 use super::requests::{MirrorRequests, Request};
 use super::rows::Rows;
+use super::templates::read_templates;
 use super::watch::Watch;
 use crate::jitter::jittered;
 use crate::supervisor::Supervisor;
@@ -55,6 +56,8 @@ pub(crate) struct MirrorTask {
     requests: MirrorRequests,
     mirror: Mirror,
     settings: MirrorSettings,
+    /// Whose templates are nobody's words.
+    openclaw: PathBuf,
     watch: Watch,
     agents: BTreeMap<Uuid, Mirrored>,
     schedule: Schedule,
@@ -106,6 +109,7 @@ impl MirrorTask {
         wake: Arc<Wake>,
         supervisor: Arc<Supervisor>,
         requests: MirrorRequests,
+        openclaw: PathBuf,
     ) -> Self {
         let settings = MirrorSettings {
             rows: Arc::new(LinkRows(link.clone())),
@@ -123,6 +127,7 @@ impl MirrorTask {
             requests,
             mirror: Mirror::new(settings.clone()),
             settings,
+            openclaw,
             watch: Watch::new(),
             agents: BTreeMap::new(),
             schedule: Schedule::default(),
@@ -152,14 +157,16 @@ impl MirrorTask {
                     );
                 }
             }
-            // Nothing that matters is in its memory.
-            self.mirror = Mirror::new(self.settings.clone());
             tokio::time::sleep(delays.next().expect("the delays have no end")).await;
         }
     }
 
-    /// Mirrors for as long as the session lasts.
+    /// Mirrors for as long as the session lasts. Nothing that matters is in the mirror's memory.
     async fn serve(&mut self, session: &Session) -> anyhow::Result<()> {
+        let program = self.openclaw.clone();
+        let templates = tokio::task::spawn_blocking(move || read_templates(&program)).await;
+        self.settings.templates = templates.unwrap_or_default();
+        self.mirror = Mirror::new(self.settings.clone());
         // Before anything is looked at: what changes from here on is told.
         let request = ListDocsRequest {
             api: API,
