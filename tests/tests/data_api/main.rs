@@ -8,6 +8,7 @@
 mod commands;
 mod dashboard;
 mod docs;
+mod docs_page;
 mod enrolment;
 mod floods;
 mod host_keys;
