@@ -597,9 +597,7 @@ async fn a_text_of_another_document_is_not_fetched() {
 async fn a_host_that_lies_fills_no_log() {
     let d = DocStage::new().await;
     d.put(&[(SOUL, text(0, "0"))]).await;
-    let conflict = |n: i32| {
-        json!({ "agent_id": d.agent, "doc_type": "soul", "op": "conflict", "base_version": n, "content": n.to_string() })
-    };
+    let conflict = |n: i32| json!({ "agent_id": d.agent, "doc_type": "soul", "op": "conflict", "base_version": n, "content": n.to_string() });
     let mut answers = Vec::new();
     for from in [1, 401, 801] {
         let changes: Vec<_> = (from..from + 400).map(conflict).collect();

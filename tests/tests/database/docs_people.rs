@@ -149,7 +149,12 @@ async fn what_the_host_knows_keeps_its_value_when_a_member_writes() {
         .as_person(d.s.f.owner, &format!("update brain_docs set {mine}"))
         .await
         .expect("it is no error");
-    for moved in ["agent_key = 'x'", "project_id = 'p2'", "doc_type = 'user'", "id = gen_random_uuid()"] {
+    for moved in [
+        "agent_key = 'x'",
+        "project_id = 'p2'",
+        "doc_type = 'user'",
+        "id = gen_random_uuid()",
+    ] {
         let sql = format!("update brain_docs set {moved}");
         d.s.f.as_person(d.s.f.owner, &sql).await.expect("it is no error");
     }

@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::stage::{Answer, SCOUT, Stage, send};
+use crate::wait::worker;
 
 async fn write(stage: &Stage, content: &str, wait_secs: u64) -> Answer {
     let path = format!("/agents/{SCOUT}/files/soul?wait={wait_secs}");
@@ -72,4 +73,29 @@ async fn who_waits_too_short_or_in_vain_is_told_how_it_stands() {
         begun.elapsed() < Duration::from_secs(20),
         "it is not waited for in vain"
     );
+}
+
+#[tokio::test]
+async fn a_text_is_on_the_disk_of_a_real_worker_when_the_answer_says_so() {
+    let stage = Stage::new().await;
+    let (home, _worker) = worker(&stage, &json!({})).await;
+    let body = json!({ "agentKey": SCOUT, "displayName": "Scout" });
+    let made = stage
+        .ask(&stage.owner.jwt, "/agents/provision?wait=25", &body)
+        .await;
+    assert_eq!(made.status, 200, "{made:?}");
+    let file = home.workspaces().join("scout").join("SOUL.md");
+    for content in ["You are Scout.\n", "You are Scout, and careful.\n"] {
+        let answer = write(&stage, content, 25).await;
+        assert_eq!(
+            (
+                answer.status,
+                &answer.body["syncState"],
+                &answer.body["hostOnline"]
+            ),
+            (200, &json!("synced"), &json!(true)),
+            "{answer:?}"
+        );
+        assert_eq!(std::fs::read_to_string(&file).expect("read the file"), content);
+    }
 }

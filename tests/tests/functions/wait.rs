@@ -14,7 +14,7 @@ use crate::proxy::Rule;
 use crate::stage::{SCOUT, SOON, Stage};
 
 /// A worker with the stand-in OpenClaw, on a new host of the project.
-async fn worker(stage: &Stage, faults: &serde_json::Value) -> (WorkerHome, WorkerProcess) {
+pub async fn worker(stage: &Stage, faults: &serde_json::Value) -> (WorkerHome, WorkerProcess) {
     let host = stage.db.host(&[&stage.project]).await.expect("enrol a host");
     let home = WorkerHome::new().expect("make a home");
     fs::create_dir_all(home.openclaw_state()).expect("make a folder");
