@@ -2,8 +2,10 @@
 //! written over words, midnight.
 
 use std::fs;
+use std::time::Duration;
 
 use creel_core::status::DocType;
+use creel_worker::mirror::Wanted;
 use jiff::civil::date;
 use serde_json::json;
 
@@ -198,4 +200,36 @@ async fn midnight_moves_on_and_keeps_what_is_written_late() {
     let row = stand.row(DocType::MemoryToday).await.expect("a row");
     assert_eq!((row.day, row.content.as_str()), (Some(date(2026, 11, 21)), late));
     assert_eq!(stand.read("memory/2026-11-22.md"), "a new day\n");
+}
+
+/// A look that trusts a file's times would not see it.
+#[tokio::test]
+async fn a_change_that_keeps_size_and_time_is_seen() {
+    let scene = Scene::new().await;
+    let stand = scene.agent().await;
+    stand.write("SOUL.md", "one\n");
+    let path = stand.path("SOUL.md");
+    let changed_long_ago = || {
+        use std::os::unix::fs::MetadataExt;
+        let changed = fs::metadata(&path).expect("there").ctime();
+        jiff::Timestamp::now().as_second() - changed > 3
+    };
+    let mut mirror = stand.mirror();
+    mirror.pass(stand.wanted()).await.expect("a pass");
+    creel_tests::wait::eventually("the disk's clock moves on", Duration::from_secs(30), async || {
+        changed_long_ago()
+    })
+    .await;
+    // From now on it is known by its looks.
+    mirror.pass(stand.wanted()).await.expect("a pass");
+    let time = fs::metadata(&path).expect("there").modified().expect("a time");
+    fs::write(&path, "two\n").expect("write");
+    let file = fs::File::options().write(true).open(&path).expect("open");
+    file.set_modified(time).expect("set the time");
+    let wanted = stand.wanted().into_iter().map(|wanted| Wanted {
+        rows_changed: false,
+        ..wanted
+    });
+    mirror.pass(wanted.collect()).await.expect("a pass");
+    assert_eq!(stand.row(DocType::Soul).await.expect("a row").content, "two\n");
 }

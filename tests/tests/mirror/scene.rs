@@ -14,7 +14,7 @@ use creel_core::host_api::{
 };
 use creel_core::id::AgentId;
 use creel_core::status::DocType;
-use creel_tests::db::{Host, TestDb, User};
+use creel_tests::db::{TestDb, User};
 use creel_worker::mirror::{Days, Mirror, MirrorSettings, Mirrored, Rows, Wanted};
 use creel_worker::workspace::{DiskFaults, NoFaults, Owner, Workspace};
 use futures_util::FutureExt;
@@ -26,23 +26,20 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
-/// A database with a project and a host.
+/// A database with a person.
 pub struct Scene {
     pub db: TestDb,
-    pub host: Host,
     pub owner: User,
-    pub project: String,
 }
 
 impl Scene {
     pub async fn new() -> Self {
         let db = TestDb::new().await.expect("make a database");
         let owner = db.user("owner@example.com").await.expect("make a person");
-        let project = db.project(&owner).await.expect("make a project");
-        let host = db.host(&[&project]).await.expect("enrol a host");
         let admin = db.postgres().await.expect("connect");
         admin
             .batch_execute(
@@ -51,16 +48,13 @@ impl Scene {
             )
             .await
             .expect("raise the limits");
-        Self {
-            db,
-            host,
-            owner,
-            project,
-        }
+        Self { db, owner }
     }
 
-    /// Connections for one agent after the other.
+    /// A host of a project, for one agent after the other.
     pub async fn line(&self) -> Line {
+        let project = self.db.project(&self.owner).await.expect("make a project");
+        let enrolled = self.db.host(&[&project]).await.expect("enrol a host");
         let person = self.db.postgres().await.expect("connect");
         let claims = json!({ "sub": self.owner.id, "role": "authenticated" }).to_string();
         person
@@ -71,8 +65,10 @@ impl Scene {
             .batch_execute("set role authenticated")
             .await
             .expect("sign in");
-        let host = self.db.connect_as(&self.host.role, &self.host.password).await;
+        let host = self.db.connect_as(&enrolled.role, &enrolled.password).await;
         Line {
+            project,
+            host_id: enrolled.id,
             host: Arc::new(host.expect("connect")),
             person: Arc::new(person),
             admin: Arc::new(self.db.postgres().await.expect("connect")),
@@ -86,6 +82,14 @@ impl Scene {
 
     /// The same, by connections that are there.
     pub async fn agent_on(&self, line: &Line) -> Stand {
+        // What one host may tell in an hour is for ten thousand agents here.
+        line.admin
+            .execute(
+                "delete from creel.host_budgets where host_id = $1",
+                &[&line.host_id],
+            )
+            .await
+            .expect("begin a new hour");
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let id = format!("a{number}");
         let agent_key = format!("agent:{id}:main");
@@ -97,9 +101,9 @@ impl Scene {
                 "insert into agents (project_id, agent_key, host_id, openclaw_id, provisioned, status, workspace_path)
                  values ($1, $2, $3, $4, true, 'running', $5) returning id",
                 &[
-                    &self.project,
+                    &line.project,
                     &agent_key,
-                    &self.host.id,
+                    &line.host_id,
                     &id,
                     &path.to_string_lossy().into_owned(),
                 ],
@@ -108,7 +112,7 @@ impl Scene {
             .expect("make an agent");
         let owner = Owner {
             agent_id: row.get(0),
-            project_id: self.project.clone(),
+            project_id: line.project.clone(),
             agent_key,
         };
         let name = AgentId::parse(&id).expect("an id");
@@ -126,9 +130,11 @@ impl Scene {
     }
 }
 
-/// Connections as a host, as a person and as an operator.
+/// A host of a project, and connections as that host, as a person and as an operator.
 #[derive(Clone)]
 pub struct Line {
+    pub project: String,
+    pub host_id: Uuid,
     pub host: Arc<Client>,
     pub person: Arc<Client>,
     pub admin: Arc<Client>,
