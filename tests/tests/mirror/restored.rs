@@ -233,3 +233,31 @@ async fn a_change_that_keeps_size_and_time_is_seen() {
     mirror.pass(wanted.collect()).await.expect("a pass");
     assert_eq!(stand.row(DocType::Soul).await.expect("a row").content, "two\n");
 }
+
+#[tokio::test]
+async fn a_workspace_that_is_made_again_gets_its_day_back() {
+    let scene = Scene::new().await;
+    let mut stand = scene.agent().await;
+    stand.write("memory/2026-11-21.md", "of today\n");
+    stand.pass().await;
+    let again = stand.agent.workspace.with_extension("again");
+    fs::create_dir_all(again.join(".creel")).expect("a folder");
+    fs::copy(stand.path(".creel/agent.json"), again.join(".creel/agent.json")).expect("copy the mark");
+    stand.agent.workspace = again;
+    stand.pass().await;
+    assert_eq!(stand.read("memory/2026-11-21.md"), "of today\n");
+    let row = stand.row(DocType::MemoryToday).await.expect("a row");
+    assert_eq!(
+        (row.state.as_str(), row.content.as_str()),
+        ("synced", "of today\n"),
+        "{row:?}"
+    );
+    // What is deleted later is held.
+    stand.write("memory/notes.md", "notes\n");
+    fs::remove_file(stand.path("memory/2026-11-21.md")).expect("remove");
+    stand.pass().await;
+    assert_eq!(
+        stand.row(DocType::MemoryToday).await.expect("a row").state,
+        "held"
+    );
+}

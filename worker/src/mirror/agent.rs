@@ -214,7 +214,11 @@ impl Sync<'_> {
         found: &mut BTreeMap<DocFile, OnDisk>,
     ) {
         let disk = self.look(file, found);
-        let plan = plan_doc(&disk, &row.row);
+        let mut plan = plan_doc(&disk, &row.row);
+        // In a folder that was made again nothing was deleted.
+        if plan == Plan::Hold && matches!(file, DocFile::Day(_)) && self.workspace.is_new() {
+            plan = Plan::Write;
+        }
         let act = match plan {
             Plan::Nothing => return,
             _ if self.given_up.contains(&(doc_type, file)) => return,

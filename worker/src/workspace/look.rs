@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use super::documents::DOCUMENT_MAX_BYTES;
 use super::handle::{make_folder, open_file, open_folder};
+use super::marker::FILE as MARKER;
 use super::seed::MEMORY_FOLDER;
 use super::text_hash::TextHash;
 use super::{Workspace, WorkspaceError};
@@ -21,6 +22,9 @@ use super::{Workspace, WorkspaceError};
 /// What was written within the granularity of a disk's clock after it was read looks unchanged: 10 ms on most, 2 s on
 /// the worst. What is younger is read again.
 const CLOCK_GRAIN: Duration = Duration::from_secs(2);
+
+/// A workspace that was made again gets its documents within seconds.
+const NEW_FOR: Duration = Duration::from_secs(600);
 
 /// How many files of the days between are looked at.
 const DAYS_MAX: usize = 400;
@@ -265,6 +269,21 @@ impl Workspace {
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
         let modified = Timestamp::new(stat.st_mtime as i64, stat.st_mtime_nsec as i32).ok()?;
         Timestamp::now().duration_since(modified).try_into().ok()
+    }
+
+    /// Whether it was made a moment ago, and no day has a file in it yet: that of today was not deleted.
+    pub fn is_new(&self) -> bool {
+        let made = statat(&self.creel, MARKER, AtFlags::SYMLINK_NOFOLLOW);
+        #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+        let made = made
+            .ok()
+            .and_then(|stat| Timestamp::new(stat.st_mtime as i64, 0).ok());
+        let age = made.and_then(|made| Duration::try_from(Timestamp::now().duration_since(made)).ok());
+        let has_days = || {
+            let dir = open_folder(&self.dir, MEMORY_FOLDER).ok()?;
+            dir.entries().ok()?.next()
+        };
+        age.is_some_and(|age| age < NEW_FOR) && has_days().is_none()
     }
 
     /// The days between these two that have a file, newest first.

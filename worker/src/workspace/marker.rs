@@ -14,7 +14,7 @@ use super::handle::{TEMPORARY_ENDING, create_file, make_folder, open_file, open_
 /// Creel's own folder in a workspace.
 pub(super) const FOLDER: &str = ".creel";
 
-const FILE: &str = "agent.json";
+pub(super) const FILE: &str = "agent.json";
 
 /// A marker has a few hundred bytes; more is no marker.
 const MARKER_MAX_BYTES: u64 = 64 << 10;
