@@ -9,14 +9,19 @@ use sha2::{Digest, Sha256};
 /// The longest that all file systems take is 255 bytes; what ends such a name needs some of them.
 const NAME_MAX_BYTES: usize = 180;
 
-/// The folder of an agent: its short id where the key has no more to say.
+/// The folder of an agent: its short id where the key has no more to say. Any other key has a % in it, so that no two
+/// agents share one.
 pub(super) fn folder_of(agent_key: &str) -> String {
     let short = agent_key
         .strip_prefix("agent:")
         .and_then(|rest| rest.strip_suffix(":main"));
     match short.map(AgentId::parse) {
         Some(Ok(id)) => id.as_str().to_owned(),
-        _ => file_name_of(agent_key),
+        _ => match file_name_of(agent_key) {
+            // Behind a % of a byte there is a digit or a capital letter.
+            name if !name.contains('%') => format!("%-{name}"),
+            name => name,
+        },
     }
 }
 
@@ -51,8 +56,11 @@ mod tests {
     fn an_agent_that_anybody_named_gets_a_folder_of_its_own() {
         assert_eq!(folder_of("agent:scout:main"), "scout");
         let keys = [
+            "agent:scout:main",
             "agent:scout:dev",
             "scout",
+            "%-scout",
+            "-scout",
             "agent:Scout:main",
             "agent:main:main",
             "..",

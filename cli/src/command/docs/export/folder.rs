@@ -59,9 +59,7 @@ impl Folder {
     /// What is there, without changing it.
     pub(super) fn look(&self, path: &[String], sha256: &str) -> Result<Found, CliError> {
         let failed = |error: io::Error| refusal(&self.path_of(path), &error);
-        let Some((name, folders)) = path.split_last() else {
-            return Ok(Found::Nothing);
-        };
+        let (name, folders) = parts(path).map_err(failed)?;
         let mut dir = self.dir.try_clone().map_err(failed)?;
         for folder in folders {
             dir = match open_folder(&dir, folder) {
@@ -86,9 +84,7 @@ impl Folder {
     /// Writes a file whole, or not at all.
     pub(super) fn write(&self, path: &[String], content: &str, force: bool) -> Result<(), CliError> {
         let failed = |error: io::Error| refusal(&self.path_of(path), &error);
-        let Some((name, folders)) = path.split_last() else {
-            return Ok(());
-        };
+        let (name, folders) = parts(path).map_err(failed)?;
         let mut dir = self.dir.try_clone().map_err(failed)?;
         for folder in folders {
             make_folder(&dir, folder).map_err(failed)?;
@@ -107,6 +103,16 @@ impl Folder {
     fn path_of(&self, path: &[String]) -> PathBuf {
         path.iter()
             .fold(self.path.clone(), |whole, part| whole.join(part))
+    }
+}
+
+/// The name and the folders of a path. None of them leads anywhere else, whatever the database says.
+fn parts(path: &[String]) -> io::Result<(&String, &[String])> {
+    let is_name =
+        |part: &String| !part.is_empty() && part != "." && part != ".." && !part.contains(['/', '\0']);
+    match path.split_last() {
+        Some(parts) if path.iter().all(is_name) => Ok(parts),
+        _ => Err(io::Error::other("that is no name of a file")),
     }
 }
 
@@ -173,6 +179,15 @@ mod tests {
         for force in [false, true] {
             assert!(folder.write(&path("scout/SOUL.md"), "ours", force).is_err());
             assert!(folder.write(&path("bob/SOUL.md"), "ours", force).is_err());
+        }
+        for way_out in [
+            vec!["..".to_owned()],
+            vec!["a/b".to_owned()],
+            vec!["x".to_owned(), "../y".to_owned()],
+            vec![],
+        ] {
+            assert!(folder.look(&way_out, "x").is_err(), "{way_out:?}");
+            assert!(folder.write(&way_out, "ours", true).is_err(), "{way_out:?}");
         }
         // A link in the place of a file is replaced and not followed, if at all.
         assert!(folder.write(&path("ada/SOUL.md"), "ours", false).is_err());
