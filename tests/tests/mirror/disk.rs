@@ -197,20 +197,23 @@ async fn a_disk_that_is_really_full_keeps_the_old_text() {
 }
 
 #[tokio::test]
-async fn the_mode_of_a_file_stays() {
-    use std::os::unix::fs::PermissionsExt;
+async fn mode_and_owner_of_a_file_stay() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
     let scene = Scene::new().await;
     let stand = scene.agent().await;
     stand.write("SOUL.md", "old\n");
     fs::set_permissions(stand.path("SOUL.md"), fs::Permissions::from_mode(0o640)).expect("set the mode");
+    // Only root may give a file away.
+    let is_given = chown(stand.path("SOUL.md"), Some(12_345), Some(12_346)).is_ok();
     stand.pass().await;
     stand.upsert(DocType::Soul, "new\n").await;
     stand.pass().await;
-    let mode = fs::metadata(stand.path("SOUL.md"))
-        .expect("there")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o640);
+    assert_eq!(stand.read("SOUL.md"), "new\n");
+    let found = fs::metadata(stand.path("SOUL.md")).expect("there");
+    assert_eq!(found.permissions().mode() & 0o777, 0o640);
+    if is_given {
+        assert_eq!((found.uid(), found.gid()), (12_345, 12_346));
+    }
 }
 
 #[tokio::test]
@@ -233,4 +236,59 @@ async fn a_file_that_changed_since_it_was_read_is_not_written_over() {
     fs::remove_file(stand.path("SOUL.md")).expect("remove");
     fs::create_dir(stand.path("SOUL.md")).expect("a folder");
     assert_eq!(swap(""), Swapped::Unfit(Unfit::Folder));
+}
+
+/// Appends to a file that it opened before the file was displaced.
+struct LateWriter {
+    soul: std::path::PathBuf,
+    open: std::sync::Mutex<Option<fs::File>>,
+}
+
+impl DiskFaults for LateWriter {
+    fn at(&self, step: DiskStep) -> io::Result<()> {
+        use std::io::Write;
+        let mut open = self.open.lock().expect("no holder of this lock panics");
+        match step {
+            DiskStep::Checked => *open = Some(fs::OpenOptions::new().append(true).open(&self.soul)?),
+            DiskStep::Synced => {
+                if let Some(mut file) = open.take() {
+                    file.write_all(b"late words\n")?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_writes_into_a_file_that_was_just_displaced_is_heard() {
+    let scene = Scene::new().await;
+    let stand = scene.agent().await;
+    stand.write("SOUL.md", "old\n");
+    stand.pass().await;
+    stand.upsert(DocType::Soul, "old\nof the page\n").await;
+    let faults = LateWriter {
+        soul: stand.path("SOUL.md"),
+        open: std::sync::Mutex::default(),
+    };
+    let rows = Arc::new(HostRows(stand.line.host.clone()));
+    let mut mirror = stand.mirror_with(rows, Arc::new(faults));
+    mirror.pass(stand.wanted()).await.expect("a pass");
+    assert_eq!(stand.read("SOUL.md"), "old\nof the page\n");
+    stand.pass().await;
+    let row = stand.row(DocType::Soul).await.expect("a row");
+    assert_eq!(
+        (row.content.as_str(), row.state.as_str()),
+        ("old\nlate words\n", "synced")
+    );
+    assert_eq!(stand.read("SOUL.md"), "old\nlate words\n");
+    let conflicts = stand.events("doc.conflict").await;
+    assert_eq!(conflicts.len(), 1);
+    let named = conflicts[0]["detail"]["conflict_version"].as_i64();
+    let versions = stand.versions().await;
+    let other = versions
+        .iter()
+        .find(|version| Some(i64::from(version.version)) == named);
+    assert_eq!(other.expect("it is there").content, "old\nof the page\n");
 }

@@ -17,6 +17,9 @@ use crate::workspace::{
     DiskFaults, DocFile, LateWords, OnDisk, Owner, Seen, Swapped, TextHash, Workspace, WorkspaceError,
 };
 
+/// A row takes no more; what it has is compared with what is to be said.
+const NOTE_MAX_CHARS: usize = 1_000;
+
 /// A folder that comes back is not heard of.
 const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -139,7 +142,8 @@ pub(super) fn trouble_note(error: &WorkspaceError) -> String {
         }
         WorkspaceError::Io { .. } => "look at the worker's log on the host",
     };
-    format!("{error}: {hint}")
+    let note = format!("{error}: {hint}");
+    note.chars().take(NOTE_MAX_CHARS).collect()
 }
 
 /// What is to be done next about a document.
@@ -523,6 +527,8 @@ impl Sync<'_> {
 
     /// Nothing is to be done: this is what it looks like.
     pub(super) fn agree(&mut self, found: BTreeMap<DocFile, OnDisk>) {
+        // Days pass.
+        self.memory.seen.retain(|file, _| found.contains_key(file));
         self.memory.agreed = Some((self.today, found));
         self.memory.trouble = None;
         self.memory.restless = 0;

@@ -474,7 +474,7 @@ impl Course {
                     self.look_again(REFUSED_PAUSE);
                     self.late.retain(|late| late.file != file);
                     let note = result.message.clone().unwrap_or_default();
-                    tracing::warn!(agent.id = %change.agent_id, "the database does not take {}: {note}", file.shown());
+                    tracing::info!(agent.id = %change.agent_id, "the database does not take {}: {note}", file.shown());
                 }
             }
         }
