@@ -708,7 +708,7 @@ async fn an_agent_does_what_it_is_told_and_its_log_is_shown() -> Result<()> {
     let host = db.host(&["acme"]).await?;
     let home = WorkerHome::new()?;
     std::fs::create_dir_all(home.openclaw_state())?;
-    let first_port = 20_060 + std::process::id() % 80 * 120;
+    let first_port = 20_000 + std::process::id() % 120;
     let setup = WorkerSetup::new(&host.url, cluster::built_program("openclaw-stand-in")?)
         .env("CREEL_AGENT_MEMORY_MB", "1")
         .env("CREEL_FIRST_AGENT_PORT", first_port.to_string());
