@@ -716,9 +716,9 @@ begin
       delete from public.agent_metrics m where m.agent_id = agent.id;
     elsif command.status = 'acked' and command.result -> 'on_host' is distinct from 'false' then
       update public.agents a set
-        provisioned = a.provisioned or command.type = 'deploy' and a.openclaw_id is not null
+        provisioned = a.provisioned or command.type <> 'undeploy' and a.openclaw_id is not null
           and creel.short_text(command.result -> 'workspace', 4096) is not null,
-        workspace_path = case when command.type = 'deploy' and a.openclaw_id is not null
+        workspace_path = case when command.type <> 'undeploy' and a.openclaw_id is not null
           then coalesce(creel.short_text(command.result -> 'workspace', 4096), a.workspace_path)
           else a.workspace_path end,
         port = case when command.result ? 'port'

@@ -26,6 +26,7 @@ mod gate;
 mod gateway;
 mod http;
 mod kills;
+mod moves;
 mod own_gateway;
 mod rented;
 mod restored;

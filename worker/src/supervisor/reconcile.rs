@@ -40,6 +40,12 @@ pub struct Records {
 }
 
 impl Records {
+    /// Whether any backend remembers this agent.
+    pub(super) fn has(&self, agent_id: Uuid) -> bool {
+        let mut records = self.backends.iter().flat_map(|(_, records)| records);
+        records.any(|record| record.spec.agent.agent_id == agent_id)
+    }
+
     pub(super) fn into_backends(self) -> Vec<(Arc<dyn Backend>, Vec<Record>)> {
         self.backends
     }
@@ -92,20 +98,28 @@ pub fn plan_reconcile(
     let of = |agent_id: Uuid| listed.iter().find(|listed| listed.agent.id == agent_id);
     for record in records {
         let agent = &record.spec.agent;
-        let Some(listed) = of(agent.agent_id).filter(|listed| listed.agent.backend == kind) else {
+        let Some(listed) = of(agent.agent_id) else {
             acts.push(Reconcile::Archive(agent.clone()));
             continue;
         };
         if listed.agent.open_command {
             continue;
         }
+        // It was not moved to its new backend yet, which takes its files from here.
+        if listed.agent.backend != kind {
+            let is_to_stop = listed.agent.desired_state == DesiredState::Stopped;
+            if is_to_stop && record.desired_state == DesiredState::Running {
+                acts.push(Reconcile::Stop(agent.clone()));
+            }
+            continue;
+        }
         if let Some(spec) = listed.spec.as_ref().filter(|spec| differs(&record.spec, spec)) {
-            acts.push(Reconcile::Configure(spec.clone()));
+            acts.push(Reconcile::Configure(of_record(agent, spec)));
         }
         match (listed.agent.desired_state, record.desired_state) {
             (DesiredState::Running, DesiredState::Stopped) if !is_held(agent.agent_id) => {
-                let spec = listed.spec.clone().unwrap_or_else(|| record.spec.clone());
-                acts.push(Reconcile::Start(spec));
+                let spec = listed.spec.as_ref().unwrap_or(&record.spec);
+                acts.push(Reconcile::Start(of_record(agent, spec)));
             }
             (DesiredState::Stopped, DesiredState::Running) => acts.push(Reconcile::Stop(agent.clone())),
             _ => {}
@@ -127,11 +141,22 @@ pub fn plan_reconcile(
     acts
 }
 
+/// What an agent is to be, with what the host knows of where it was.
+fn of_record(agent: &AgentRef, spec: &AgentSpec) -> AgentSpec {
+    AgentSpec {
+        agent: agent.clone(),
+        ..spec.clone()
+    }
+}
+
 /// Whether it is another agent but for the number of its version.
 fn differs(known: &AgentSpec, wished: &AgentSpec) -> bool {
     let known = AgentSpec {
         generation: wished.generation,
-        workspace_path: wished.workspace_path.clone(),
+        agent: AgentRef {
+            workspace_path: wished.agent.workspace_path.clone(),
+            ..known.agent.clone()
+        },
         ..known.clone()
     };
     known != *wished
@@ -201,6 +226,19 @@ impl Supervisor {
         }
     }
 
+    /// Whether an agent may be in another backend still. Only one whose files were there when it was deployed here may.
+    async fn is_elsewhere(&self, backend: &dyn Backend, agent: &AgentRef) -> bool {
+        if agent.shared_place().is_none() {
+            return false;
+        }
+        for other in &self.settings.backends {
+            if other.kind() != backend.kind() && !matches!(other.workspace(agent).await, Ok(None)) {
+                return true;
+            }
+        }
+        false
+    }
+
     fn was_refused(&self, spec: &AgentSpec) -> bool {
         self.refused().get(&spec.agent.agent_id) == Some(&spec.generation)
     }
@@ -221,6 +259,10 @@ impl Supervisor {
                     }),
                     Err(error) => Err(error),
                 }
+            }
+            Reconcile::Start(spec) if self.is_elsewhere(backend, &spec.agent).await => {
+                tracing::warn!(agent.id = %agent_id, "{} is not started before it was moved to the end: deploy it again", spec.agent.agent_key);
+                Ok(())
             }
             Reconcile::Start(spec) => {
                 tracing::info!(agent.id = %agent_id, "{} is to run, as the database says", spec.agent.agent_key);
@@ -303,9 +345,19 @@ mod tests {
     fn what_is_another_hosts_is_archived_and_never_just_deleted() {
         let ours = record(1, DesiredState::Running);
         let agent = ours.spec.agent.clone();
-        assert_eq!(plan(ours.clone(), None), [Reconcile::Archive(agent.clone())]);
-        let moved = json!({ "backend": "shared" });
-        assert_eq!(plan(ours, Some(moved)), [Reconcile::Archive(agent)]);
+        assert_eq!(plan(ours, None), [Reconcile::Archive(agent)]);
+    }
+
+    #[test]
+    fn one_whose_backend_is_to_be_another_is_left_to_whoever_moves_it() {
+        let ours = record(1, DesiredState::Running);
+        let agent = ours.spec.agent.clone();
+        for open_command in [true, false] {
+            let moved = json!({ "backend": "shared", "open_command": open_command, "name": "Other" });
+            assert_eq!(plan(ours.clone(), Some(moved)), []);
+        }
+        let stopped = json!({ "backend": "shared", "desired_state": "stopped" });
+        assert_eq!(plan(ours, Some(stopped)), [Reconcile::Stop(agent)]);
     }
 
     #[test]

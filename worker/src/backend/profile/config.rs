@@ -130,6 +130,7 @@ mod tests {
                 project_id: "p".to_owned(),
                 agent_key: "agent:scout:main".to_owned(),
                 openclaw_id: AgentId::parse("scout").expect("an id"),
+                workspace_path: None,
             },
             name: "Scout \"the\" 🦉".to_owned(),
             emoji: "🦉".to_owned(),
@@ -137,7 +138,6 @@ mod tests {
             generation: 1,
             config,
             limits: AgentLimits::default(),
-            workspace_path: None,
         }
     }
 

@@ -11,7 +11,7 @@ mod run;
 mod slot;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,13 +24,15 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use self::config::{Place, has_all, plan_config, read_base};
-use self::folder::{Folder, not_deployed};
+pub(crate) use self::folder::is_own_workspace;
+use self::folder::{Folder, WORKSPACE, not_deployed};
 use self::memory::Admission;
 pub use self::memory::{AGENT_MEMORY_MB, MachineMemory, Memory};
 use self::ports::Ports;
 pub use self::ports::{FIRST_PORT, PORT_SPACING};
 use self::slot::{ABORT_WAIT, Slot, Turn};
 use super::archive::Archives;
+use super::take_over::take_over;
 use super::{
     AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running, files,
 };
@@ -51,9 +53,6 @@ const STARTS_AT_ONCE_MIN: usize = 2;
 
 /// A graceful end of what is not to come back.
 const UNDEPLOY_GRACE: Duration = Duration::from_secs(10);
-
-/// The folder of the workspace beneath the agent's.
-const WORKSPACE: &str = "workspace";
 
 /// Which OpenClaw, and where its agents are.
 #[derive(Clone)]
@@ -490,7 +489,10 @@ impl Inner {
         // An agent may have put a link to somewhere else in its place.
         let found = folder.workspace().symlink_metadata();
         let archive = match found.is_ok_and(|found| found.is_dir()) {
-            true => Some(self.archives.pack(id, &folder.workspace())?),
+            true => Some(
+                self.archives
+                    .pack(id, &folder.workspace(), &folder.sessions(id))?,
+            ),
             false => self.archives.newest(id.agent_id),
         };
         folder.remove()?;
@@ -555,6 +557,28 @@ impl Backend for ProfileBackend {
         let turn = slot.turn().await;
         self.0.end(&turn, id.agent_id, Duration::ZERO).await;
         Ok(())
+    }
+
+    async fn workspace(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
+        let id = id.agent_id;
+        let looking = self.0.on_disk(move |inner| {
+            let folder = inner.folder(id);
+            Ok(folder.path.is_dir().then(|| folder.workspace()))
+        });
+        looking.await
+    }
+
+    async fn take_over(&self, id: &AgentRef, from: &Path) -> Result<(), BackendError> {
+        let slot = self.0.slot(id.agent_id).turn().await;
+        let (id, from) = (id.clone(), from.to_owned());
+        let work = self.0.in_turn(&slot, move |inner| {
+            let folder = inner.folder(id.agent_id);
+            match folder.workspace().symlink_metadata() {
+                Ok(_) => Ok(()),
+                Err(_) => take_over(&id, &from, &folder.workspace()),
+            }
+        });
+        work.await
     }
 
     async fn observe(&self, id: &AgentRef) -> Observed {
