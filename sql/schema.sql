@@ -161,6 +161,83 @@ $$;
 
 
 --
+-- Name: webhooks; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.webhooks (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    url text NOT NULL,
+    events text[] NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhooks_events CHECK ((events <@ ARRAY['agent.down'::text, 'limit.exceeded'::text, 'host.offline'::text, 'host.online'::text])),
+    CONSTRAINT webhooks_events_count CHECK (((cardinality(events) >= 1) AND (cardinality(events) <= 10))),
+    CONSTRAINT webhooks_sizes CHECK (((octet_length(url) <= 2000) AND (COALESCE(octet_length(disabled_reason), 0) <= 1000)))
+);
+
+
+--
+-- Name: TABLE webhooks; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.webhooks IS 'An address that a project''s notifications are sent to, in the form of Standard Webhooks. Made by create_webhook, which shows its secret once. enabled is taken away by an answer of 410; disabled_reason says so. All members read the address.';
+
+
+--
+-- Name: add_notification(public.webhooks, text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_notification(webhook public.webhooks, kind text, subject uuid, said jsonb) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  made constant uuid := gen_random_uuid();
+  told constant jsonb := jsonb_build_object(
+    'id', made, 'kind', kind, 'project_id', webhook.project_id,
+    'created_at', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) || said;
+  before public.notifications;
+begin
+  if subject is not null then
+    select * into before from public.notifications n
+    where n.webhook_id = webhook.id and n.kind = add_notification.kind and n.subject = add_notification.subject
+    order by n.due_at desc limit 1;
+    if before.due_at > now() and before.status = 'pending' then
+      update public.notifications n set
+        held_back = n.held_back + 1,
+        payload = told || jsonb_build_object('id', n.id, 'details',
+          told -> 'details' || jsonb_build_object('held_back', n.held_back + 1))
+      where n.id = before.id;
+      return before.id;
+    end if;
+  end if;
+  if (select count(*) from public.notifications n where n.webhook_id = webhook.id and n.status = 'pending')
+     >= knobs.max_open_notifications_per_webhook then
+    -- Said once in an hour.
+    if not exists (
+      select from public.events e
+      where e.project_id = webhook.project_id and e.kind = 'webhook.overflowed' and e.item_id = webhook.id
+        and e.at > now() - interval '1 hour') then
+      perform creel.log_event('webhook.overflowed', webhook.project_id, null, null, webhook.id,
+        jsonb_build_object('most', knobs.max_open_notifications_per_webhook));
+    end if;
+    return null;
+  end if;
+  insert into public.notifications (id, project_id, webhook_id, kind, subject, payload, due_at, not_before)
+  select made, webhook.project_id, webhook.id, add_notification.kind, add_notification.subject,
+    told, d.due, d.due
+  from (
+    select greatest(now(), before.due_at + knobs.notification_damping_secs * interval '1 second') as due) d;
+  return made;
+end
+$$;
+
+
+--
 -- Name: adopt_agent(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -310,6 +387,11 @@ CREATE TABLE creel.settings (
     max_shown_per_minute integer DEFAULT 1200 NOT NULL,
     max_log_bytes_per_agent integer DEFAULT 131072 NOT NULL,
     max_log_bytes_per_hour bigint DEFAULT 33554432 NOT NULL,
+    max_webhooks_per_project integer DEFAULT 10 NOT NULL,
+    max_open_notifications_per_webhook integer DEFAULT 500 NOT NULL,
+    notification_damping_secs integer DEFAULT 300 NOT NULL,
+    notification_retention_days integer DEFAULT 14 NOT NULL,
+    webhooks_to_loopback boolean DEFAULT false NOT NULL,
     CONSTRAINT settings_max_command_bytes_not_negative CHECK ((max_command_bytes >= 0)),
     CONSTRAINT settings_max_commands_not_negative CHECK ((max_commands_per_day >= 0)),
     CONSTRAINT settings_max_open_commands_not_negative CHECK ((max_open_commands_per_agent >= 0)),
@@ -369,6 +451,20 @@ COMMENT ON COLUMN creel.settings.max_log_bytes_per_hour IS 'What one host may te
 
 
 --
+-- Name: COLUMN settings.notification_damping_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.notification_damping_secs IS 'At most one notification of a kind about an agent or a host within this time; what comes meanwhile is in the next one.';
+
+
+--
+-- Name: COLUMN settings.webhooks_to_loopback; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.webhooks_to_loopback IS 'Whether a webhook may be at http://127.0.0.1: on one''s own machine only. Who delivers must allow it, too.';
+
+
+--
 -- Name: backoff(integer, creel.settings); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -410,7 +506,7 @@ CREATE FUNCTION creel.cancels(newer text, older text) RETURNS boolean
     SET search_path TO ''
     AS $$
   select case newer
-    when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config')
+    when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config', 'agent_provision_requests')
     when 'stop' then older in ('start', 'restart')
     else false end
 $$;
@@ -698,7 +794,8 @@ begin
           else 'agent.command_failed' end,
         command.project_id, command.agent_key, agent.host_id, command.id,
         jsonb_strip_nulls(jsonb_build_object(
-          'type', command.type, 'error', command.result -> 'error', 'steps', command.result -> 'steps')));
+          'type', command.type, 'error', command.result -> 'error', 'steps', command.result -> 'steps',
+          'note', case when command.result -> 'on_host' = 'false' then command.result -> 'note' end)));
     end if;
 
     if gone then
@@ -1077,22 +1174,64 @@ $$;
 
 
 --
--- Name: end_cancelled(); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: details_of_event(text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.end_cancelled() RETURNS trigger
+CREATE FUNCTION creel.details_of_event(kind text, detail jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'event', kind,
+    'restart_in_secs', creel.whole_number(detail -> 'restart_in_secs', 0, 1000000000),
+    'failures', creel.whole_number(detail -> 'failures', 0, 1000000000),
+    'limit', case when detail ->> 'limit' in ('cpu_percent', 'ram_mb', 'disk_mb') then detail ->> 'limit' end,
+    'allowed', case when jsonb_typeof(detail -> 'allowed') = 'number' then detail -> 'allowed' end,
+    'command', case when detail ->> 'type' in ('deploy', 'start', 'restart') then detail ->> 'type' end,
+    'code', case when detail #>> '{error,code}' ~ '^[a-z0-9_]{1,60}$' then detail #>> '{error,code}' end,
+    'held_back', 0))
+$_$;
+
+
+--
+-- Name: enable_webhook(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.enable_webhook() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if new.enabled then
+    new.disabled_reason := null;
+  end if;
+  return new;
+end
+$$;
+
+
+--
+-- Name: end_given_back(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.end_given_back() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET enable_seqscan TO 'off'
     AS $$
 declare
-  cancelled_in constant bigint := (select i.lane_id from creel.items i where i.item_id = new.id and i.cancel);
+  item creel.items;
   ended creel.settlement;
 begin
-  if cancelled_in is null then
+  select * into item from creel.items i where i.item_id = new.id;
+  if not found then
     return null;
   end if;
-  perform 1 from creel.lanes l where l.id = cancelled_in for no key update;
+  perform 1 from creel.lanes l where l.id = item.lane_id for no key update;
+  if not item.cancel then
+    perform creel.settle_without_host(array[new.id]);
+    return null;
+  end if;
   select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
@@ -1417,6 +1556,30 @@ $$;
 
 
 --
+-- Name: fault_of_webhook_url(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_webhook_url(url text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  return case
+    when url is null then 'url is missing'
+    when octet_length(url) > 2000 then 'url has more than 2000 bytes'
+    when url !~ '^[!-~]+$' then 'url has characters that are not allowed in one'
+    when url ~ '^https?://[^/?#]*@' then 'url must have neither user nor password'
+    when url ~ '#' then 'url must have no fragment'
+    when url ~ '^https://[^/?#@\\]+([/?][^\\]*)?$' then null
+    when url ~ '^http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?([/?][^\\]*)?$'
+      and (creel.knobs()).webhooks_to_loopback then null
+    else 'url must begin with https://'
+  end;
+end
+$_$;
+
+
+--
 -- Name: find_lanes(text[], text[], text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1712,6 +1875,18 @@ $$;
 
 
 --
+-- Name: host_in_notification(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.host_in_notification(host_id uuid) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('id', h.id, 'name', h.name) from public.hosts h where h.id = host_in_notification.host_id
+$$;
+
+
+--
 -- Name: host_of_key(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1889,7 +2064,8 @@ begin
   new.status := old.status;
   new.deleting_since := old.deleting_since;
   new.created_at := old.created_at;
-  new.host_id := coalesce(old.host_id, new.host_id);
+  -- What is being removed is nothing that another host is to have.
+  new.host_id := case when new.desired_state = 'removed' then old.host_id else coalesce(old.host_id, new.host_id) end;
   if old.host_id is null and new.host_id is not null then
     -- Whatever it was on a host that is gone, there it is to be made anew.
     new.provisioned := false;
@@ -1926,6 +2102,8 @@ declare
   agent public.agents;
   observed text;
   told_note text;
+  warned text;
+  warning text;
 begin
   if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 1000 then
     return array['agents must be an array of at most 1000'];
@@ -1956,21 +2134,27 @@ begin
     where a.id = agent.id and a.status <> observed and observed <> 'starting'
       -- Before it was made, only what makes it says how that goes.
       and a.provisioned;
+    -- What an agent that runs is warned of is said with since when, and once.
+    warned := (select m.note from public.agent_metrics m where m.agent_id = agent.id);
+    warning := case when observed = 'running' then told_note end;
     insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
     values (
       agent.project_id, agent.agent_key,
       case observed when 'running' then 'idle' when 'error' then 'error' else 'offline' end,
-      coalesce(told_note, case when observed <> 'running' then observed end), now())
+      case when warning is not null then creel.said_since(warning) when observed <> 'running'
+        then coalesce(told_note, observed) end, now())
     on conflict (project_id, agent_key) do update set
-      state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at
-    -- One that runs may be at work; what it does then is told by others.
-    where (s.state, s.note) is distinct from (excluded.state, excluded.note)
-      and (excluded.state <> 'idle' or s.state in ('offline', 'error'));
-    insert into public.agent_metrics as m (agent_id, restarts, pid, sampled_at)
+      -- One that runs may be at work; what it does then is told by others, except for what it is warned of.
+      state = case when excluded.state = 'idle' and s.state not in ('offline', 'error') then s.state else excluded.state end,
+      note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at
+    where case when excluded.state = 'idle' and s.state not in ('offline', 'error')
+      then case when warning is null then warned is not null and starts_with(s.note, warned) else warning is distinct from warned end
+      else (s.state, s.note) is distinct from (excluded.state, excluded.note) end;
+    insert into public.agent_metrics as m (agent_id, restarts, pid, note, sampled_at)
     values (
       agent.id, creel.whole_number(one -> 'restarts', 0, 2147483647), creel.whole_number(one -> 'pid', 1, 2147483647),
-      now())
-    on conflict (agent_id) do update set restarts = excluded.restarts, pid = excluded.pid;
+      warning, now())
+    on conflict (agent_id) do update set restarts = excluded.restarts, pid = excluded.pid, note = excluded.note;
   end loop;
   return warnings[1:20];
 end
@@ -2496,6 +2680,34 @@ $$;
 
 
 --
+-- Name: notification_of_event(text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notification_of_event(kind text, detail jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when kind in ('agent.crashed', 'agent.given_up', 'agent.provision_failed') then 'agent.down'
+    when kind = 'agent.command_failed' and detail ->> 'type' in ('deploy', 'start', 'restart') then 'agent.down'
+    when kind = 'agent.limit_exceeded' then 'limit.exceeded'
+  end
+$$;
+
+
+--
+-- Name: notification_pause(integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notification_pause(attempts integer) RETURNS interval
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select least(15 * 4 ^ (attempts - 1), 86400) * (0.8 + 0.4 * random()) * interval '1 second'
+$$;
+
+
+--
 -- Name: notify_lanes(bigint[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2505,6 +2717,45 @@ CREATE FUNCTION creel.notify_lanes(lane_ids bigint[]) RETURNS void
     AS $$
   select pg_notify('creel_work', coalesce(h.host_id::text, ''))
   from (select distinct l.host_id from creel.lanes l where l.id = any (lane_ids)) h
+$$;
+
+
+--
+-- Name: notify_of_event(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notify_of_event() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := creel.notification_of_event(new.kind, new.detail);
+  agent public.agents;
+  called text;
+begin
+  if kind is null or not exists (select from public.webhooks w where w.project_id = new.project_id and w.enabled) then
+    return null;
+  end if;
+  select * into agent from public.agents a where a.project_id = new.project_id and a.agent_key = new.agent_key;
+  if not found then
+    return null;
+  end if;
+  called := left(coalesce(nullif(agent.name, ''), agent.agent_key), 200);
+  perform creel.tell_webhooks(new.project_id, kind, agent.id, jsonb_strip_nulls(jsonb_build_object(
+    'agent', jsonb_build_object('id', agent.id, 'key', agent.agent_key, 'name', left(agent.name, 200)),
+    'host', creel.host_in_notification(coalesce(new.host_id, agent.host_id)),
+    'summary', case new.kind
+      when 'agent.crashed' then format('Agent %s ended by itself and is started again.', called)
+      when 'agent.given_up' then format('Agent %s ended too often and is given up; a person is to look at it.', called)
+      when 'agent.limit_exceeded' then format('Agent %s used more than it may, and was stopped.', called)
+      when 'agent.provision_failed' then format('Agent %s could not be made.', called)
+      else format('Agent %s: %s failed.', called, new.detail ->> 'type') end,
+    'details', creel.details_of_event(new.kind, new.detail))));
+  return null;
+exception when others then
+  raise warning 'notify of event %: %', new.id, sqlerrm;
+  return null;
+end
 $$;
 
 
@@ -2553,6 +2804,28 @@ begin
   end if;
   insert into public.project_members (project_id, user_id, role) values (new.id, new.created_by, 'owner');
   return null;
+end
+$$;
+
+
+--
+-- Name: own_webhook(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.own_webhook(webhook_id uuid) RETURNS public.webhooks
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  webhook public.webhooks;
+begin
+  select * into webhook from public.webhooks w
+  where w.id = own_webhook.webhook_id and w.project_id = any (creel.writable_projects());
+  if not found then
+    raise exception 'there is no webhook % in a project that you may write', own_webhook.webhook_id
+      using errcode = 'PT404', hint = 'Look at the table webhooks, or ask an owner or editor of the project.';
+  end if;
+  return webhook;
 end
 $$;
 
@@ -3353,6 +3626,18 @@ COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login
 
 
 --
+-- Name: said_since(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.said_since(note text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select format('%s (since %s UTC)', note, to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI'))
+$$;
+
+
+--
 -- Name: send_wished_command(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3562,7 +3847,7 @@ CREATE FUNCTION creel.settle_each(settlements creel.settlement[]) RETURNS uuid[]
     AS $$
 declare
   settlement creel.settlement;
-  failed uuid[] := '{}';
+  failed uuid[] := array[]::uuid[];
 begin
   begin
     perform creel.settle(settlements);
@@ -3577,6 +3862,67 @@ begin
     end if;
   end loop;
   return failed;
+end
+$$;
+
+
+--
+-- Name: settle_homeless(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_homeless() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  lane constant bigint := (
+    select l.id from creel.lanes l
+    where l.project_id = new.project_id and l.agent_key = new.agent_key and l.kind = 'control'
+      and l.head is not null and l.token is null);
+begin
+  if lane is null then
+    return null;
+  end if;
+  perform 1 from creel.lanes l where l.id = lane for no key update;
+  perform creel.settle_without_host(array(
+    select i.item_id from creel.items i join public.agent_commands c on c.id = i.item_id
+    where i.lane_id = lane and c.status = 'pending' and c.type in ('stop', 'undeploy', 'update_config')));
+  return null;
+end
+$$;
+
+
+--
+-- Name: settle_notification(uuid, text, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_notification(notification_id uuid, outcome text, said text, retry_after_secs integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ended public.notifications;
+  failed boolean;
+begin
+  select * into strict ended from public.notifications n where n.id = settle_notification.notification_id for update;
+  failed := case outcome
+    when 'retry' then ended.attempts >= 8 when 'refused' then ended.attempts >= 4 when 'gone' then true
+    when 'failed' then true else false end;
+  update public.notifications n set
+    status = case when outcome = 'delivered' then 'delivered' when failed then 'failed' else 'pending' end,
+    delivered_at = case when outcome = 'delivered' then now() end,
+    last_error = case when outcome <> 'delivered' then left(said, 300) end,
+    not_before = case when outcome = 'delivered' or failed then n.not_before
+      else now() + greatest(
+        creel.notification_pause(n.attempts),
+        -- An hour at most, whatever the receiver asks for.
+        least(coalesce(retry_after_secs, 0), 3600) * interval '1 second') end
+  where n.id = ended.id;
+  if failed then
+    perform creel.log_event('notification.failed', ended.project_id, null, null, ended.id, jsonb_build_object(
+      'webhook_id', ended.webhook_id, 'kind', ended.kind, 'attempts', ended.attempts, 'error', left(said, 300)));
+  end if;
 end
 $$;
 
@@ -3648,6 +3994,8 @@ begin
       i.lane_id, i.seq, i.item_id, i.queue, 0, i.max_attempts, 0, null, 'done', null,
       jsonb_build_object(
         'ok', true, 'on_host', false,
+        'note', case when a.openclaw_id is null then 'no host has the agent: there was nothing to do on one'
+          else 'the agent''s host is gone: nothing could be done there' end,
         'state', case c.type when 'undeploy' then 'removed' when 'stop' then 'stopped' end), false)::creel.settlement
     from creel.items i
     join creel.lanes l on l.id = i.lane_id and l.token is null
@@ -3788,10 +4136,11 @@ begin
       update creel.items o set cancel = true
       from creel.lanes l
       where l.id = any (lane_ids) and l.token is not null and o.lane_id = l.id and o.seq = l.head and not o.cancel
-        and o.queue = 'agent_commands' and exists (
+        and exists (
           select from creel.items i join public.agent_commands k on k.id = i.item_id
-          join public.agent_commands c on c.id = o.item_id
-          where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids) and creel.cancels(k.type, c.type))
+          left join public.agent_commands c on c.id = o.item_id and o.queue = 'agent_commands'
+          where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids)
+            and creel.cancels(k.type, coalesce(c.type, o.queue)))
       returning l.host_id
     )
     select distinct c.host_id from cancelled c where c.host_id is not null
@@ -4020,6 +4369,40 @@ $$;
 
 
 --
+-- Name: sweep_notifications(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_notifications() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ids uuid[];
+begin
+  ids := array(
+    select l.notification_id from creel.notification_leases l where l.expires_at <= now()
+    order by l.expires_at limit 500 for update skip locked);
+  if ids <> '{}' then
+    delete from creel.notification_leases l where l.notification_id = any (ids);
+    perform creel.settle_notification(i.id, 'retry', 'whoever delivered it stopped answering', null)
+    from unnest(ids) as i (id);
+  end if;
+  perform creel.settle_notification(n.id, 'failed', 'nobody delivered it for three days', null)
+  from (
+    select p.id from public.notifications p
+    where p.status = 'pending' and p.created_at < now() - interval '3 days'
+    order by p.created_at limit 200 for update skip locked) n;
+  delete from public.notifications n where n.id = any (array(
+    select o.id from public.notifications o
+    where o.status in ('delivered', 'failed')
+      and o.created_at < now() - (creel.knobs()).notification_retention_days * interval '1 day'
+    order by o.created_at limit 500 for update skip locked));
+  return cardinality(ids);
+end
+$$;
+
+
+--
 -- Name: sweep_old_events(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4053,6 +4436,7 @@ CREATE FUNCTION creel.sweep_once(min_age interval) RETURNS jsonb
     AS $$
 declare
   reason_count int;
+  told int;
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
   if found then
@@ -4068,10 +4452,69 @@ begin
   if found then
     perform creel.sweep_needing_no_host();
     reason_count := creel.sweep_reasons();
+    told := creel.sweep_webhooks();
   end if;
   return jsonb_build_object(
     'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
-    'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events());
+    'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events(),
+    'webhooks', coalesce(told, 0));
+end
+$$;
+
+
+--
+-- Name: sweep_outages(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_outages() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  patience constant interval := (creel.knobs()).offline_after_secs * interval '1 second';
+  watched timestamptz;
+  outage record;
+  told int := 0;
+begin
+  update creel.sweep_state w set
+    watching_since = case when w.watched_at < now() - patience then now() else w.watching_since end,
+    watched_at = now()
+  where w.id returning w.watching_since into watched;
+
+  for outage in
+    with ended as (
+      delete from creel.host_outages o where o.host_id = any (array(
+        select p.host_id from creel.host_outages p
+        left join public.hosts h on h.id = p.host_id
+        left join public.host_heartbeats b on b.host_id = p.host_id
+        where h.id is null or h.status = 'retired' or creel.heard_until(b) >= now() - patience
+        order by p.host_id limit 200 for update of p skip locked))
+      returning o.host_id, o.silent_since)
+    select e.host_id, e.silent_since from ended e join public.hosts h on h.id = e.host_id
+    where h.status <> 'retired' order by e.host_id
+  loop
+    perform creel.tell_of_host(outage.host_id, 'host.online', outage.silent_since);
+    told := told + 1;
+  end loop;
+
+  if watched > now() - patience then
+    return told;
+  end if;
+  for outage in
+    with begun as (
+      insert into creel.host_outages as o (host_id, silent_since)
+      select b.host_id, b.last_seen_at from public.host_heartbeats b join public.hosts h on h.id = b.host_id
+      where creel.heard_until(b) < now() - patience and h.status <> 'retired'
+        and not exists (select from creel.host_outages p where p.host_id = b.host_id)
+      order by b.host_id limit 200
+      on conflict (host_id) do nothing
+      returning o.host_id, o.silent_since)
+    select * from begun n order by n.host_id
+  loop
+    perform creel.tell_of_host(outage.host_id, 'host.offline', outage.silent_since);
+    told := told + 1;
+  end loop;
+  return told;
 end
 $$;
 
@@ -4184,6 +4627,23 @@ begin
   return total;
 end
 $_$;
+
+
+--
+-- Name: sweep_webhooks(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_webhooks() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  return creel.sweep_outages() + creel.sweep_notifications();
+exception when others then
+  raise warning 'sweep notifications: %', sqlerrm;
+  return null;
+end
+$$;
 
 
 --
@@ -4408,22 +4868,19 @@ $$;
 CREATE FUNCTION creel.take_turn() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
+    SET lock_timeout TO '3s'
     AS $$
 declare
-  until constant timestamptz := clock_timestamp() + interval '200 milliseconds';
   turn int;
 begin
   if current_setting('role', true) is distinct from 'authenticated' then
     return;
   end if;
   for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
-    while not pg_try_advisory_xact_lock(1129465164, turn) loop
-      if clock_timestamp() >= until then
-        return;
-      end if;
-      perform pg_sleep(0.005);
-    end loop;
+    perform pg_advisory_xact_lock(1129465164, turn);
   end loop;
+exception when lock_not_available then
+  return;
 end
 $$;
 
@@ -4456,6 +4913,59 @@ begin
     select from public.host_heartbeats b
     where b.host_id = host.id
       and creel.heard_until(b) >= now() - (creel.knobs()).offline_after_secs * interval '1 second');
+end
+$$;
+
+
+--
+-- Name: tell_of_host(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_of_host(host uuid, kind text, since timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  shown constant jsonb := creel.host_in_notification(host);
+  project text;
+  agent_count bigint;
+begin
+  for project, agent_count in
+    select a.project_id, count(*) from public.agents a
+    where a.host_id = host and a.status <> 'removed'
+      and exists (select from public.webhooks w where w.project_id = a.project_id and w.enabled)
+    group by a.project_id order by a.project_id
+  loop
+    perform creel.tell_webhooks(project, kind, host, jsonb_build_object(
+      'host', shown,
+      'summary', format(
+        case kind when 'host.offline' then 'Host %s is silent; agents of this project there: %s.'
+          else 'Host %s is back; agents of this project there: %s.' end, shown ->> 'name', agent_count),
+      'details', jsonb_build_object(
+        'silent_since', to_char(since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        'agents', agent_count, 'held_back', 0)));
+  end loop;
+end
+$$;
+
+
+--
+-- Name: tell_webhooks(text, text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_webhooks(project text, kind text, subject uuid, said jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  webhook public.webhooks;
+begin
+  for webhook in
+    select * from public.webhooks w
+    where w.project_id = project and w.enabled and tell_webhooks.kind = any (w.events) order by w.id
+  loop
+    perform creel.add_notification(webhook, tell_webhooks.kind, tell_webhooks.subject, said);
+  end loop;
 end
 $$;
 
@@ -4603,6 +5113,18 @@ begin
   select * into agent from public.agents a where a.project_id = lane.project_id and a.agent_key = lane.agent_key;
   return creel.placement_reason(agent);
 end
+$$;
+
+
+--
+-- Name: webhook_secret(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.webhook_secret() RETURNS text
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select 'whsec_' || encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64')
 $$;
 
 
@@ -5047,6 +5569,60 @@ COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit,
 
 
 --
+-- Name: claim_notifications(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.claim_notifications(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $_$
+declare
+  most constant int := coalesce(creel.whole_number($1 -> 'limit', 1, 100), 20);
+  ids uuid[];
+  claimed jsonb;
+begin
+  perform creel.require_api($1);
+  -- A few of each webhook at a time, so that a slow one does not keep the others waiting.
+  ids := array(
+    select d.id from (
+      select n.id, n.not_before, row_number() over (partition by n.webhook_id order by n.not_before, n.id) as place
+      from (
+        select p.id, p.webhook_id, p.not_before from public.notifications p
+        where p.status = 'pending' and p.not_before <= now() order by p.not_before limit 2000) n
+      join public.webhooks w on w.id = n.webhook_id
+      where w.enabled) d
+    where d.place <= 5 order by d.not_before limit most);
+  ids := array(
+    select n.id from public.notifications n where n.id = any (ids) and n.status = 'pending'
+    order by n.not_before for update skip locked);
+  update public.notifications n set status = 'sent', attempts = n.attempts + 1 where n.id = any (ids);
+  insert into creel.notification_leases as l (notification_id, token, expires_at)
+  select i.id, gen_random_uuid(), now() + interval '60 seconds' from unnest(ids) as i (id)
+  on conflict (notification_id) do update set token = excluded.token, expires_at = excluded.expires_at;
+  select jsonb_agg(jsonb_build_object(
+    'id', n.id, 'token', l.token, 'attempt', n.attempts, 'url', w.url, 'body', n.payload::text,
+    'secrets', to_jsonb(array_remove(
+      array[s.secret, case when s.previous_until > now() then s.previous end], null))) order by n.created_at)
+  into claimed
+  from public.notifications n
+  join creel.notification_leases l on l.notification_id = n.id
+  join public.webhooks w on w.id = n.webhook_id
+  join creel.webhook_secrets s on s.webhook_id = w.id
+  where n.id = any (ids);
+  return jsonb_build_object('notifications', coalesce(claimed, '[]'), 'lease_ms', 60000);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION claim_notifications(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.claim_notifications(jsonb) IS 'For who delivers: {api, limit} -> {notifications: [{id, token, attempt, url, body, secrets[]}], lease_ms}. The body is to be sent and signed as it is.';
+
+
+--
 -- Name: create_enrolment_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -5113,6 +5689,83 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.create_enrolment_code(jsonb) IS '{name?, project_ids[]?, platform?, capacity?, tags[]?, price?, key_days?} -> {code, expires_at}. For a signed-in person, who becomes the host''s owner, and must be an owner of each project. With {host_id} in their place an own host that is there gets another key, and those that it had end. Anything else is refused. A code is good once, for 15 minutes.';
+
+
+--
+-- Name: create_webhook(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.create_webhook(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := $1 ->> 'project_id';
+  wished constant jsonb := coalesce(
+    nullif($1 -> 'events', 'null'), '["agent.down", "limit.exceeded", "host.offline", "host.online"]');
+  most constant int := (creel.knobs()).max_webhooks_per_project;
+  fault text := creel.fault_of_webhook_url($1 ->> 'url');
+  fresh constant text := creel.webhook_secret();
+  made uuid;
+begin
+  if not coalesce(project = any (creel.writable_projects()), false) then
+    raise exception 'only an owner or editor of project % may make a webhook', project
+      using errcode = '42501', hint = 'Ask an owner of the project.';
+  end if;
+  if fault is null and (jsonb_typeof(wished) <> 'array' or exists (
+    select from jsonb_array_elements(wished) e
+    where e #>> '{}' is null or e #>> '{}' not in ('agent.down', 'limit.exceeded', 'host.offline', 'host.online'))
+    or wished = '[]') then
+    fault := 'events must be a list of agent.down, limit.exceeded, host.offline and host.online';
+  end if;
+  if fault is not null then
+    raise exception '%', fault using errcode = '22023', hint = 'Send project_id, url and events.';
+  end if;
+  perform pg_advisory_xact_lock(1129465166, hashtext(project));
+  if (select count(*) from public.webhooks w where w.project_id = project) >= most then
+    raise exception 'too many webhooks: the limit for one project is %', most
+      using errcode = 'PT429', hint = 'Remove one, or ask the operator to raise max_webhooks_per_project.';
+  end if;
+  insert into public.webhooks (project_id, url, events, created_by)
+  values (project, $1 ->> 'url', array(select distinct e from jsonb_array_elements_text(wished) e order by e), auth.uid())
+  returning id into made;
+  insert into creel.webhook_secrets (webhook_id, secret) values (made, fresh);
+  perform creel.log_event('webhook.created', project, null, null, made);
+  return jsonb_build_object('id', made, 'secret', fresh);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION create_webhook(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.create_webhook(jsonb) IS '{project_id, url, events[]} -> {id, secret}. The secret is shown this once.';
+
+
+--
+-- Name: delete_webhook(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.delete_webhook(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  webhook constant public.webhooks := creel.own_webhook(($1 ->> 'webhook_id')::uuid);
+begin
+  delete from public.webhooks w where w.id = webhook.id;
+  perform creel.log_event('webhook.deleted', webhook.project_id, null, null, webhook.id);
+  return jsonb_build_object('id', webhook.id);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION delete_webhook(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.delete_webhook(jsonb) IS '{webhook_id} -> {id}. Its notifications go with it, also those that were not sent yet.';
 
 
 --
@@ -5324,6 +5977,69 @@ COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token
 
 
 --
+-- Name: finish_notifications(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.finish_notifications(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $_$
+declare
+  told jsonb;
+  held uuid;
+  ended uuid;
+  applied jsonb := '[]'::jsonb;
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'items') is distinct from 'array' or jsonb_array_length($1 -> 'items') > 100 then
+    raise exception 'items is no list of at most 100' using errcode = '22023', hint = 'Finish the others in another call.';
+  end if;
+  for told in select e from jsonb_array_elements($1 -> 'items') e order by e ->> 'id' loop
+    if coalesce(told ->> 'outcome', '') not in ('delivered', 'retry', 'refused', 'gone') then
+      raise exception 'outcome must be delivered, retry, refused or gone' using errcode = '22023',
+        hint = 'See what became of the request.';
+    end if;
+    delete from creel.notification_leases l
+    where l.notification_id = creel.uuid_of(told -> 'id') and l.token = creel.uuid_of(told -> 'token')
+    returning l.notification_id into held;
+    if held is not null then
+      perform creel.settle_notification(
+        held, told ->> 'outcome', coalesce(told ->> 'error', 'it failed'),
+        creel.whole_number(told -> 'retry_after_secs', 0, 2147483647)::int);
+      if told ->> 'outcome' = 'gone' then
+        update public.webhooks w set enabled = false, disabled_reason = 'its address answered 410: nobody wants it there'
+        from public.notifications n where n.id = held and w.id = n.webhook_id and w.enabled
+        returning w.id into ended;
+        if ended is not null then
+          perform creel.log_event('webhook.disabled', n.project_id, null, null, ended)
+          from public.notifications n where n.id = held;
+        end if;
+        perform creel.settle_notification(n.id, 'failed', 'its webhook was disabled', null)
+        from (
+          select p.id from public.notifications p
+          where p.status = 'pending' and p.webhook_id = (
+            select h.webhook_id from public.notifications h where h.id = held)
+          order by p.id limit 500 for update skip locked) n;
+      end if;
+    end if;
+    applied := applied || jsonb_build_array(
+      jsonb_build_object('id', told -> 'id', 'applied', held is not null));
+    held := null;
+  end loop;
+  return jsonb_build_object('items', applied);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION finish_notifications(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.finish_notifications(jsonb) IS 'For who delivers: {api, items: [{id, token, outcome, error, retry_after_secs}]} -> {items: [{id, applied}]}. outcome is delivered, retry, refused or gone (410: the webhook is disabled). A token that is no longer in force changes nothing.';
+
+
+--
 -- Name: heartbeat(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -5446,6 +6162,35 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.list_agents(jsonb) IS 'Host function: {api, session} -> {agents[]}: the agents that this host has or is to have, as their rows say it. open_command: something about it waits or is at work, and will say what is to be done.';
+
+
+--
+-- Name: list_enrolment_codes(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_enrolment_codes() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('codes', coalesce(
+    jsonb_agg(
+      jsonb_build_object(
+        'id', c.id, 'name', coalesce(h.name, c.wish ->> 'name'), 'host_id', c.host_id,
+        'created_at', c.created_at, 'expires_at', c.expires_at,
+        'project_ids', case when c.host_id is null then coalesce(c.wish -> 'project_ids', '[]')
+          else to_jsonb(array(
+            select p.project_id from public.project_hosts p where p.host_id = c.host_id order by 1)) end)
+      order by c.created_at, c.id), '[]'))
+  from creel.enrolment_codes c left join public.hosts h on h.id = c.host_id
+  where c.owner_id = auth.uid() and c.used_at is null and c.expires_at > now()
+$$;
+
+
+--
+-- Name: FUNCTION list_enrolment_codes(); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_enrolment_codes() IS '() -> {codes: [{id, name, host_id, created_at, expires_at, project_ids[]}]}: the asker''s codes that are good and that nobody has used. host_id: the host that is there and is to get another key. Nobody is told the code itself again.';
 
 
 --
@@ -5784,6 +6529,37 @@ COMMENT ON FUNCTION public.redrive(id uuid) IS 'Brings back a dead item of a pro
 
 
 --
+-- Name: redrive_notification(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.redrive_notification(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  found_one uuid;
+begin
+  update public.notifications n set status = 'pending', attempts = 0, not_before = now(), created_at = now()
+  where n.id = ($1 ->> 'notification_id')::uuid and n.status = 'failed'
+    and n.project_id = any (creel.writable_projects())
+  returning n.id into found_one;
+  if found_one is null then
+    raise exception 'no notification % has failed in a project that you may write', $1 ->> 'notification_id'
+      using errcode = 'PT404', hint = 'Look at the table notifications for what has failed.';
+  end if;
+  return jsonb_build_object('id', found_one, 'status', 'pending');
+end
+$_$;
+
+
+--
+-- Name: FUNCTION redrive_notification(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.redrive_notification(jsonb) IS '{notification_id} -> {id, status}: what was given up is delivered again, with all its attempts and under its old id.';
+
+
+--
 -- Name: release(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6017,6 +6793,37 @@ COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} ->
 
 
 --
+-- Name: revoke_enrolment_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.revoke_enrolment_code(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  unwanted constant uuid := creel.uuid_of($1 -> 'id');
+begin
+  -- A host that enrols by it at this moment is waited for; then it is used.
+  delete from creel.enrolment_codes c
+  where c.id = unwanted and c.owner_id = auth.uid() and c.used_at is null and c.expires_at > now();
+  if not found then
+    raise exception 'you have no unused code %', coalesce(left($1 ->> 'id', 100), 'without an id')
+      using errcode = 'PT404', detail = 'unknown_code',
+        hint = 'Ask list_enrolment_codes which there are. A host that has used one is ended by revoke_host_access.';
+  end if;
+  return jsonb_build_object('id', unwanted, 'revoked', true);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION revoke_enrolment_code(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.revoke_enrolment_code(jsonb) IS '{id} -> {id, revoked}: ends an own code that nobody has used yet, at once; 404 for any other.';
+
+
+--
 -- Name: revoke_host_access(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6115,6 +6922,37 @@ COMMENT ON FUNCTION public.rotate_host_key(jsonb) IS 'Host function, for hosts t
 
 
 --
+-- Name: rotate_webhook_secret(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.rotate_webhook_secret(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  webhook constant public.webhooks := creel.own_webhook(($1 ->> 'webhook_id')::uuid);
+  fresh constant text := creel.webhook_secret();
+  at_once constant boolean := coalesce(($1 ->> 'at_once')::boolean, false);
+begin
+  update creel.webhook_secrets s set
+    previous = case when not at_once then s.secret end,
+    previous_until = case when not at_once then now() + interval '1 day' end,
+    secret = fresh
+  where s.webhook_id = webhook.id;
+  perform creel.log_event('webhook.rotated', webhook.project_id, null, null, webhook.id);
+  return jsonb_build_object('id', webhook.id, 'secret', fresh);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION rotate_webhook_secret(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.rotate_webhook_secret(jsonb) IS '{webhook_id, at_once} -> {id, secret}. For a day deliveries are signed with both secrets; with at_once only with the new one.';
+
+
+--
 -- Name: sweep(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6139,6 +6977,45 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.sweep(jsonb) IS '{api} -> counts. Ends leases that ran out, fails what is past its deadline or has no host, says what waits for what.';
+
+
+--
+-- Name: test_webhook(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.test_webhook(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  webhook constant public.webhooks := creel.own_webhook(($1 ->> 'webhook_id')::uuid);
+  made uuid;
+begin
+  if not webhook.enabled then
+    raise exception 'webhook % is disabled', webhook.id
+      using errcode = 'PT409', hint = 'Enable it first: webhooks.enabled.';
+  end if;
+  if (select count(*) from public.notifications n
+      where n.webhook_id = webhook.id and n.kind = 'webhook.test' and n.created_at > now() - interval '1 minute') >= 5 then
+    raise exception 'this webhook was tested five times within a minute'
+      using errcode = 'PT429', hint = 'Wait a minute.';
+  end if;
+  made := creel.add_notification(webhook, 'webhook.test', null, jsonb_build_object(
+    'summary', 'This is a test: the webhook works.', 'details', '{}'::jsonb));
+  if made is null then
+    raise exception 'too much waits for this webhook already'
+      using errcode = 'PT429', hint = 'See why it does not answer: notifications.last_error.';
+  end if;
+  return jsonb_build_object('notification_id', made);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION test_webhook(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.test_webhook(jsonb) IS '{webhook_id} -> {notification_id}: something harmless is delivered; its row in notifications says what became of it.';
 
 
 --
@@ -6383,6 +7260,7 @@ CREATE TABLE creel.doc_usage (
 
 CREATE TABLE creel.enrolment_codes (
     code_sha256 bytea NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
     owner_id uuid NOT NULL,
     wish jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -6459,6 +7337,24 @@ COMMENT ON TABLE creel.host_logins IS 'Trusted hosts: a login role each, member 
 
 
 --
+-- Name: host_outages; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.host_outages (
+    host_id uuid NOT NULL,
+    silent_since timestamp with time zone NOT NULL,
+    noticed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+--
+-- Name: TABLE host_outages; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.host_outages IS 'Hosts that are silent right now: what is in here was told already.';
+
+
+--
 -- Name: items_seq_seq; Type: SEQUENCE; Schema: creel; Owner: -
 --
 
@@ -6520,6 +7416,17 @@ ALTER TABLE creel.lanes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
+-- Name: notification_leases; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.notification_leases (
+    notification_id uuid NOT NULL,
+    token uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+
+--
 -- Name: sweep_state; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -6527,8 +7434,30 @@ CREATE TABLE creel.sweep_state (
     id boolean DEFAULT true NOT NULL,
     swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     reasoned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    watched_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    watching_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT sweep_state_one_row CHECK (id)
 );
+
+
+--
+-- Name: webhook_secrets; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.webhook_secrets (
+    webhook_id uuid NOT NULL,
+    secret text NOT NULL,
+    previous text,
+    previous_until timestamp with time zone,
+    CONSTRAINT webhook_secrets_form CHECK ((secret ~ '^whsec_[A-Za-z0-9+/]{43}=$'::text))
+);
+
+
+--
+-- Name: TABLE webhook_secrets; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.webhook_secrets IS 'Kept as they are, because a signature needs them. Only create_webhook, rotate_webhook_secret and claim_notifications tell them.';
 
 
 --
@@ -6566,7 +7495,9 @@ CREATE TABLE public.agent_metrics (
     uptime_secs bigint,
     sampled_at timestamp with time zone DEFAULT now() NOT NULL,
     restarts integer,
-    pid integer
+    pid integer,
+    note text,
+    CONSTRAINT agent_metrics_note_size CHECK ((octet_length(note) <= 16384))
 );
 
 
@@ -6574,7 +7505,7 @@ CREATE TABLE public.agent_metrics (
 -- Name: TABLE agent_metrics; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway.';
+COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway, note what its host said of it last while it ran; agent_status has it with the time when it was first said.';
 
 
 --
@@ -6837,6 +7768,38 @@ COMMENT ON VIEW public.host_status IS 'Hosts as a page shows them: offline follo
 
 
 --
+-- Name: notifications; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.notifications (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    webhook_id uuid NOT NULL,
+    kind text NOT NULL,
+    subject uuid,
+    payload jsonb NOT NULL,
+    held_back integer DEFAULT 0 NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    not_before timestamp with time zone DEFAULT now() NOT NULL,
+    last_error text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    delivered_at timestamp with time zone,
+    CONSTRAINT notifications_kind CHECK ((kind = ANY (ARRAY['agent.down'::text, 'limit.exceeded'::text, 'host.offline'::text, 'host.online'::text, 'webhook.test'::text]))),
+    CONSTRAINT notifications_sizes CHECK (((pg_column_size(payload) <= 65536) AND (COALESCE(octet_length(last_error), 0) <= 1000))),
+    CONSTRAINT notifications_status CHECK ((status = ANY (ARRAY['pending'::text, 'sent'::text, 'delivered'::text, 'failed'::text])))
+);
+
+
+--
+-- Name: TABLE notifications; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.notifications IS 'What a webhook is told: pending -> sent (somebody delivers it) -> delivered, or back to pending, or failed when it was tried often enough. subject is the agent or the host. due_at: not before, so that what flaps is told once in five minutes; held_back says for how many others it stands. Kept for settings.notification_retention_days.';
+
+
+--
 -- Name: project_hosts; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -6920,6 +7883,14 @@ ALTER TABLE ONLY creel.doc_usage
 
 
 --
+-- Name: enrolment_codes enrolment_codes_id_key; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.enrolment_codes
+    ADD CONSTRAINT enrolment_codes_id_key UNIQUE (id);
+
+
+--
 -- Name: enrolment_codes enrolment_codes_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -6960,6 +7931,14 @@ ALTER TABLE ONLY creel.host_logins
 
 
 --
+-- Name: host_outages host_outages_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_outages
+    ADD CONSTRAINT host_outages_pkey PRIMARY KEY (host_id);
+
+
+--
 -- Name: items items_item; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -6992,6 +7971,14 @@ ALTER TABLE ONLY creel.lanes
 
 
 --
+-- Name: notification_leases notification_leases_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.notification_leases
+    ADD CONSTRAINT notification_leases_pkey PRIMARY KEY (notification_id);
+
+
+--
 -- Name: queues queues_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -7021,6 +8008,14 @@ ALTER TABLE ONLY creel.settings
 
 ALTER TABLE ONLY creel.sweep_state
     ADD CONSTRAINT sweep_state_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: webhook_secrets webhook_secrets_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.webhook_secrets
+    ADD CONSTRAINT webhook_secrets_pkey PRIMARY KEY (webhook_id);
 
 
 --
@@ -7168,6 +8163,14 @@ ALTER TABLE ONLY public.hosts
 
 
 --
+-- Name: notifications notifications_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: project_hosts project_hosts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -7189,6 +8192,14 @@ ALTER TABLE ONLY public.project_members
 
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: webhooks webhooks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 
 
 --
@@ -7416,6 +8427,34 @@ CREATE INDEX hosts_owner ON public.hosts USING btree (owner_id);
 
 
 --
+-- Name: notifications_created; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX notifications_created ON public.notifications USING btree (created_at);
+
+
+--
+-- Name: notifications_pending; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX notifications_pending ON public.notifications USING btree (not_before) WHERE (status = 'pending'::text);
+
+
+--
+-- Name: notifications_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX notifications_project ON public.notifications USING btree (project_id, created_at DESC);
+
+
+--
+-- Name: notifications_subject; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX notifications_subject ON public.notifications USING btree (webhook_id, kind, subject, due_at DESC);
+
+
+--
 -- Name: project_hosts_host; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -7434,6 +8473,20 @@ CREATE INDEX project_members_user ON public.project_members USING btree (user_id
 --
 
 CREATE INDEX projects_created_by ON public.projects USING btree (created_by);
+
+
+--
+-- Name: webhooks_created_by; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhooks_created_by ON public.webhooks USING btree (created_by);
+
+
+--
+-- Name: webhooks_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX webhooks_project ON public.webhooks USING btree (project_id);
 
 
 --
@@ -7465,10 +8518,10 @@ CREATE TRIGGER agent_commands_2_prepare BEFORE INSERT ON public.agent_commands F
 
 
 --
--- Name: agent_commands agent_commands_end_cancelled; Type: TRIGGER; Schema: public; Owner: -
+-- Name: agent_commands agent_commands_end_given_back; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE CONSTRAINT TRIGGER agent_commands_end_cancelled AFTER UPDATE OF status ON public.agent_commands DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'sent'::text) AND (new.status = 'pending'::text))) EXECUTE FUNCTION creel.end_cancelled();
+CREATE CONSTRAINT TRIGGER agent_commands_end_given_back AFTER UPDATE OF status ON public.agent_commands DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'sent'::text) AND (new.status = 'pending'::text))) EXECUTE FUNCTION creel.end_given_back();
 
 
 --
@@ -7497,6 +8550,13 @@ CREATE TRIGGER agent_provision_requests_1_keep_columns BEFORE INSERT ON public.a
 --
 
 CREATE TRIGGER agent_provision_requests_2_prepare BEFORE INSERT ON public.agent_provision_requests FOR EACH ROW EXECUTE FUNCTION creel.prepare_request();
+
+
+--
+-- Name: agent_provision_requests agent_provision_requests_end_given_back; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE CONSTRAINT TRIGGER agent_provision_requests_end_given_back AFTER UPDATE OF status ON public.agent_provision_requests DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (((old.status = 'running'::text) AND (new.status = 'queued'::text))) EXECUTE FUNCTION creel.end_given_back();
 
 
 --
@@ -7546,6 +8606,13 @@ CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR E
 --
 
 CREATE TRIGGER agents_send_wished_command AFTER UPDATE ON public.agents FOR EACH ROW WHEN ((((((((new.name IS DISTINCT FROM old.name) OR (new.role IS DISTINCT FROM old.role)) OR (new.emoji IS DISTINCT FROM old.emoji)) OR (new.config IS DISTINCT FROM old.config)) OR (new.limits IS DISTINCT FROM old.limits)) OR (new.desired_state IS DISTINCT FROM old.desired_state)) OR (new.backend IS DISTINCT FROM old.backend))) EXECUTE FUNCTION creel.send_wished_command();
+
+
+--
+-- Name: agents agents_settle_homeless; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_settle_homeless AFTER UPDATE OF host_id ON public.agents FOR EACH ROW WHEN (((old.host_id IS NOT NULL) AND (new.host_id IS NULL))) EXECUTE FUNCTION creel.settle_homeless();
 
 
 --
@@ -7602,6 +8669,13 @@ CREATE TRIGGER brain_docs_limit AFTER INSERT ON public.brain_docs REFERENCING NE
 --
 
 CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+
+
+--
+-- Name: events events_notify; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER events_notify AFTER INSERT ON public.events FOR EACH ROW WHEN (((new.project_id IS NOT NULL) AND (new.agent_key IS NOT NULL) AND (new.kind = ANY (ARRAY['agent.crashed'::text, 'agent.given_up'::text, 'agent.provision_failed'::text, 'agent.command_failed'::text, 'agent.limit_exceeded'::text])))) EXECUTE FUNCTION creel.notify_of_event();
 
 
 --
@@ -7703,6 +8777,13 @@ CREATE TRIGGER take_back_removals AFTER INSERT ON public.agent_provision_request
 
 
 --
+-- Name: webhooks webhooks_enable; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER webhooks_enable BEFORE UPDATE OF enabled ON public.webhooks FOR EACH ROW EXECUTE FUNCTION creel.enable_webhook();
+
+
+--
 -- Name: command_counts command_counts_project_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -7796,6 +8877,22 @@ ALTER TABLE ONLY creel.lanes
 
 ALTER TABLE ONLY creel.lanes
     ADD CONSTRAINT lanes_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: notification_leases notification_leases_notification_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.notification_leases
+    ADD CONSTRAINT notification_leases_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES public.notifications(id) ON DELETE CASCADE;
+
+
+--
+-- Name: webhook_secrets webhook_secrets_webhook_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.webhook_secrets
+    ADD CONSTRAINT webhook_secrets_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
 
 
 --
@@ -7951,6 +9048,22 @@ ALTER TABLE ONLY public.hosts
 
 
 --
+-- Name: notifications notifications_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: notifications notifications_webhook_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.notifications
+    ADD CONSTRAINT notifications_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+
+--
 -- Name: project_hosts project_hosts_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -7988,6 +9101,22 @@ ALTER TABLE ONLY public.project_members
 
 ALTER TABLE ONLY public.projects
     ADD CONSTRAINT projects_created_by_fkey FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: webhooks webhooks_created_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_created_by_fkey FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: webhooks webhooks_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.webhooks
+    ADD CONSTRAINT webhooks_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
 
 
 --
@@ -8252,6 +9381,19 @@ CREATE POLICY hosts_update ON public.hosts FOR UPDATE TO authenticated USING ((o
 
 
 --
+-- Name: notifications; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.notifications ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: notifications notifications_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY notifications_select ON public.notifications FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
 -- Name: project_hosts; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -8340,6 +9482,26 @@ CREATE POLICY projects_update ON public.projects FOR UPDATE TO authenticated USI
 
 
 --
+-- Name: webhooks; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.webhooks ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: webhooks webhooks_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY webhooks_select ON public.webhooks FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: webhooks webhooks_update; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY webhooks_update ON public.webhooks FOR UPDATE TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
 -- Name: SCHEMA creel; Type: ACL; Schema: -; Owner: -
 --
 
@@ -8386,6 +9548,35 @@ REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) F
 --
 
 REVOKE ALL ON FUNCTION creel.add_lanes(registered creel.queues, project_ids text[], agent_keys text[]) FROM PUBLIC;
+
+
+--
+-- Name: TABLE webhooks; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.webhooks TO authenticated;
+GRANT SELECT ON TABLE public.webhooks TO service_role;
+
+
+--
+-- Name: COLUMN webhooks.events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(events) ON TABLE public.webhooks TO authenticated;
+
+
+--
+-- Name: COLUMN webhooks.enabled; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(enabled) ON TABLE public.webhooks TO authenticated;
+
+
+--
+-- Name: FUNCTION add_notification(webhook public.webhooks, kind text, subject uuid, said jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_notification(webhook public.webhooks, kind text, subject uuid, said jsonb) FROM PUBLIC;
 
 
 --
@@ -8603,10 +9794,24 @@ REVOKE ALL ON FUNCTION creel.dequeue() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION end_cancelled(); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION details_of_event(kind text, detail jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.end_cancelled() FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.details_of_event(kind text, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION enable_webhook(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.enable_webhook() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION end_given_back(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.end_given_back() FROM PUBLIC;
 
 
 --
@@ -8663,6 +9868,13 @@ REVOKE ALL ON FUNCTION creel.fault_of_host_wish(wish jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.fault_of_metrics(metrics jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fault_of_webhook_url(url text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_webhook_url(url text) FROM PUBLIC;
 
 
 --
@@ -8758,6 +9970,13 @@ REVOKE ALL ON FUNCTION creel.heard_until(beat public.host_heartbeats) FROM PUBLI
 --
 
 REVOKE ALL ON FUNCTION creel.held_item(host uuid, held_token uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION host_in_notification(host_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.host_in_notification(host_id uuid) FROM PUBLIC;
 
 
 --
@@ -9000,10 +10219,31 @@ REVOKE ALL ON FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) FROM PUBL
 
 
 --
+-- Name: FUNCTION notification_of_event(kind text, detail jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notification_of_event(kind text, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION notification_pause(attempts integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notification_pause(attempts integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION notify_lanes(lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.notify_lanes(lane_ids bigint[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION notify_of_event(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notify_of_event() FROM PUBLIC;
 
 
 --
@@ -9018,6 +10258,13 @@ REVOKE ALL ON FUNCTION creel.number_doc_version() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.own_new_project() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION own_webhook(webhook_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.own_webhook(webhook_id uuid) FROM PUBLIC;
 
 
 --
@@ -9232,6 +10479,13 @@ REVOKE ALL ON FUNCTION creel.revoke_host(host_id uuid) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION said_since(note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.said_since(note text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION send_wished_command(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9264,6 +10518,20 @@ REVOKE ALL ON FUNCTION creel.settle_done(for_queue text, settled_lane bigint, se
 --
 
 REVOKE ALL ON FUNCTION creel.settle_each(settlements creel.settlement[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle_homeless(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_homeless() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle_notification(notification_id uuid, outcome text, said text, retry_after_secs integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_notification(notification_id uuid, outcome text, said text, retry_after_secs integer) FROM PUBLIC;
 
 
 --
@@ -9367,6 +10635,13 @@ REVOKE ALL ON FUNCTION creel.sweep_needing_no_host() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION sweep_notifications(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_notifications() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sweep_old_events(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9381,6 +10656,13 @@ REVOKE ALL ON FUNCTION creel.sweep_once(min_age interval) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION sweep_outages(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_outages() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sweep_placements(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9392,6 +10674,13 @@ REVOKE ALL ON FUNCTION creel.sweep_placements() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_webhooks(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_webhooks() FROM PUBLIC;
 
 
 --
@@ -9459,6 +10748,20 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tell_of_host(host uuid, kind text, since timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_of_host(host uuid, kind text, since timestamp with time zone) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tell_webhooks(project text, kind text, subject uuid, said jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_webhooks(project text, kind text, subject uuid, said jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tidy_command(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9492,6 +10795,13 @@ GRANT ALL ON FUNCTION creel.visible_hosts() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION webhook_secret(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.webhook_secret() FROM PUBLIC;
 
 
 --
@@ -9576,11 +10886,35 @@ GRANT ALL ON FUNCTION public.claim(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION claim_notifications(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.claim_notifications(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.claim_notifications(jsonb) TO service_role;
+
+
+--
 -- Name: FUNCTION create_enrolment_code(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.create_enrolment_code(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.create_enrolment_code(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION create_webhook(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.create_webhook(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.create_webhook(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION delete_webhook(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.delete_webhook(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.delete_webhook(jsonb) TO authenticated;
 
 
 --
@@ -9609,6 +10943,14 @@ GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION finish_notifications(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.finish_notifications(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.finish_notifications(jsonb) TO service_role;
+
+
+--
 -- Name: FUNCTION heartbeat(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -9622,6 +10964,14 @@ GRANT ALL ON FUNCTION public.heartbeat(jsonb) TO creel_host;
 
 REVOKE ALL ON FUNCTION public.list_agents(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.list_agents(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_enrolment_codes(); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_enrolment_codes() FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_enrolment_codes() TO authenticated;
 
 
 --
@@ -9689,6 +11039,14 @@ GRANT ALL ON FUNCTION public.redrive(id uuid) TO authenticated;
 
 
 --
+-- Name: FUNCTION redrive_notification(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.redrive_notification(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.redrive_notification(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION release(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -9729,6 +11087,14 @@ GRANT ALL ON FUNCTION public.request_removal(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION revoke_enrolment_code(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.revoke_enrolment_code(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.revoke_enrolment_code(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_host_access(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -9745,12 +11111,28 @@ GRANT ALL ON FUNCTION public.rotate_host_key(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION rotate_webhook_secret(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.rotate_webhook_secret(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.rotate_webhook_secret(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION sweep(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.sweep(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.sweep(jsonb) TO creel_host;
 GRANT ALL ON FUNCTION public.sweep(jsonb) TO service_role;
+
+
+--
+-- Name: FUNCTION test_webhook(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.test_webhook(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.test_webhook(jsonb) TO authenticated;
 
 
 --
@@ -9863,6 +11245,14 @@ GRANT SELECT ON TABLE public.host_rosters TO service_role;
 
 GRANT SELECT ON TABLE public.host_status TO authenticated;
 GRANT SELECT ON TABLE public.host_status TO service_role;
+
+
+--
+-- Name: TABLE notifications; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.notifications TO authenticated;
+GRANT SELECT ON TABLE public.notifications TO service_role;
 
 
 --

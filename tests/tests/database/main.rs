@@ -24,4 +24,5 @@ mod reports;
 mod rights;
 mod station;
 mod upgrade;
+mod webhooks;
 mod wishes;
