@@ -1,6 +1,7 @@
 //! Where an agent runs, behind one trait: as one of the host's shared gateway, or with a gateway of its own.
 
 mod archive;
+mod channels;
 mod error;
 mod files;
 mod profile;
@@ -65,6 +66,12 @@ pub struct Record {
     pub desired_state: DesiredState,
     /// Its gateway's port.
     pub port: u16,
+    /// The hash of the owner's file that its configuration was made with; none if there was no file.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// That file is another one by now.
+    #[serde(skip)]
+    pub is_outdated: bool,
 }
 
 /// An agent that is there.

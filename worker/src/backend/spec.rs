@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::BackendError;
 use super::profile::is_own_workspace;
+use super::{BackendError, channels};
 use crate::job::Failure;
 use crate::job::provision::checked_persona;
 use crate::workspace::{Owner, Persona};
@@ -101,6 +101,9 @@ pub struct AgentConfig {
     /// The skills that it may use; all of the host's if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skills: Option<Vec<String>>,
+    /// Who may reach it, by what: taken by a gateway of its own. The shared gateway has channels of its owner's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Map<String, Value>>,
     /// Everything else.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -215,6 +218,14 @@ fn check_config(config: &AgentConfig) -> Result<(), BackendError> {
             "take some away",
         ));
     }
+    if let Some(problem) = config.channels.as_ref().and_then(channels::problem) {
+        return Err(invalid(
+            "agent_config_invalid",
+            format!("the agent's configuration cannot be used: {problem}"),
+            "say who may reach the agent, without secrets, paths and ${…}; logins of channels are in the host's \
+             profile_base",
+        ));
+    }
     for (what, word) in words.chain(skills) {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+ ".contains(c);
         if word.is_empty() || word.len() > WORD_MAX_BYTES || !word.chars().all(is_plain) {
@@ -279,6 +290,9 @@ mod tests {
             json!({ "thinking": "high\n" }),
             json!({ "skills": ["ok", "${HOME}"] }),
             json!({ "skills": "all" }),
+            json!({ "channels": { "telegram": { "name": "${SECRET}" } } }),
+            json!({ "channels": { "telegram": { "botToken": "123:abc" } } }),
+            json!({ "channels": ["telegram"] }),
             json!([]),
         ] {
             assert_eq!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use creel_core::host_api::{AgentReport, AgentState, ListedAgent};
 use creel_core::status::{Backend as Kind, DesiredState};
+use rand::seq::SliceRandom;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -13,6 +14,10 @@ use super::plan::Why;
 use super::{STOP_GRACE, Supervisor};
 use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Record, plan_spec};
 use crate::job::Failure;
+
+/// A change of the host's own file is taken over by so many agents each time that the worker reconciles: gateways may
+/// restart for it, and are to be there meanwhile.
+const REFRESHED_MAX: usize = 4;
 
 /// An agent that the host should have.
 #[derive(Debug, Clone)]
@@ -62,6 +67,8 @@ pub enum Reconcile {
     Stop(AgentRef),
     /// It is to be otherwise than the host knows.
     Configure(AgentSpec),
+    /// The host's own file that its configuration was made with is another one by now.
+    Refresh(AgentSpec),
     /// The host should have it, and has lost its files.
     Missing(Uuid),
 }
@@ -70,7 +77,7 @@ impl Reconcile {
     fn agent_id(&self) -> Uuid {
         match self {
             Self::Archive(agent) | Self::Stop(agent) => agent.agent_id,
-            Self::Start(spec) | Self::Configure(spec) => spec.agent.agent_id,
+            Self::Start(spec) | Self::Configure(spec) | Self::Refresh(spec) => spec.agent.agent_id,
             Self::Missing(agent_id) => *agent_id,
         }
     }
@@ -115,6 +122,9 @@ pub fn plan_reconcile(
         }
         if let Some(spec) = listed.spec.as_ref().filter(|spec| differs(&record.spec, spec)) {
             acts.push(Reconcile::Configure(of_record(agent, spec)));
+        } else if record.is_outdated && record.desired_state == DesiredState::Running {
+            // One that is stopped takes it with its start.
+            acts.push(Reconcile::Refresh(record.spec.clone()));
         }
         match (listed.agent.desired_state, record.desired_state) {
             (DesiredState::Running, DesiredState::Stopped) if !is_held(agent.agent_id) => {
@@ -182,11 +192,13 @@ impl Supervisor {
             }
             let is_held = |agent_id| self.held(agent_id).is_some();
             let mut by_agent: HashMap<Uuid, Vec<Reconcile>> = HashMap::new();
+            let mut outdated = Vec::new();
             for act in plan_reconcile(backend.kind(), known, listed, is_held) {
                 match act {
                     Reconcile::Missing(agent_id) => self.reports.report(lost(agent_id)),
                     // It comes to the same until somebody changes it.
                     Reconcile::Configure(spec) if self.was_refused(&spec) => {}
+                    Reconcile::Refresh(spec) => outdated.push(spec),
                     act => by_agent.entry(act.agent_id()).or_default().push(act),
                 }
             }
@@ -200,7 +212,28 @@ impl Supervisor {
                 };
                 drop(self.acts.spawn(acting));
             }
+            // Others come the next time: which ones are first is left to chance, as one may not be to be had.
+            outdated.shuffle(&mut rand::rng());
+            outdated.truncate(REFRESHED_MAX);
+            self.refresh(backend, outdated, records);
         }
+    }
+
+    /// One after the other: each may restart a gateway.
+    fn refresh(self: &Arc<Self>, backend: &Arc<dyn Backend>, specs: Vec<AgentSpec>, records: &Records) {
+        let touched = records.touched.clone();
+        let (supervisor, backend) = (self.clone(), backend.clone());
+        let acting = async move {
+            for spec in specs {
+                let agent_id = spec.agent.agent_id;
+                let touched = touched.get(&agent_id).copied().unwrap_or(0);
+                let acts = vec![Reconcile::Refresh(spec)];
+                supervisor
+                    .reconcile_agent(&*backend, agent_id, acts, touched)
+                    .await;
+            }
+        };
+        drop(self.acts.spawn(acting));
     }
 
     /// One agent, unless a command had its turn since the records were read: that knows better.
@@ -218,7 +251,10 @@ impl Supervisor {
         let _turn = self.command_turn(agent_id, turn);
         let give_way = self.may_give_way(agent_id);
         for act in acts {
-            let may_wait = matches!(act, Reconcile::Start(_) | Reconcile::Configure(_));
+            let may_wait = matches!(
+                act,
+                Reconcile::Start(_) | Reconcile::Configure(_) | Reconcile::Refresh(_)
+            );
             tokio::select! {
                 () = self.apply_reconcile(backend, act) => {}
                 () = give_way.cancelled(), if may_wait => return,
@@ -281,6 +317,10 @@ impl Supervisor {
                 }
                 configured.map(drop)
             }
+            Reconcile::Refresh(spec) => {
+                tracing::info!(agent.id = %agent_id, "{} takes over the host's profile_base, which has changed", spec.agent.agent_key);
+                backend.configure(&spec, &[]).await.map(drop)
+            }
             // It is told without a turn.
             Reconcile::Missing(_) => Ok(()),
         };
@@ -325,6 +365,8 @@ mod tests {
             spec: listed(n, json!({})).spec.expect("a spec"),
             desired_state,
             port: 19_001,
+            base: None,
+            is_outdated: false,
         }
     }
 
@@ -383,6 +425,15 @@ mod tests {
         ] {
             assert_eq!(plan(running.clone(), Some(change)), []);
         }
+        let outdated = Record {
+            is_outdated: true,
+            ..running
+        };
+        assert!(matches!(
+            plan(outdated.clone(), Some(json!({})))[..],
+            [Reconcile::Refresh(_)]
+        ));
+        assert_eq!(plan(outdated, Some(json!({ "open_command": true }))), []);
         let all = [listed(1, json!({}))];
         assert_eq!(plan_reconcile(Kind::Profile, &[stopped], &all, |_| true), []);
     }

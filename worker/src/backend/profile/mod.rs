@@ -23,7 +23,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use self::config::{Place, has_all, plan_config, read_base};
+use self::config::{Place, base_hash, has_all, plan_config, read_base};
 pub(crate) use self::folder::is_own_workspace;
 use self::folder::{Folder, WORKSPACE, not_deployed};
 use self::memory::Admission;
@@ -230,6 +230,7 @@ impl Inner {
         files::make_folder(&folder.state_dir()).map_err(|error| BackendError::disk(&folder.path, error))?;
         // One that ran goes on with what it has; `configure` gives it another.
         let is_new = record.is_none();
+        let base = base_hash(self.settings.base.as_deref());
         if is_new || !folder.config().exists() {
             self.put_config(spec, port)?;
         }
@@ -239,6 +240,8 @@ impl Inner {
                 spec: spec.clone(),
                 desired_state: DesiredState::Stopped,
                 port,
+                base,
+                is_outdated: false,
             },
         })?;
         Ok(Deployed {
@@ -380,10 +383,15 @@ impl Inner {
         let (wanted, docs) = (spec.clone(), docs.to_vec());
         let planned = self.in_turn(&slot, move |inner| {
             let folder = inner.folder(id);
-            let record = folder.read_record()?.ok_or_else(|| not_deployed(&wanted.agent))?;
+            let known = folder.read_record()?.ok_or_else(|| not_deployed(&wanted.agent))?;
+            // Before the file is used: one that is changed meanwhile is used again.
+            let base = base_hash(inner.settings.base.as_deref());
+            let is_rebased = known.base != base;
+            let record = Record { base, ..known };
             let config = inner.plan(&wanted, record.port)?;
             let file = folder.read_config(&folder.config())?;
-            let is_other = config != inner.plan(&record.spec, record.port)?
+            let is_other = is_rebased && !inner.is_in_force(&folder, &config)?
+                || config != inner.plan(&record.spec, record.port)?
                 || !file.is_some_and(|file| has_all(&file, &config));
             Ok((record, config, is_other))
         });
@@ -630,9 +638,14 @@ impl Backend for ProfileBackend {
     }
 
     async fn records(&self) -> Vec<Record> {
-        let read = self
-            .0
-            .on_disk(|inner| Ok(folder::records(&inner.settings.data_dir)));
+        let read = self.0.on_disk(|inner| {
+            let base = base_hash(inner.settings.base.as_deref());
+            let mut records = folder::records(&inner.settings.data_dir);
+            for record in &mut records {
+                record.is_outdated = base.is_some() && record.base != base;
+            }
+            Ok(records)
+        });
         read.await.unwrap_or_default()
     }
 }
