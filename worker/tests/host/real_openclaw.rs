@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use creel_worker::backend::Backend as _;
 use creel_worker::job::MemoryRows;
 use creel_worker::openclaw::{CliLimits, GatewayLimits};
 use serde_json::json;

@@ -142,7 +142,10 @@ async fn what_an_agent_said_goes_into_its_archive_and_not_to_the_next_of_its_id(
     std::fs::write(state.join("sessions/one.jsonl"), "said").expect("write");
     let archive = backend.undeploy(&spec.agent).await.expect("it goes");
     let found = unpacked(&archive.expect("an archive"));
-    assert_eq!(found.get("alpha.sessions/one.jsonl").map(String::as_str), Some("said"));
+    assert_eq!(
+        found.get("alpha.sessions/one.jsonl").map(String::as_str),
+        Some("said")
+    );
     assert!(!state.exists());
     assert!(host.state_dir().join("openclaw.json").exists());
 }
