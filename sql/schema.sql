@@ -4487,7 +4487,8 @@ begin
         select p.host_id from creel.host_outages p
         left join public.hosts h on h.id = p.host_id
         left join public.host_heartbeats b on b.host_id = p.host_id
-        where h.id is null or h.status = 'retired' or creel.heard_until(b) >= now() - patience
+        where h.id is null or h.status = 'retired'
+          or b.last_seen_at + b.quiet_secs * interval '1 second' >= now() - patience
         order by p.host_id limit 200 for update of p skip locked))
       returning o.host_id, o.silent_since)
     select e.host_id, e.silent_since from ended e join public.hosts h on h.id = e.host_id
@@ -4504,7 +4505,7 @@ begin
     with begun as (
       insert into creel.host_outages as o (host_id, silent_since)
       select b.host_id, b.last_seen_at from public.host_heartbeats b join public.hosts h on h.id = b.host_id
-      where creel.heard_until(b) < now() - patience and h.status <> 'retired'
+      where b.last_seen_at + b.quiet_secs * interval '1 second' < now() - patience and h.status <> 'retired'
         and not exists (select from creel.host_outages p where p.host_id = b.host_id)
       order by b.host_id limit 200
       on conflict (host_id) do nothing

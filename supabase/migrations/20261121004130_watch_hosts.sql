@@ -45,7 +45,7 @@ begin
 end
 $$;
 
--- One look at all heartbeats: a row each, a thousand of them in a millisecond.
+-- One look at all heartbeats, a row each. What creel.heard_until says is written out: it cannot be inlined.
 create function creel.sweep_outages() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -65,7 +65,8 @@ begin
         select p.host_id from creel.host_outages p
         left join public.hosts h on h.id = p.host_id
         left join public.host_heartbeats b on b.host_id = p.host_id
-        where h.id is null or h.status = 'retired' or creel.heard_until(b) >= now() - patience
+        where h.id is null or h.status = 'retired'
+          or b.last_seen_at + b.quiet_secs * interval '1 second' >= now() - patience
         order by p.host_id limit 200 for update of p skip locked))
       returning o.host_id, o.silent_since)
     select e.host_id, e.silent_since from ended e join public.hosts h on h.id = e.host_id
@@ -82,7 +83,7 @@ begin
     with begun as (
       insert into creel.host_outages as o (host_id, silent_since)
       select b.host_id, b.last_seen_at from public.host_heartbeats b join public.hosts h on h.id = b.host_id
-      where creel.heard_until(b) < now() - patience and h.status <> 'retired'
+      where b.last_seen_at + b.quiet_secs * interval '1 second' < now() - patience and h.status <> 'retired'
         and not exists (select from creel.host_outages p where p.host_id = b.host_id)
       order by b.host_id limit 200
       on conflict (host_id) do nothing

@@ -41,9 +41,9 @@ impl Scene {
         let rest = test.rest().await.expect("start the Data API");
         let admin = test.superuser().await.expect("connect");
         admin
-            .batch_execute("update creel.settings set lease_secs = 3600, queue_ttl_secs = 3600")
+            .batch_execute("update creel.settings set lease_secs = 3600, queue_ttl_secs = 3600, offline_after_secs = 3600")
             .await
-            .expect("let leases last");
+            .expect("let leases last, and the victim be no outage");
         let victim = host(&test, None, &format!("{MARK} host")).await;
         let common = is_common.then(|| victim.project.clone());
         let attacker = host(&test, common, "attacker").await;
