@@ -10,6 +10,7 @@ use creel_tests::cluster::built_program;
 use creel_tests::postgrest::As;
 use serde_json::{Value, json};
 
+use crate::emulator::Emulator;
 use crate::receiver::Receiver;
 use crate::stage::Stage;
 
@@ -260,4 +261,31 @@ async fn only_the_secret_key_delivers() {
         assert!(key.is_empty() || !said.contains(key), "{said}");
     }
     assert_eq!(stage.count("notifications where attempts = 0").await, 1);
+}
+
+#[tokio::test]
+async fn on_lambda_each_invocation_delivers_what_is_due_whatever_the_event_says() {
+    let stage = stage().await;
+    let (url, key) = (stage.rest.url(), stage.rest.secret_key());
+    let settings = [("SUPABASE_URL", url.as_str()), ("SUPABASE_SECRET_KEY", key)];
+    let mut emulator = Emulator::start_function("notifications", &settings).await;
+    for (event, tried) in [
+        (json!({}), 0),
+        (
+            json!({ "source": "aws.events", "detail-type": "Scheduled Event" }),
+            1,
+        ),
+        (json!("nonsense"), 0),
+    ] {
+        if tried > 0 {
+            add(&stage, "https://localhost/").await;
+        }
+        let (status, answer) = emulator.invoke(event.to_string()).await;
+        assert_eq!(status, 200, "{answer}");
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        assert_eq!(answer, json!({ "tried": tried, "arrived": 0 }), "{event}");
+    }
+    assert!(emulator.is_running());
+    let log = emulator.log();
+    assert!(!log.contains(key) && !log.contains("whsec_"), "{log}");
 }
