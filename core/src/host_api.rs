@@ -712,7 +712,7 @@ pub const SUPERSEDED: &str = "superseded";
 pub struct CommandDone {
     /// `running`, `stopped` or `removed`: what was observed afterwards.
     pub state: AgentStatus,
-    /// The agent's workspace, absolute; told by a deployment.
+    /// The agent's workspace, absolute; told by whatever deployed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<String>,
     /// The port of the agent's own gateway; null takes away the one in the row, left away keeps it.

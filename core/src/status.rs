@@ -340,6 +340,57 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// `notifications.kind`; all but the last are what `webhooks.events` may list.
+    NotificationKind {
+        /// An agent ended by itself, was given up, or could not be made or started.
+        AgentDown = "agent.down",
+        /// An agent used more than it may for too long, and was stopped.
+        LimitExceeded = "limit.exceeded",
+        /// A host with agents of the project is silent.
+        HostOffline = "host.offline",
+        /// It is back.
+        HostOnline = "host.online",
+        /// A person wants to see whether the webhook works.
+        Test = "webhook.test",
+    }
+}
+
+impl NotificationKind {
+    /// What a webhook may be told of without anybody asking.
+    pub fn events() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|kind| *kind != Self::Test)
+    }
+}
+
+text_enum! {
+    /// `notifications.status`.
+    NotificationStatus {
+        /// Waits to be delivered, for the first time or again.
+        Pending = "pending",
+        /// Somebody delivers it. Set by `claim_notifications`.
+        Sent = "sent",
+        /// The receiver said that it has it. Set by `finish_notifications`.
+        Delivered = "delivered",
+        /// It was tried often enough, or nobody wants it any more; it can be redriven.
+        Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// What an attempt to deliver a notification came to, as `finish_notifications` is told.
+    DeliveryOutcome {
+        /// The receiver has it.
+        Delivered = "delivered",
+        /// No answer, or one that says to come again.
+        Retry = "retry",
+        /// An answer that another attempt is not likely to change.
+        Refused = "refused",
+        /// Nobody wants anything at this address any more.
+        Gone = "gone",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,6 +22,27 @@ pub struct Settings {
     pub ssl_cert_file: Option<std::path::PathBuf>,
 }
 
+/// The settings of the function `notifications`.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(
+    about = "Tells webhooks what Creel has for them: on AWS Lambda at each invocation, elsewhere once",
+    disable_help_subcommand = true
+)]
+pub struct NotifierSettings {
+    /// URL of the Supabase project, such as <https://abcdefgh.supabase.co>.
+    #[arg(long, env = "SUPABASE_URL", value_parser = parse_url)]
+    pub supabase_url: String,
+    /// A secret key of the project (`sb_secret_…`), best one that nothing else uses.
+    #[arg(long, env = "SUPABASE_SECRET_KEY", hide_env_values = true)]
+    pub supabase_secret_key: Secret,
+    /// A file with the certificates of authorities to trust, instead of those that browsers trust.
+    #[arg(long, env = "SSL_CERT_FILE")]
+    pub ssl_cert_file: Option<std::path::PathBuf>,
+    /// Is there on AWS Lambda.
+    #[arg(long, env = "AWS_LAMBDA_RUNTIME_API", hide = true)]
+    pub lambda_runtime: Option<String>,
+}
+
 /// A token goes over the network encrypted, or not at all.
 fn parse_url(text: &str) -> Result<String, String> {
     let url = reqwest::Url::parse(text.trim()).map_err(|_| "it is no URL".to_owned())?;

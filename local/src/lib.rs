@@ -6,6 +6,7 @@ pub mod install;
 pub mod keys;
 pub mod migrations;
 pub mod model;
+pub mod notify;
 pub mod ports;
 pub mod postgres;
 pub mod postgrest;

@@ -16,7 +16,7 @@ use crate::install::Tools;
 use crate::keys::{self, ApiKeys, Passwords};
 use crate::postgres::{Cluster, ClusterConfig};
 use crate::postgrest::{Postgrest, PostgrestConfig};
-use crate::{database, migrations, ports, process, sweep};
+use crate::{database, migrations, notify, ports, process, sweep};
 
 /// The database of the stack, as on Supabase.
 const DATABASE: &str = "postgres";
@@ -83,6 +83,7 @@ pub struct Stack {
     applied: Vec<String>,
     stop: CancellationToken,
     sweeper: JoinHandle<()>,
+    notifier: JoinHandle<()>,
     _lock: File,
 }
 
@@ -136,6 +137,7 @@ impl Stack {
 
         let stop = CancellationToken::new();
         let sweeping = cluster.config("postgres", &passwords.postgres, DATABASE);
+        let notifier = tokio::spawn(notify::run(sweeping.clone(), stop.clone()));
         let sweeper = tokio::spawn(sweep::run(sweeping, stop.clone()));
         Ok(Self {
             gateway,
@@ -147,6 +149,7 @@ impl Stack {
             applied,
             stop,
             sweeper,
+            notifier,
             _lock: lock,
         })
     }
@@ -204,6 +207,7 @@ impl Stack {
         self.stop.cancel();
         self.gateway.stop();
         let _sweeper = self.sweeper.await;
+        let _notifier = self.notifier.await;
         let rest = self.postgrest.stop().await;
         let cluster = self.cluster.stop().await;
         rest.and(cluster)
@@ -232,7 +236,13 @@ async fn prepare(cluster: &Cluster, passwords: &Passwords) -> Result<Vec<String>
     database::bootstrap_roles(&admin, passwords).await?;
     database::bootstrap_database(&admin).await?;
     let mut client = cluster.postgres(passwords, DATABASE).await?;
-    migrations::apply(&mut client, &migrations::built_in()?).await
+    let applied = migrations::apply(&mut client, &migrations::built_in()?).await?;
+    // What is tried on this machine may be told to this machine.
+    client
+        .batch_execute("update creel.settings set webhooks_to_loopback = true where not webhooks_to_loopback")
+        .await
+        .context("allow webhooks on this machine")?;
+    Ok(applied)
 }
 
 fn make_state_dir(dir: &Path) -> Result<PathBuf> {

@@ -17,11 +17,11 @@ language sql immutable set search_path = '' as $$
     else false end
 $$;
 
--- The same for one that is at work: only what would take long, and is undone anyway.
+-- The same for one that is at work: only what would take long, and is undone anyway. A request is named by its queue.
 create function creel.cancels(newer text, older text) returns boolean
 language sql immutable set search_path = '' as $$
   select case newer
-    when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config')
+    when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config', 'agent_provision_requests')
     when 'stop' then older in ('start', 'restart')
     else false end
 $$;
@@ -99,10 +99,11 @@ begin
       update creel.items o set cancel = true
       from creel.lanes l
       where l.id = any (lane_ids) and l.token is not null and o.lane_id = l.id and o.seq = l.head and not o.cancel
-        and o.queue = 'agent_commands' and exists (
+        and exists (
           select from creel.items i join public.agent_commands k on k.id = i.item_id
-          join public.agent_commands c on c.id = o.item_id
-          where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids) and creel.cancels(k.type, c.type))
+          left join public.agent_commands c on c.id = o.item_id and o.queue = 'agent_commands'
+          where i.lane_id = l.id and i.seq > o.seq and i.item_id = any (command_ids)
+            and creel.cancels(k.type, coalesce(c.type, o.queue)))
       returning l.host_id
     )
     select distinct c.host_id from cancelled c where c.host_id is not null
@@ -190,6 +191,8 @@ begin
       i.lane_id, i.seq, i.item_id, i.queue, 0, i.max_attempts, 0, null, 'done', null,
       jsonb_build_object(
         'ok', true, 'on_host', false,
+        'note', case when a.openclaw_id is null then 'no host has the agent: there was nothing to do on one'
+          else 'the agent''s host is gone: nothing could be done there' end,
         'state', case c.type when 'undeploy' then 'removed' when 'stop' then 'stopped' end), false)::creel.settlement
     from creel.items i
     join creel.lanes l on l.id = i.lane_id and l.token is null
@@ -265,18 +268,23 @@ create trigger receive_commands
   after insert on public.agent_commands referencing new table as new_rows
   for each statement execute function creel.receive_commands();
 
--- Cancelled while it was at work, and given back, retried or its lease run out: it ends in the same transaction, as
--- nobody must begin it again.
-create function creel.end_cancelled() returns trigger
+-- Given back, retried or its lease run out. What was cancelled while it was at work ends in the same transaction, as
+-- nobody must begin it again; and what needs no host, as the one that was at work on it is gone.
+create function creel.end_given_back() returns trigger
 language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
 declare
-  cancelled_in constant bigint := (select i.lane_id from creel.items i where i.item_id = new.id and i.cancel);
+  item creel.items;
   ended creel.settlement;
 begin
-  if cancelled_in is null then
+  select * into item from creel.items i where i.item_id = new.id;
+  if not found then
     return null;
   end if;
-  perform 1 from creel.lanes l where l.id = cancelled_in for no key update;
+  perform 1 from creel.lanes l where l.id = item.lane_id for no key update;
+  if not item.cancel then
+    perform creel.settle_without_host(array[new.id]);
+    return null;
+  end if;
   select l.id, i.seq, i.item_id, i.queue, l.attempts, i.max_attempts, 0, null::uuid, 'dead', 'failed',
     creel.superseded('command'), false
   into ended
@@ -290,9 +298,12 @@ begin
 end
 $$;
 
-create constraint trigger agent_commands_end_cancelled
+create constraint trigger agent_commands_end_given_back
   after update of status on public.agent_commands deferrable initially deferred for each row
-  when (old.status = 'sent' and new.status = 'pending') execute function creel.end_cancelled();
+  when (old.status = 'sent' and new.status = 'pending') execute function creel.end_given_back();
+create constraint trigger agent_provision_requests_end_given_back
+  after update of status on public.agent_provision_requests deferrable initially deferred for each row
+  when (old.status = 'running' and new.status = 'queued') execute function creel.end_given_back();
 
 create function creel.command_taken(command_ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
@@ -362,7 +373,8 @@ begin
           else 'agent.command_failed' end,
         command.project_id, command.agent_key, agent.host_id, command.id,
         jsonb_strip_nulls(jsonb_build_object(
-          'type', command.type, 'error', command.result -> 'error', 'steps', command.result -> 'steps')));
+          'type', command.type, 'error', command.result -> 'error', 'steps', command.result -> 'steps',
+          'note', case when command.result -> 'on_host' = 'false' then command.result -> 'note' end)));
     end if;
 
     if gone then
@@ -380,9 +392,9 @@ begin
       delete from public.agent_metrics m where m.agent_id = agent.id;
     elsif command.status = 'acked' and command.result -> 'on_host' is distinct from 'false' then
       update public.agents a set
-        provisioned = a.provisioned or command.type = 'deploy' and a.openclaw_id is not null
+        provisioned = a.provisioned or command.type <> 'undeploy' and a.openclaw_id is not null
           and creel.short_text(command.result -> 'workspace', 4096) is not null,
-        workspace_path = case when command.type = 'deploy' and a.openclaw_id is not null
+        workspace_path = case when command.type <> 'undeploy' and a.openclaw_id is not null
           then coalesce(creel.short_text(command.result -> 'workspace', 4096), a.workspace_path)
           else a.workspace_path end,
         port = case when command.result ? 'port'
@@ -416,7 +428,7 @@ $$;
 revoke all on function creel.supersedes(text, text), creel.cancels(text, text), creel.superseded(text),
   creel.settle_superseded(creel.settlement[]), creel.refuse_dead_letter(), creel.supersede_commands(uuid[]),
   creel.merged(jsonb, jsonb), creel.write_wishes(uuid[], boolean), creel.settle_without_host(uuid[]),
-  creel.receive_commands(), creel.end_cancelled(), creel.command_taken(uuid[]),
+  creel.receive_commands(), creel.end_given_back(), creel.command_taken(uuid[]),
   creel.whole_number(jsonb, bigint, bigint), creel.short_text(jsonb, int), creel.command_settled(uuid[])
   from public, anon, authenticated, service_role;
 

@@ -36,7 +36,8 @@ begin
   new.status := old.status;
   new.deleting_since := old.deleting_since;
   new.created_at := old.created_at;
-  new.host_id := coalesce(old.host_id, new.host_id);
+  -- What is being removed is nothing that another host is to have.
+  new.host_id := case when new.desired_state = 'removed' then old.host_id else coalesce(old.host_id, new.host_id) end;
   if old.host_id is null and new.host_id is not null then
     -- Whatever it was on a host that is gone, there it is to be made anew.
     new.provisioned := false;
@@ -67,25 +68,22 @@ $$;
 
 -- Whoever writes an agent's row locks that row before its lane; whoever sends a command, and a host, the other way
 -- round. So that two people do not wait for each other, those who write in one project take turns. A host gives way by
--- its lock_timeout, and asks again. Whoever does not get his turn in a fifth of a second goes on without: nobody keeps
--- another one from writing by a transaction that he does not end, and a deadlock costs no more than a second call.
+-- its lock_timeout, and asks again. Whoever does not get his turn in three seconds goes on without, so that nobody waits
+-- for the turn of a transaction that does not end. It is longer than a host takes to give way, or Postgres to end a
+-- deadlock: were it shorter, one of these would send all who wait after it into the next one.
 create function creel.take_turn() returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
 declare
-  until constant timestamptz := clock_timestamp() + interval '200 milliseconds';
   turn int;
 begin
   if current_setting('role', true) is distinct from 'authenticated' then
     return;
   end if;
   for turn in select distinct hashtext(p) from unnest(creel.writable_projects()) p order by 1 loop
-    while not pg_try_advisory_xact_lock(1129465164, turn) loop
-      if clock_timestamp() >= until then
-        return;
-      end if;
-      perform pg_sleep(0.005);
-    end loop;
+    perform pg_advisory_xact_lock(1129465164, turn);
   end loop;
+exception when lock_not_available then
+  return;
 end
 $$;
 

@@ -5,10 +5,13 @@ set local statement_timeout = '60s';
 
 alter table public.agent_metrics
   add column restarts int,
-  add column pid int;
+  add column pid int,
+  add column note text
+    constraint agent_metrics_note_size check (octet_length(note) <= 16384);
 
 comment on table public.agent_metrics is
-  'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway.';
+  'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway, '
+  'note what its host said of it last while it ran; agent_status has it with the time when it was first said.';
 
 -- creel_core::status::HostEventKind; a test compares the two.
 create or replace function creel.is_host_event(kind text) returns boolean
@@ -97,6 +100,11 @@ begin
 end
 $$;
 
+create function creel.said_since(note text) returns text
+language sql stable set search_path = '' as $$
+  select format('%s (since %s UTC)', note, to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI'))
+$$;
+
 -- The states of agents as their host observes them, told when they change. Answers what of it could not be taken.
 create function creel.keep_agent_states(host uuid, told jsonb) returns text[]
 language plpgsql set search_path = '' set enable_seqscan = off as $$
@@ -107,6 +115,8 @@ declare
   agent public.agents;
   observed text;
   told_note text;
+  warned text;
+  warning text;
 begin
   if jsonb_typeof(told) <> 'array' or jsonb_array_length(told) > 1000 then
     return array['agents must be an array of at most 1000'];
@@ -137,21 +147,27 @@ begin
     where a.id = agent.id and a.status <> observed and observed <> 'starting'
       -- Before it was made, only what makes it says how that goes.
       and a.provisioned;
+    -- What an agent that runs is warned of is said with since when, and once.
+    warned := (select m.note from public.agent_metrics m where m.agent_id = agent.id);
+    warning := case when observed = 'running' then told_note end;
     insert into public.agent_status as s (project_id, agent_key, state, note, last_heartbeat_at)
     values (
       agent.project_id, agent.agent_key,
       case observed when 'running' then 'idle' when 'error' then 'error' else 'offline' end,
-      coalesce(told_note, case when observed <> 'running' then observed end), now())
+      case when warning is not null then creel.said_since(warning) when observed <> 'running'
+        then coalesce(told_note, observed) end, now())
     on conflict (project_id, agent_key) do update set
-      state = excluded.state, note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at
-    -- One that runs may be at work; what it does then is told by others.
-    where (s.state, s.note) is distinct from (excluded.state, excluded.note)
-      and (excluded.state <> 'idle' or s.state in ('offline', 'error'));
-    insert into public.agent_metrics as m (agent_id, restarts, pid, sampled_at)
+      -- One that runs may be at work; what it does then is told by others, except for what it is warned of.
+      state = case when excluded.state = 'idle' and s.state not in ('offline', 'error') then s.state else excluded.state end,
+      note = excluded.note, last_heartbeat_at = excluded.last_heartbeat_at
+    where case when excluded.state = 'idle' and s.state not in ('offline', 'error')
+      then case when warning is null then warned is not null and starts_with(s.note, warned) else warning is distinct from warned end
+      else (s.state, s.note) is distinct from (excluded.state, excluded.note) end;
+    insert into public.agent_metrics as m (agent_id, restarts, pid, note, sampled_at)
     values (
       agent.id, creel.whole_number(one -> 'restarts', 0, 2147483647), creel.whole_number(one -> 'pid', 1, 2147483647),
-      now())
-    on conflict (agent_id) do update set restarts = excluded.restarts, pid = excluded.pid;
+      warning, now())
+    on conflict (agent_id) do update set restarts = excluded.restarts, pid = excluded.pid, note = excluded.note;
   end loop;
   return warnings[1:20];
 end
@@ -308,6 +324,6 @@ comment on function public.list_agents(jsonb) is
   'Host function: {api, session} -> {agents[]}: the agents that this host has or is to have, as their rows say it. '
   'open_command: something about it waits or is at work, and will say what is to be done.';
 
-revoke all on function creel.uuid_of(jsonb), creel.keep_agent_states(uuid, jsonb), public.list_agents(jsonb)
+revoke all on function creel.uuid_of(jsonb), creel.said_since(text), creel.keep_agent_states(uuid, jsonb), public.list_agents(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.list_agents(jsonb) to creel_host;

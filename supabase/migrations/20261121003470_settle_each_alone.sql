@@ -94,7 +94,7 @@ create function creel.settle_each(settlements creel.settlement[]) returns uuid[]
 language plpgsql set search_path = '' as $$
 declare
   settlement creel.settlement;
-  failed uuid[] := '{}';
+  failed uuid[] := array[]::uuid[];
 begin
   begin
     perform creel.settle(settlements);

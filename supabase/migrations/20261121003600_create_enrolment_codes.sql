@@ -19,6 +19,7 @@ comment on table creel.host_keys is
 
 create table creel.enrolment_codes (
   code_sha256 bytea primary key,
+  id uuid not null unique default gen_random_uuid(),
   owner_id uuid not null references auth.users (id) on delete cascade,
   wish jsonb not null,
   created_at timestamptz not null default now(),

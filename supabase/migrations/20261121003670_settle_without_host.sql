@@ -26,6 +26,31 @@ begin
 end
 $$;
 
+-- An agent whose host is gone: its commands that need no host end with it, before any other host could be told of them.
+create function creel.settle_homeless() returns trigger
+language plpgsql security definer set search_path = '' set enable_seqscan = off as $$
+declare
+  lane constant bigint := (
+    select l.id from creel.lanes l
+    where l.project_id = new.project_id and l.agent_key = new.agent_key and l.kind = 'control'
+      and l.head is not null and l.token is null);
+begin
+  if lane is null then
+    return null;
+  end if;
+  perform 1 from creel.lanes l where l.id = lane for no key update;
+  perform creel.settle_without_host(array(
+    select i.item_id from creel.items i join public.agent_commands c on c.id = i.item_id
+    where i.lane_id = lane and c.status = 'pending' and c.type in ('stop', 'undeploy', 'update_config')));
+  return null;
+end
+$$;
+
+-- By its name after the lanes went where the agent goes.
+create trigger agents_settle_homeless
+  after update of host_id on public.agents for each row
+  when (old.host_id is not null and new.host_id is null) execute function creel.settle_homeless();
+
 -- Answers null when somebody did it within min_age: a thousand hosts that tick need not sweep a hundred times a
 -- second. One that takes too long, or does not end its transaction, is not waited for: what all of them do to one row,
 -- they do under its lock.
@@ -55,4 +80,4 @@ begin
 end
 $$;
 
-revoke all on function creel.sweep_needing_no_host() from public, anon, authenticated, service_role;
+revoke all on function creel.sweep_needing_no_host(), creel.settle_homeless() from public, anon, authenticated, service_role;

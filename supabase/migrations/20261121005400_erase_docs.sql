@@ -141,6 +141,7 @@ create or replace function creel.sweep_once(min_age interval) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   reason_count int;
+  told int;
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
   if found then
@@ -156,11 +157,12 @@ begin
   if found then
     perform creel.sweep_needing_no_host();
     reason_count := creel.sweep_reasons();
+    told := creel.sweep_webhooks();
   end if;
   return jsonb_build_object(
     'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
     'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events(),
-    'versions', creel.sweep_doc_versions());
+    'webhooks', coalesce(told, 0), 'versions', creel.sweep_doc_versions());
 end
 $$;
 

@@ -714,7 +714,7 @@ async fn an_agent_does_what_it_is_told_and_its_log_is_shown() -> Result<()> {
     let host = db.host(&["acme"]).await?;
     let home = WorkerHome::new()?;
     std::fs::create_dir_all(home.openclaw_state())?;
-    let first_port = 20_060 + std::process::id() % 80 * 120;
+    let first_port = 20_000 + std::process::id() % 120;
     let setup = WorkerSetup::new(&host.url, cluster::built_program("openclaw-stand-in")?)
         .env("CREEL_AGENT_MEMORY_MB", "1")
         .env("CREEL_FIRST_AGENT_PORT", first_port.to_string());
@@ -807,5 +807,67 @@ async fn a_command_that_nobody_can_do_yet_says_what_it_waits_for() -> Result<()>
     ensure!(code == 8 && value["error"]["code"] == "timeout", "{code} {value}");
     let none = ann.gets(&["agent", "logs", "scout"])?;
     ensure!(none["lines"] == json!([]), "{none}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_has_an_address_told_and_sees_what_became_of_it() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let admin = db.postgres().await?;
+    admin
+        .batch_execute("update creel.settings set webhooks_to_loopback = true")
+        .await?;
+    let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let router = axum::Router::new()
+        .route("/good", axum::routing::post(async || "thank you"))
+        .route(
+            "/bad",
+            axum::routing::post(async || axum::http::StatusCode::NOT_FOUND),
+        );
+    let receiving = tokio::spawn(async move { axum::serve(listener, router).await });
+    let stop = tokio_util::sync::CancellationToken::new();
+    let delivering = tokio::spawn(creel_local::notify::run(db.postgres_config(), stop.clone()));
+
+    let ann = Person::at(&rest)?;
+    ann.signs_in()?;
+    ann.gets(&["project", "create", "acme"])?;
+    let hook = |command: &[&str]| ann.asks(&[&["project", "webhook"], command].concat());
+    let (code, made) = hook(&["add", &format!("{url}/good"), "--event", "agent.down"])?;
+    ensure!(
+        code == 0
+            && made["secret"]
+                .as_str()
+                .is_some_and(|secret| secret.starts_with("whsec_")),
+        "{made}"
+    );
+    let id = made["id"].as_str().context("no id")?;
+    let (code, rotated) = hook(&["rotate", id])?;
+    ensure!(code == 0 && rotated["secret"] != made["secret"], "{rotated}");
+    ensure!(hook(&["test", id])?.0 == 0);
+    let (_, bad) = hook(&["add", &format!("{url}/bad")])?;
+    let bad = bad["id"].as_str().context("no id")?;
+    let (code, refused) = hook(&["test", bad])?;
+    let message = refused["error"]["message"].as_str().unwrap_or_default();
+    ensure!(code == 6 && message.contains("404"), "{refused}");
+
+    let (_, listed) = hook(&["list"])?;
+    ensure!(listed["webhooks"].as_array().map(Vec::len) == Some(2), "{listed}");
+    ensure!(!listed.to_string().contains("whsec_"), "{listed}");
+    let (_, told) = hook(&["deliveries"])?;
+    ensure!(told["deliveries"][1]["status"] == "delivered", "{told}");
+    ensure!(hook(&["deliveries", "--failed"])?.1["deliveries"] == json!([]));
+    ensure!(hook(&["disable", bad])?.0 == 0);
+    ensure!(hook(&["test", bad])?.0 == 1, "a disabled one");
+    ensure!(hook(&["enable", bad])?.0 == 0);
+    ensure!(hook(&["remove", bad])?.0 == 0);
+    ensure!(hook(&["remove", bad])?.0 == 4, "it is gone");
+    ensure!(hook(&["enable", bad])?.0 == 4, "it is gone");
+    ensure!(hook(&["add", "http://example.com"])?.0 != 0);
+    ensure!(hook(&["add", "https://example.com", "--event", "agent.up"])?.0 == 2);
+
+    stop.cancel();
+    delivering.await?;
+    receiving.abort();
     Ok(())
 }

@@ -113,6 +113,6 @@ impl Reconciler {
             self.supervisor.reconcile(records, &listed);
         }
         self.supervisor.settled();
-        self.supervisor.report_shared(&listed, served)
+        self.supervisor.report_shared(records, &listed, served)
     }
 }

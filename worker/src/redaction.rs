@@ -69,15 +69,24 @@ pub(crate) struct Redaction {
 impl Redaction {
     /// What of the agent in this folder is secret, beside what looks like it anywhere.
     pub(crate) fn of_agent(folder: &Path) -> Self {
-        let read = |name: &str| plain_file::read_text(&folder.join(name), SOURCE_MAX_BYTES);
-        let mut redaction = Self::default();
-        if let Some(token) = read("token") {
+        let mut redaction = Self::of_openclaw(&folder.join("state/openclaw.json"));
+        if let Some(token) = plain_file::read_text(&folder.join("token"), SOURCE_MAX_BYTES) {
             redaction.add(token.trim());
         }
-        if let Some(config) = read("state/openclaw.json").and_then(|text| parse_config(&text)) {
+        redaction
+    }
+
+    /// What the OpenClaw of this configuration knows that is secret, beside what looks like it anywhere.
+    pub(crate) fn of_openclaw(config_path: &Path) -> Self {
+        let read = |path: &Path| plain_file::read_text(path, SOURCE_MAX_BYTES);
+        let mut redaction = Self::default();
+        if let Some(config) = read(config_path).and_then(|text| parse_config(&text)) {
             redaction.add_config(&config);
         }
-        for line in read("state/.env").unwrap_or_default().lines() {
+        for line in read(&config_path.with_file_name(".env"))
+            .unwrap_or_default()
+            .lines()
+        {
             if let Some((_, value)) = line.split_once('=') {
                 redaction.add(value.trim().trim_matches(['"', '\'']));
             }

@@ -84,7 +84,12 @@ impl Kit {
             ..ProfileSettings::new(&config.openclaw, &config.data_dir, mark.clone(), runner.clone())
         });
         let archives = Archives::new(&config.data_dir);
-        let shared = SharedBackend::new(openclaw.clone(), &config.workspace_root, archives);
+        let shared = SharedBackend::new(
+            openclaw.clone(),
+            &config.openclaw_state_dir,
+            &config.workspace_root,
+            archives,
+        );
         let supervisor = Supervisor::new(SupervisorSettings {
             backends: vec![Arc::new(shared), Arc::new(profile)],
             data_dir: config.data_dir.clone(),

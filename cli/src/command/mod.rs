@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod project;
 pub(crate) mod request;
 pub(crate) mod up;
+pub(crate) mod webhook;
 pub(crate) mod worker;
 
 use crate::args::Command;

@@ -3,6 +3,7 @@
 use creel_core::status::MemberRole;
 use serde_json::{Value, json};
 
+use super::webhook::{self, WebhookCommand};
 use crate::connection::{ConnectionArgs, local_project};
 use crate::data_api::DataApi;
 use crate::error::{CliError, ErrorKind};
@@ -35,6 +36,16 @@ pub(crate) enum ProjectCommand {
         /// What to do [default: list].
         #[command(subcommand)]
         command: Option<MembersCommand>,
+    },
+    /// Who is told, by HTTP, what goes wrong in a project.
+    Webhook {
+        #[command(flatten)]
+        project: ProjectArgs,
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        /// What to do [default: list].
+        #[command(subcommand)]
+        command: Option<WebhookCommand>,
     },
 }
 
@@ -138,6 +149,15 @@ pub(super) async fn run(command: ProjectCommand, out: Output) -> anyhow::Result<
             let api = DataApi::open(&connection).await?;
             let id = project.resolve(&api).await?;
             members(&api, &id, command.unwrap_or(MembersCommand::List), out).await
+        }
+        ProjectCommand::Webhook {
+            project,
+            connection,
+            command,
+        } => {
+            let api = DataApi::open(&connection).await?;
+            let id = project.resolve(&api).await?;
+            webhook::run(&api, &id, command.unwrap_or(WebhookCommand::List), out).await
         }
     }
 }

@@ -159,6 +159,72 @@ async fn a_code_is_good_once_and_for_a_quarter_of_an_hour() {
 }
 
 #[tokio::test]
+async fn unused_codes_are_listed_without_themselves_and_can_be_ended() {
+    let s = Stage::new().await;
+    let owner = As::User(&s.owner);
+    let listed = async || -> Vec<Value> {
+        let reply = s.rpc(owner, "list_enrolment_codes", &json!({})).await;
+        reply.expect_ok("list")["codes"]
+            .as_array()
+            .expect("codes")
+            .clone()
+    };
+    assert!(listed().await.is_empty());
+    let (host, _) = s.host().await;
+    assert!(listed().await.is_empty(), "a used code is none of them");
+    let unused = s
+        .code_for(&json!({ "name": "attic", "project_ids": [s.project] }))
+        .await;
+    s.code_for(&json!({ "host_id": host })).await;
+    let codes = listed().await;
+    assert_eq!(codes.len(), 2, "{codes:?}");
+    assert_eq!(codes[0]["name"], json!("attic"));
+    assert_eq!(codes[0]["project_ids"], json!([s.project]));
+    assert_eq!(codes[0]["host_id"], Value::Null);
+    assert_eq!(codes[1]["name"], json!("mini"), "the host that is to get a key");
+    assert_eq!(codes[1]["host_id"], json!(host));
+    assert_eq!(codes[1]["project_ids"], json!([s.project]));
+    for code in &codes {
+        assert!(code["created_at"].is_string() && code["expires_at"].is_string());
+        assert!(!code.to_string().contains(&unused), "nobody is told a code again");
+        assert!(!code.to_string().contains("sha256"));
+    }
+
+    // A stranger sees none of them and ends none.
+    let stranger = s.test.user("stranger@example.com").await.expect("make a person");
+    let theirs = s
+        .rpc(As::User(&stranger), "list_enrolment_codes", &json!({}))
+        .await;
+    assert_eq!(theirs.expect_ok("list")["codes"], json!([]));
+    let id = json!({ "id": codes[0]["id"] });
+    let refused = s.rpc(As::User(&stranger), "revoke_enrolment_code", &id).await;
+    assert_eq!(refused.status, 404, "{}", refused.body);
+    for who in [As::Publishable, As::HostKey("x")] {
+        let refused = s.rpc(who, "list_enrolment_codes", &json!({})).await;
+        assert!([401, 403].contains(&refused.status), "{}", refused.body);
+    }
+
+    let revoked = s.rpc(owner, "revoke_enrolment_code", &id).await;
+    assert_eq!(revoked.expect_ok("revoke")["revoked"], json!(true));
+    assert_eq!(listed().await.len(), 1);
+    let refused = s.enroll(&unused, &new_key()).await;
+    assert_eq!(refused.status, 404, "{}", refused.body);
+    // What is none any more: ended, of nobody, no id at all.
+    for id in [
+        id,
+        json!({ "id": Uuid::new_v4() }),
+        json!({ "id": "x" }),
+        json!({ "id": 5 }),
+        json!({}),
+    ] {
+        let refused = s.rpc(owner, "revoke_enrolment_code", &id).await;
+        assert_eq!(refused.status, 404, "{}", refused.body);
+    }
+    s.run("update creel.enrolment_codes set expires_at = now()").await;
+    assert!(listed().await.is_empty(), "one that has ended is none of them");
+}
+
+#[tokio::test]
 async fn two_machines_with_one_code_become_one_host() {
     let stage = Stage::new().await;
     let code = stage.code_for(&json!({ "name": "mini" })).await;

@@ -41,9 +41,9 @@ impl Scene {
         let rest = test.rest().await.expect("start the Data API");
         let admin = test.superuser().await.expect("connect");
         admin
-            .batch_execute("update creel.settings set lease_secs = 3600, queue_ttl_secs = 3600")
+            .batch_execute("update creel.settings set lease_secs = 3600, queue_ttl_secs = 3600, offline_after_secs = 3600")
             .await
-            .expect("let leases last");
+            .expect("let leases last, and the victim be no outage");
         let victim = host(&test, None, &format!("{MARK} host")).await;
         let common = is_common.then(|| victim.project.clone());
         let attacker = host(&test, common, "attacker").await;
@@ -142,6 +142,12 @@ impl Scene {
             .rpc(As::User(&owner), "create_enrolment_code", &code)
             .await;
         code.expect("call").expect_ok("a code that nobody has used");
+        let hook = json!({ "project_id": project, "url": format!("https://hooks.example.com/{MARK}") });
+        let hook = self.rest.rpc(As::User(&owner), "create_webhook", &hook).await;
+        let hook = hook.expect("call").expect_ok("a webhook");
+        let test = json!({ "webhook_id": hook["id"] });
+        let test = self.rest.rpc(As::User(&owner), "test_webhook", &test).await;
+        test.expect("call").expect_ok("something that waits to be told");
     }
 
     /// Every row of every table that names something of the victim's.

@@ -101,6 +101,37 @@ async fn an_agent_at_work_stays_so_when_its_host_says_that_it_runs() {
 }
 
 #[tokio::test]
+async fn what_a_running_agent_is_warned_of_is_shown_with_since_when_until_it_is_over() {
+    let s = Station::with(&[KEY]).await;
+    let id = s.agent_id(KEY).await;
+    let over = "over limit: it uses more than 50 % of a processor";
+    for at_work in [false, true] {
+        s.f.admin
+            .execute(
+                "insert into agent_status as s (project_id, agent_key, state) values ('p1', 'agent:scout:main', $1)
+                 on conflict (project_id, agent_key) do update set state = excluded.state",
+                &[&if at_work { "thinking" } else { "idle" }],
+            )
+            .await
+            .expect("write");
+        let state = if at_work { "thinking" } else { "idle" };
+        let report = json!([{ "agent_id": id, "state": "running", "note": over }]);
+        tell(&s.host, report.clone()).await;
+        let (told_state, note) = shown(&s).await;
+        assert_eq!(told_state, state);
+        let note = note.expect("a note");
+        assert!(note.starts_with(&format!("{over} (since 2")), "{note}");
+        let version = "select xmin::text from agent_status";
+        let before: String = s.f.admin.query_one(version, &[]).await.expect("read").get(0);
+        tell(&s.host, report).await;
+        let after: String = s.f.admin.query_one(version, &[]).await.expect("read").get(0);
+        assert_eq!(before, after, "it is said once, with the time of the first");
+        tell(&s.host, json!([{ "agent_id": id, "state": "running" }])).await;
+        assert_eq!(shown(&s).await, (state.to_owned(), None), "it is over");
+    }
+}
+
+#[tokio::test]
 async fn what_is_told_twice_is_written_once() {
     let s = Station::with(&[KEY]).await;
     let report = json!([{ "agent_id": s.agent_id(KEY).await, "state": "stopped", "note": "n" }]);

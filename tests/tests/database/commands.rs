@@ -288,7 +288,7 @@ async fn a_cancelled_command_that_was_done_already_is_done() {
 }
 
 #[tokio::test]
-async fn an_undeploy_ends_a_request_that_waits_and_lets_one_finish_that_is_at_work() {
+async fn an_undeploy_ends_a_request_that_waits_or_is_at_work() {
     let s = Station::with(&[KEY]).await;
     let request = s.f.request(KEY).await;
     s.send(KEY, "undeploy", json!({})).await;
@@ -307,12 +307,159 @@ async fn an_undeploy_ends_a_request_that_waits_and_lets_one_finish_that_is_at_wo
             .contains(&"agent.provision_failed".to_owned())
     );
 
-    let s = Station::with(&[KEY]).await;
+    // At work, the host is told to stop, and it makes no agent that is to go: whatever becomes of the one that is at
+    // work, and also by deleting a row that is being made for the first time.
+    for way in ["finish", "retry", "release", "lease"] {
+        let s = Station::with(&[]).await;
+        s.send_new(KEY).await;
+        let request = s.f.request(KEY).await;
+        let held = s.host.claim_one().await;
+        let mut heard = s.listen().await;
+        s.f.as_person(s.f.owner, "delete from agents")
+            .await
+            .expect("delete");
+        let cancel = format!("{} cancel", s.host.host);
+        while tokio::time::timeout(HEARD_LIMIT, heard.recv())
+            .await
+            .expect("notified in time")
+            != Some(cancel.clone())
+        {}
+        assert_eq!(s.host.tick(&[held]).await["cancel"], json!([held]), "{way}");
+        assert_eq!(
+            s.open(KEY).await,
+            ["agent_provision_requests", "undeploy"],
+            "{way}"
+        );
+        match way {
+            "finish" => {
+                let superseded =
+                    json!({ "ok": false, "error": { "code": "superseded", "message": "m", "hint": "" } });
+                s.finish(held, "failed", superseded).await;
+            }
+            "retry" => {
+                let broken = json!({ "ok": false, "error": { "code": "x", "message": "m", "hint": "h" } });
+                s.finish(held, "retry", broken).await;
+            }
+            "release" => assert_eq!(s.host.release(&[held], false).await, 1),
+            _ => {
+                s.f.pass(60).await;
+                s.host.tick(&[]).await;
+                s.f.sweep().await;
+            }
+        }
+        assert_eq!(s.f.status(request).await, "error", "{way}");
+        assert_eq!(
+            s.f.result(request).await["error"]["code"],
+            json!("superseded"),
+            "{way}"
+        );
+        assert_eq!(s.dead_letters().await, 0, "{way}");
+        assert!(
+            !s.events(KEY).await.contains(&"agent.provision_failed".to_owned()),
+            "{way}"
+        );
+        assert_eq!(s.work().await, ["undeploy"], "{way}");
+        assert_eq!(s.agent(KEY).await, Value::Null, "{way}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_that_is_wanted_back_is_made_though_its_first_request_was_cancelled() {
+    let s = Station::with(&[]).await;
+    s.send_new(KEY).await;
     s.f.request(KEY).await;
     let held = s.host.claim_one().await;
     s.send(KEY, "undeploy", json!({})).await;
-    assert_eq!(s.host.tick(&[held]).await["cancel"], json!([]));
-    assert_eq!(s.open(KEY).await, ["agent_provision_requests", "undeploy"]);
+    s.f.as_person(s.f.owner, "update agents set desired_state = 'running'")
+        .await
+        .expect("take it back");
+    let superseded = json!({ "ok": false, "error": { "code": "superseded", "message": "m", "hint": "" } });
+    s.finish(held, "failed", superseded).await;
+    assert_eq!(s.work().await, ["deploy"]);
+    assert_eq!(s.agent(KEY).await["status"], json!("running"));
+}
+
+/// Whether a note says that the agent's host is gone.
+async fn said_gone(s: &Station, key: &str) -> bool {
+    let sql = "select result ->> 'note' from agent_commands where agent_key = $1 and type = 'undeploy'";
+    let rows = s.f.admin.query(sql, &[&key]).await.expect("read");
+    rows.iter()
+        .all(|row| row.get::<_, String>(0).contains("host is gone"))
+}
+
+#[tokio::test]
+async fn an_undeploy_whose_host_is_deleted_ends_visibly_and_goes_to_no_other() {
+    let late = "agent:late:main";
+    let s = Station::with(&[KEY, late]).await;
+    let other = s.f.host(&["p1"]).await;
+    other.tick(&[]).await;
+    s.send(KEY, "update_config", json!({ "name": "Owl" })).await;
+    s.send(KEY, "undeploy", json!({})).await;
+    s.send(late, "undeploy", json!({})).await;
+    // One of them is at work when the host goes.
+    let args = json!({ "api": 1, "session": s.host.session, "limit": 1, "woken_by": "poll" });
+    let reply = s.host.call("claim", &args).await.expect("claim");
+    let begun = reply["items"][0]["row"]["agent_key"]
+        .as_str()
+        .expect("one is taken")
+        .to_owned();
+    let waits = if begun == KEY { late } else { KEY };
+    s.f.admin
+        .execute("delete from hosts where id = $1", &[&s.host.host])
+        .await
+        .expect("delete the host");
+    assert_eq!(s.agent(waits).await["status"], json!("removed"), "at once");
+    assert!(other.claim(10).await.is_empty());
+    // Nor is it to be had by a wish for another host while its lease runs.
+    let elsewhere = format!("update agents set host_id = '{}'", other.host);
+    s.f.as_person(s.f.owner, &elsewhere).await.expect("wish for it");
+    assert_eq!(s.agent(&begun).await["host_id"], Value::Null);
+    assert!(other.claim(10).await.is_empty());
+    s.f.pass(60).await;
+    other.tick(&[]).await;
+    s.f.sweep().await;
+    assert!(
+        other.claim(10).await.is_empty(),
+        "nothing is given to the other host"
+    );
+    for key in [KEY, late] {
+        assert!(s.open(key).await.is_empty(), "{key}");
+        assert_eq!(s.agent(key).await["status"], json!("removed"), "{key}");
+        assert!(said_gone(&s, key).await, "{key}");
+        assert!(
+            s.events(key).await.contains(&"agent.command_done".to_owned()),
+            "{key}"
+        );
+    }
+    assert_eq!(s.dead_letters().await, 0);
+    let said =
+        "select from events where kind = 'agent.command_done' and detail ->> 'note' like '%host is gone%'";
+    assert_eq!(s.f.admin.query(said, &[]).await.expect("read").len(), 2);
+}
+
+#[tokio::test]
+async fn an_agent_wanted_back_on_another_host_is_not_removed_there_first() {
+    let s = Station::with(&[KEY]).await;
+    let other = s.f.host(&["p1"]).await;
+    other.tick(&[]).await;
+    s.send(KEY, "undeploy", json!({})).await;
+    s.take("undeploy").await;
+    s.f.admin
+        .execute("delete from hosts where id = $1", &[&s.host.host])
+        .await
+        .expect("delete the host");
+    let back = format!(
+        "update agents set desired_state = 'running', host_id = '{}'",
+        other.host
+    );
+    s.f.as_person(s.f.owner, &back).await.expect("want it there");
+    s.f.pass(60).await;
+    other.tick(&[]).await;
+    s.f.sweep().await;
+    let items = other.claim(10).await;
+    assert_eq!(items.len(), 1, "{items:?}");
+    assert_eq!(items[0]["row"]["type"], json!("deploy"));
+    assert_eq!(s.commands(KEY).await[0], "undeploy acked");
 }
 
 #[tokio::test]

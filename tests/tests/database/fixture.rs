@@ -143,7 +143,11 @@ impl Fixture {
                  update creel.items set enqueued_at = enqueued_at - interval '{seconds} s',
                    deadline_at = deadline_at - interval '{seconds} s';
                  update host_heartbeats set last_seen_at = last_seen_at - interval '{seconds} s';
-                 update creel.sweep_state set swept_at = swept_at - interval '{seconds} s'"
+                 update notifications set not_before = not_before - interval '{seconds} s',
+                   due_at = due_at - interval '{seconds} s', created_at = created_at - interval '{seconds} s';
+                 update creel.notification_leases set expires_at = expires_at - interval '{seconds} s';
+                 update creel.sweep_state set swept_at = swept_at - interval '{seconds} s',
+                   watching_since = watching_since - interval '{seconds} s'"
             ))
             .await
             .expect("let time pass");

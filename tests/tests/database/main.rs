@@ -30,4 +30,5 @@ mod reports;
 mod rights;
 mod station;
 mod upgrade;
+mod webhooks;
 mod wishes;

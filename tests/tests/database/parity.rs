@@ -82,6 +82,10 @@ async fn each_status_enum_equals_its_check() {
         "brain_doc_versions_reason"
     );
     same!(DeadReason, "creel.dead_letters", "dead_letters_reason");
+    same!(NotificationKind, "public.notifications", "notifications_kind");
+    same!(NotificationStatus, "public.notifications", "notifications_status");
+    let events: Vec<&str> = NotificationKind::events().map(NotificationKind::as_str).collect();
+    assert_eq!(texts_of(&db, "public.webhooks", "webhooks_events").await, events);
 }
 
 #[tokio::test]

@@ -17,10 +17,13 @@ const CHORES: &str = "create table public.chores (id uuid primary key default ge
 
 /// Rows read so far from the tables of the queue, by scans and by indexes; `seq_scan`: of lanes as a whole.
 async fn rows_read(f: &Fixture, reader: &Client) -> (i64, i64) {
-    reader
-        .batch_execute("select pg_stat_force_next_flush()")
-        .await
-        .expect("let the session tell what it read");
+    // What the other session has read until now is not to be told in the middle of what is measured.
+    for session in [&f.admin, reader] {
+        session
+            .batch_execute("select pg_stat_force_next_flush()")
+            .await
+            .expect("let the session tell what it read");
+    }
     f.admin
         .batch_execute("select pg_stat_clear_snapshot()")
         .await

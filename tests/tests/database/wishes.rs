@@ -478,6 +478,27 @@ async fn people_who_click_while_the_host_works_lose_nothing_and_nobody_waits_for
 }
 
 #[tokio::test]
+async fn nobody_waits_for_ever_for_the_turn_of_a_transaction_that_does_not_end() {
+    let other = "agent:other:main";
+    let s = Station::with(&[KEY, other]).await;
+    let claims = json!({ "sub": s.f.owner, "role": "authenticated" }).to_string();
+    let client = s.f.test.postgres().await.expect("connect");
+    client
+        .execute("select set_config('request.jwt.claims', $1, false)", &[&claims])
+        .await
+        .expect("be a person");
+    client
+        .batch_execute(
+            "set role authenticated; begin; update agents set color = '#111' where agent_key = 'agent:other:main'",
+        )
+        .await
+        .expect("write, and do not end");
+    s.send(KEY, "stop", json!({})).await;
+    client.batch_execute("commit").await.expect("end");
+    assert_eq!(s.open(KEY).await, ["stop"]);
+}
+
+#[tokio::test]
 async fn a_command_of_another_project_s_agent_changes_nothing_there() {
     let s = Station::with(&[KEY]).await;
     let stranger = Uuid::new_v4();

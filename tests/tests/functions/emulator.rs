@@ -37,7 +37,19 @@ fn cargo_lambda() -> PathBuf {
 }
 
 impl Emulator {
+    /// The function `agents`.
     pub async fn start(stage: &Stage) -> Self {
+        let (url, key) = (stage.proxy.url(), stage.rest.publishable_key());
+        let settings = [
+            ("SUPABASE_URL", url.as_str()),
+            ("SUPABASE_PUBLISHABLE_KEY", key),
+            ("CREEL_ALLOWED_ORIGINS", crate::stage::ORIGIN),
+        ];
+        Self::start_function("agents", &settings).await
+    }
+
+    /// Any function, with its settings.
+    pub async fn start_function(name: &str, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("make a folder");
         // It insists on a package, and never builds it.
         fs::create_dir(folder.path().join("src")).expect("make a folder");
@@ -72,15 +84,13 @@ impl Emulator {
                 .is_ok()
         })
         .await;
-        let function = Command::new(built_program("agents").expect("it is built"))
+        let function = Command::new(built_program(name).expect("it is built"))
             .env_clear()
             .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
             .env("AWS_LAMBDA_FUNCTION_NAME", "_")
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .env("SUPABASE_URL", stage.proxy.url())
-            .env("SUPABASE_PUBLISHABLE_KEY", stage.rest.publishable_key())
-            .env("CREEL_ALLOWED_ORIGINS", crate::stage::ORIGIN)
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log("function.log"))
             .stderr(log("function.err"))

@@ -1,4 +1,4 @@
-//! What the function `agents` promises: to callers of every kind, to pages, and on AWS Lambda.
+//! What the functions promise: to callers of every kind, to pages, to receivers, and on AWS Lambda.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -13,9 +13,11 @@ mod hosts;
 mod lambda;
 mod malformed;
 mod mounted;
+mod notifications;
 mod once;
 mod origins;
 mod proxy;
+mod receiver;
 mod refusals;
 mod removal;
 mod runtime;

@@ -76,6 +76,41 @@ async fn an_agent_lives_by_rows_from_its_deployment_to_its_removal() {
 }
 
 #[tokio::test]
+async fn a_deployment_of_what_stands_applies_what_changed_meanwhile() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    let _worker = station.started_with(&station.agents_setup()).await;
+    let agent = Agent::new(&stage, &station, "scout").await;
+    let first = agent.does("deploy", json!({})).await;
+    // By somebody whose changes send no command.
+    stage
+        .run(
+            "update agents set name = 'Nora', generation = generation + 1,
+               config = '{\"thinking\": \"low\", \"channels\": {\"telegram\": {\"dmPolicy\": \"disabled\"}}}'",
+        )
+        .await;
+    let generation = agent.row().await["generation"].clone();
+    assert_ne!(first["generation"], generation);
+    let again = agent.does("deploy", json!({})).await;
+    assert_eq!(
+        (&again["generation"], &again["pid"], &again["changed"]),
+        (&generation, &first["pid"], &json!(true)),
+        "{again:#}"
+    );
+    let config = fs::read_to_string(agent.folder().join("state/openclaw.json")).expect("read it");
+    let config: Value = serde_json::from_str(&config).expect("it is whole");
+    let entry = &config["agents"]["entries"]["scout"];
+    assert_eq!(
+        (&entry["identity"]["name"], &entry["thinkingDefault"]),
+        (&json!("Nora"), &json!("low"))
+    );
+    assert_eq!(config["channels"]["telegram"]["dmPolicy"], json!("disabled"));
+    let known = fs::read_to_string(agent.folder().join("agent.json")).expect("read it");
+    let known: Value = serde_json::from_str(&known).expect("it is whole");
+    assert_eq!(known["spec"]["generation"], generation);
+}
+
+#[tokio::test]
 async fn a_stop_cancels_a_start_that_hangs_and_is_done_itself() {
     let stage = Stage::new().await;
     let station = stage.station().await;

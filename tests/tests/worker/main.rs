@@ -27,6 +27,7 @@ mod gateway;
 mod http;
 mod kills;
 mod mirror;
+mod moves;
 mod own_gateway;
 mod real_openclaw_mirror;
 mod rented;

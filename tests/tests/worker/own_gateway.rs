@@ -17,14 +17,14 @@ use crate::station::Station;
 /// How often a row is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Ports of one test are this far from those of another one in the same process.
-const PORTS_A_TEST: u16 = 120;
+/// Ports of one worker's agents are this far from each other.
+const PORT_SPACING: u16 = 120;
 
-/// Tests run side by side: each begins to look for ports elsewhere.
+/// Tests run side by side: the ports of no two of them are the same, how many agents each may have.
 fn first_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = u16::try_from(std::process::id() % 80).expect("it is small");
-    20_000 + own * PORTS_A_TEST + NEXT.fetch_add(1, Ordering::Relaxed) * 7
+    let own = u16::try_from(std::process::id() % u32::from(PORT_SPACING)).expect("it is small");
+    20_000 + own + NEXT.fetch_add(1, Ordering::Relaxed) * 20 * PORT_SPACING
 }
 
 impl Station {

@@ -19,6 +19,9 @@ const FOLDER: &str = "archives";
 
 const ENDING: &str = ".tar.gz";
 
+/// The ending of the folder of an agent's transcripts in its archive, beside the one of its files.
+const SESSIONS_ENDING: &str = ".sessions";
+
 /// The ending of one that is being written; a killed worker leaves it behind.
 const TEMPORARY_ENDING: &str = ".part";
 
@@ -45,9 +48,14 @@ impl Archives {
         }
     }
 
-    /// Packs a workspace. Nothing is followed through a symbolic link; sockets, pipes and devices are left out, and so is
+    /// Packs a workspace, and what the agent was told and said. Nothing is followed through a symbolic link; sockets, pipes and devices are left out, and so is
     /// what nobody may read. It blocks for as long as the disk takes.
-    pub(super) fn pack(&self, agent: &AgentRef, workspace: &Path) -> Result<PathBuf, BackendError> {
+    pub(super) fn pack(
+        &self,
+        agent: &AgentRef,
+        workspace: &Path,
+        sessions: &Path,
+    ) -> Result<PathBuf, BackendError> {
         let name = format!(
             "{}-{}-{}{ENDING}",
             agent.openclaw_id,
@@ -57,9 +65,17 @@ impl Archives {
         let path = self.folder.join(&name);
         let part = self.folder.join(format!("{name}{TEMPORARY_ENDING}"));
         files::make_folder(&self.folder).map_err(|error| BackendError::disk(&self.folder, error))?;
-        files::open_folders(workspace);
-        let packed = pack_into(&part, workspace, agent.openclaw_id.as_str())
-            .and_then(|skipped| std::fs::rename(&part, &path).map(|()| skipped));
+        let id = agent.openclaw_id.as_str();
+        let mut folders = vec![(workspace, id.to_owned())];
+        // An agent may have put a link to somewhere else in its place.
+        if sessions.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            folders.push((sessions, format!("{id}{SESSIONS_ENDING}")));
+        }
+        for (folder, _) in &folders {
+            files::open_folders(folder);
+        }
+        let packed =
+            pack_into(&part, &folders).and_then(|skipped| std::fs::rename(&part, &path).map(|()| skipped));
         match packed {
             Ok(skipped) if skipped.is_empty() => Ok(path),
             Ok(skipped) => {
@@ -143,7 +159,7 @@ impl Archives {
 }
 
 /// Answers with what could not be read.
-fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<Vec<PathBuf>> {
+fn pack_into(path: &Path, folders: &[(&Path, String)]) -> io::Result<Vec<PathBuf>> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -154,7 +170,9 @@ fn pack_into(path: &Path, workspace: &Path, name: &str) -> io::Result<Vec<PathBu
     let mut archive = tar::Builder::new(gzip);
     archive.follow_symlinks(false);
     let mut skipped = Vec::new();
-    add_folder(&mut archive, workspace, Path::new(name), &mut skipped)?;
+    for (folder, name) in folders {
+        add_folder(&mut archive, folder, Path::new(name), &mut skipped)?;
+    }
     let file: File = archive
         .into_inner()?
         .finish()?
@@ -214,6 +232,7 @@ mod tests {
             project_id: "p".to_owned(),
             agent_key: "agent:scout:main".to_owned(),
             openclaw_id: AgentId::parse("scout").expect("an id"),
+            workspace_path: None,
         }
     }
 
@@ -229,7 +248,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), workspace.join("link")).expect("link");
         let _socket = std::os::unix::net::UnixListener::bind(workspace.join("socket")).expect("a socket");
         let archives = Archives::new(folder.path());
-        let path = archives.pack(&agent(), &workspace).expect("it is packed");
+        std::fs::create_dir(folder.path().join("said")).expect("make a folder");
+        std::fs::write(folder.path().join("said/one.jsonl"), "hi").expect("write");
+        let path = archives
+            .pack(&agent(), &workspace, &folder.path().join("said"))
+            .expect("it is packed");
         let mode = path.metadata().expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         let gzip = flate2::read::GzDecoder::new(File::open(&path).expect("open"));
@@ -244,6 +267,10 @@ mod tests {
         assert_eq!(
             found.get("scout/memory/deep/day.md").map(String::as_str),
             Some("day")
+        );
+        assert_eq!(
+            found.get("scout.sessions/one.jsonl").map(String::as_str),
+            Some("hi")
         );
         assert_eq!(found.get("scout/link").map(String::as_str), Some(""), "{found:?}");
         assert!(
@@ -267,7 +294,11 @@ mod tests {
                 .expect("nothing is there"),
             0
         );
-        let path = archives.pack(&agent(), &workspace).expect("it is packed");
+        // What was said may be out of reach: the files are packed all the same.
+        std::os::unix::fs::symlink("/etc", folder.path().join("link")).expect("link");
+        let path = archives
+            .pack(&agent(), &workspace, &folder.path().join("link"))
+            .expect("it is packed");
         let part = folder.path().join("archives/x.tar.gz.part");
         std::fs::write(&part, "half").expect("write");
         assert_eq!(

@@ -1,13 +1,15 @@
 //! Where an agent runs, behind one trait: as one of the host's shared gateway, or with a gateway of its own.
 
 mod archive;
+mod channels;
 mod error;
 mod files;
 mod profile;
 mod shared;
 mod spec;
+mod take_over;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use archive::{ARCHIVE_RETENTION, Archives};
 pub use error::BackendError;
+pub(crate) use profile::is_own_workspace;
 pub use profile::{
     AGENT_MEMORY_MB, FIRST_PORT, MachineMemory, Memory, PORT_SPACING, ProfileBackend, ProfileSettings,
 };
@@ -44,6 +47,10 @@ pub trait Backend: Send + Sync {
     /// Stops it and takes everything of it away; answers with the archive of its workspace, which is kept for a
     /// while. None if there was nothing.
     async fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError>;
+    /// Its folder, where there is something of it here: for another backend to take over.
+    async fn workspace(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError>;
+    /// Begins with a copy of the files that it has in another backend, where it has none here. It runs in neither.
+    async fn take_over(&self, id: &AgentRef, from: &Path) -> Result<(), BackendError>;
     /// How it is now.
     async fn observe(&self, id: &AgentRef) -> Observed;
     /// What the host itself remembers of its agents, for when the database is away. Empty where it remembers none.
@@ -59,6 +66,12 @@ pub struct Record {
     pub desired_state: DesiredState,
     /// Its gateway's port.
     pub port: u16,
+    /// The hash of the owner's file that its configuration was made with; none if there was no file.
+    #[serde(default)]
+    pub base: Option<String>,
+    /// That file is another one by now.
+    #[serde(skip)]
+    pub is_outdated: bool,
 }
 
 /// An agent that is there.

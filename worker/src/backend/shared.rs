@@ -13,6 +13,7 @@ use creel_core::status;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::take_over::take_over;
 use super::{
     AgentRef, AgentSpec, Applied, Archives, Backend, BackendError, Deployed, Observed, Record, Running, files,
 };
@@ -24,6 +25,9 @@ use crate::workspace::{Workspace, WorkspaceError};
 /// How long a gateway that is just starting is waited for: 8 to 26 s, and more on a busy machine.
 const SERVED_WAIT: Duration = Duration::from_secs(60);
 
+/// What an agent was told and said, in its folder of OpenClaw's state.
+pub(super) const SESSIONS: &str = "sessions";
+
 /// Between two looks at it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -34,18 +38,25 @@ pub struct SharedBackend {
     openclaw: Arc<dyn OpenClaw>,
     provision: ProvisionJob,
     workspace_root: PathBuf,
+    state_dir: PathBuf,
     archives: Archives,
     turns: Mutex<HashMap<Uuid, Weak<Turn>>>,
 }
 
 impl SharedBackend {
-    /// One for this OpenClaw, with workspaces beneath this folder.
-    pub fn new(openclaw: Arc<dyn OpenClaw>, workspace_root: impl Into<PathBuf>, archives: Archives) -> Self {
+    /// One for this OpenClaw, whose state is in this folder, with workspaces beneath that one.
+    pub fn new(
+        openclaw: Arc<dyn OpenClaw>,
+        state_dir: impl Into<PathBuf>,
+        workspace_root: impl Into<PathBuf>,
+        archives: Archives,
+    ) -> Self {
         let workspace_root = workspace_root.into();
         Self {
             provision: ProvisionJob::new(openclaw.clone(), &workspace_root),
             openclaw,
             workspace_root,
+            state_dir: state_dir.into(),
             archives,
             turns: Mutex::default(),
         }
@@ -71,10 +82,7 @@ impl SharedBackend {
             id: spec.agent.openclaw_id.clone(),
             owner: spec.agent.owner(),
             persona: spec.persona(),
-            place: spec
-                .workspace_path
-                .as_ref()
-                .map_or(Place::Root, |path| Place::Known(path.into())),
+            place: spec.agent.shared_place().map_or(Place::Root, Place::Known),
         };
         let provisioned = self.provision.register(&wish, docs).await.map_err(of_job)?;
         self.openclaw
@@ -111,19 +119,34 @@ impl SharedBackend {
         Ok(Some((entry, opened.await?.ok_or_else(exists)?)))
     }
 
-    /// Its folder beneath the workspace root, if it is ours.
-    async fn kept(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
-        let owner = id.owner();
-        let usual = self.usual_place(id);
-        let opened = on_disk(&usual, move |path| {
-            back(path)?;
-            Ok(Workspace::reopen(path, &owner)?)
-        });
-        match opened.await {
-            Ok(workspace) => Ok(Some(workspace.path().to_owned())),
-            Err(BackendError::Workspace(WorkspaceError::Missing { .. })) => Ok(None),
-            Err(error) => Err(error),
-        }
+    /// Its folder, if there is one that is ours: beneath the workspace root, or where it was when it was adopted.
+    async fn kept(&self, id: &AgentRef) -> Result<Option<Kept>, BackendError> {
+        let (owner, usual) = (id.owner(), self.usual_place(id));
+        let adopted = id.shared_place().filter(|path| !is_same(path, &usual));
+        on_disk(&usual, move |usual| {
+            back(usual)?;
+            match Workspace::reopen(usual, &owner) {
+                Ok(workspace) => return Ok(Some(Kept::made(workspace.path()))),
+                Err(WorkspaceError::Missing { .. }) => {}
+                // Somebody else's, who has nothing to do with one that was adopted.
+                Err(_) if adopted.is_some() => {}
+                Err(error) => return Err(error.into()),
+            }
+            let Some(adopted) = adopted else { return Ok(None) };
+            back(&adopted)?;
+            match Workspace::reopen(&adopted, &owner) {
+                Ok(workspace) => Ok(Some(Kept::adopted(workspace.path()))),
+                // It was given back to who had it before.
+                Err(WorkspaceError::Missing { .. } | WorkspaceError::NotOurs { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// Where OpenClaw keeps what is the agent's: what it was told and said, and its logins.
+    fn agent_state(&self, id: &AgentRef) -> PathBuf {
+        self.state_dir.join("agents").join(id.openclaw_id.as_str())
     }
 
     async fn unregister(&self, id: &AgentRef) -> Result<(), BackendError> {
@@ -154,6 +177,29 @@ impl SharedBackend {
     }
 }
 
+/// The folder of an agent that may not be in OpenClaw's configuration.
+struct Kept {
+    path: PathBuf,
+    /// It was there before Creel.
+    is_adopted: bool,
+}
+
+impl Kept {
+    fn made(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            is_adopted: false,
+        }
+    }
+
+    fn adopted(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            is_adopted: true,
+        }
+    }
+}
+
 /// One that has neither a process nor a port of its own.
 const RUNNING: Running = Running {
     pid: None,
@@ -177,7 +223,7 @@ impl Backend for SharedBackend {
         let turn = self.turn(spec.agent.agent_id);
         let _turn = turn.lock().await;
         let is_deployed = self.entry(&spec.agent).await?.is_some() || self.kept(&spec.agent).await?.is_some();
-        if !is_deployed && spec.workspace_path.is_none() {
+        if !is_deployed && spec.agent.shared_place().is_none() {
             return Err(not_deployed(&spec.agent));
         }
         self.register(spec, &[]).await?;
@@ -220,7 +266,7 @@ impl Backend for SharedBackend {
                 folder.clone()
             }
             // It gets its settings when it is started.
-            None => self.kept(agent).await?.ok_or_else(|| not_deployed(agent))?,
+            None => self.kept(agent).await?.ok_or_else(|| not_deployed(agent))?.path,
         };
         let (owner, docs) = (agent.owner(), docs.to_vec());
         changed |= on_disk(&folder, move |path| {
@@ -247,23 +293,56 @@ impl Backend for SharedBackend {
         if entry.is_some() {
             self.openclaw.remove(&id.openclaw_id).await?;
         }
-        let kept = self.kept(id).await?;
-        let folder = match (&kept, entry) {
-            (Some(kept), _) => kept.clone(),
-            (None, Some((_, folder))) => folder,
+        let usual = self.usual_place(id);
+        let (folder, is_adopted) = match (self.kept(id).await?, entry) {
+            (Some(kept), _) => (kept.path, kept.is_adopted),
+            (None, Some((_, folder))) => {
+                let is_adopted = !is_same(&folder, &usual);
+                (folder, is_adopted)
+            }
             (None, None) => return Ok(self.archives.newest(id.agent_id)),
         };
-        let (archives, agent) = (self.archives.clone(), id.clone());
+        let (archives, agent, state) = (self.archives.clone(), id.clone(), self.agent_state(id));
         on_disk(&folder, move |folder| {
             let archive = match folder.is_dir() {
-                true => Some(archives.pack(&agent, folder)?),
+                true => Some(archives.pack(&agent, folder, &state.join(SESSIONS))?),
                 false => archives.newest(agent.agent_id),
             };
-            // One that was adopted was there before Creel, and stays.
-            if kept.is_some() {
+            if is_adopted {
+                // It was there before Creel, and stays as it is, with all that OpenClaw has of it.
+                Workspace::give_back(folder, &agent.owner())?;
+                return Ok(archive);
+            }
+            // The next agent of this id is another one. The workspace says whose all of this is, and goes last.
+            for folder in [&state, folder] {
                 files::remove_folder(folder).map_err(|error| BackendError::disk(folder, error))?;
             }
             Ok(archive)
+        })
+        .await
+    }
+
+    async fn workspace(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
+        let entry = match self.entry(id).await {
+            // One of this id that is not ours is no reason to look no further.
+            Err(BackendError::OpenClaw(OpenClawError::AlreadyExists { .. })) => None,
+            entry => entry?,
+        };
+        match entry {
+            Some((_, folder)) => Ok(Some(folder)),
+            None => Ok(self.kept(id).await?.map(|kept| kept.path)),
+        }
+    }
+
+    async fn take_over(&self, id: &AgentRef, from: &Path) -> Result<(), BackendError> {
+        let turn = self.turn(id.agent_id);
+        let _turn = turn.lock().await;
+        if self.kept(id).await?.is_some() {
+            return Ok(());
+        }
+        let (agent, from) = (id.clone(), from.to_owned());
+        on_disk(&self.usual_place(id), move |usual| {
+            take_over(&agent, &from, usual)
         })
         .await
     }

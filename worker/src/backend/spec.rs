@@ -1,11 +1,14 @@
 //! What an agent is to be, checked before anything is done about it.
 
+use std::path::PathBuf;
+
 use creel_core::id::AgentId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::BackendError;
+use super::profile::is_own_workspace;
+use super::{BackendError, channels};
 use crate::job::Failure;
 use crate::job::provision::checked_persona;
 use crate::workspace::{Owner, Persona};
@@ -27,6 +30,9 @@ pub struct AgentRef {
     pub agent_key: String,
     /// Its id in OpenClaw.
     pub openclaw_id: AgentId,
+    /// Its folder, where the row knows one.
+    #[serde(default)]
+    pub workspace_path: Option<String>,
 }
 
 impl AgentRef {
@@ -37,6 +43,12 @@ impl AgentRef {
             project_id: self.project_id.clone(),
             agent_key: self.agent_key.clone(),
         }
+    }
+
+    /// Its folder where it is one of the shared gateway, as the row knows it.
+    pub fn shared_place(&self) -> Option<PathBuf> {
+        let path = PathBuf::from(self.workspace_path.as_ref()?);
+        (!is_own_workspace(&path, self.agent_id)).then_some(path)
     }
 }
 
@@ -63,9 +75,6 @@ pub struct AgentSpec {
     /// `agents.limits`.
     #[serde(default)]
     pub limits: AgentLimits,
-    /// Its folder, where the row knows one.
-    #[serde(default)]
-    pub workspace_path: Option<String>,
 }
 
 impl AgentSpec {
@@ -92,6 +101,9 @@ pub struct AgentConfig {
     /// The skills that it may use; all of the host's if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skills: Option<Vec<String>>,
+    /// Who may reach it, by what: taken by a gateway of its own. The shared gateway has channels of its owner's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Map<String, Value>>,
     /// Everything else.
     #[serde(flatten)]
     pub more: Map<String, Value>,
@@ -161,6 +173,7 @@ pub fn plan_spec(row: &Value) -> Result<AgentSpec, BackendError> {
             project_id: row.project_id,
             agent_key: row.agent_key,
             openclaw_id,
+            workspace_path: row.workspace_path,
         },
         name: persona.name,
         emoji: persona.emoji,
@@ -168,7 +181,6 @@ pub fn plan_spec(row: &Value) -> Result<AgentSpec, BackendError> {
         generation: row.generation,
         config,
         limits: part("limits", row.limits)?,
-        workspace_path: row.workspace_path,
     })
 }
 
@@ -204,6 +216,14 @@ fn check_config(config: &AgentConfig) -> Result<(), BackendError> {
             "agent_config_invalid",
             format!("the agent has more than {SKILLS_MAX} skills"),
             "take some away",
+        ));
+    }
+    if let Some(problem) = config.channels.as_ref().and_then(channels::problem) {
+        return Err(invalid(
+            "agent_config_invalid",
+            format!("the agent's configuration cannot be used: {problem}"),
+            "say who may reach the agent, without secrets, paths and ${…}; logins of channels are in the host's \
+             profile_base",
         ));
     }
     for (what, word) in words.chain(skills) {
@@ -270,6 +290,9 @@ mod tests {
             json!({ "thinking": "high\n" }),
             json!({ "skills": ["ok", "${HOME}"] }),
             json!({ "skills": "all" }),
+            json!({ "channels": { "telegram": { "name": "${SECRET}" } } }),
+            json!({ "channels": { "telegram": { "botToken": "123:abc" } } }),
+            json!({ "channels": ["telegram"] }),
             json!([]),
         ] {
             assert_eq!(

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::aside::{self, Aside};
 use super::change::Settings;
 use super::config_file::{self, Answer};
-use super::output::{error_message, first_json, shown};
+use super::output::{error_message, first_json, quoted, shown};
 use super::{Broker, Entry, MIN_VERSION, NewAgent, OpenClaw, OpenClawError, Version, gateway};
 use crate::process::{Finished, ProcessError, Run, Runner};
 
@@ -155,7 +155,7 @@ impl CliDriver {
         if finished.status.success() {
             Ok(finished)
         } else {
-            Err(self.failure(command, &finished))
+            Err(self.failure(command, &finished).await)
         }
     }
 
@@ -203,13 +203,13 @@ impl CliDriver {
         }
     }
 
-    fn failure(&self, command: &'static str, finished: &Finished) -> OpenClawError {
-        let (stdout, stderr) = (text(&finished.stdout), text(&finished.stderr));
+    async fn failure(&self, command: &'static str, finished: &Finished) -> OpenClawError {
         if let Some(signal) = finished.signal() {
             return OpenClawError::Killed { command, signal };
         }
         let exit = finished.status.code().unwrap_or(1);
-        let message = error_message(&stdout, &stderr);
+        let said = error_message(&text(&finished.stdout), &text(&finished.stderr));
+        let message = shown(&quoted(&self.settings.config_path, said).await);
         if exit == EXIT_NOT_FOUND {
             let source = std::io::Error::new(ErrorKind::NotFound, message);
             return OpenClawError::CannotStart {
@@ -221,6 +221,28 @@ impl CliDriver {
             command,
             exit,
             message,
+        }
+    }
+
+    /// OpenClaw normalises ids: what it did was done to the agent that it names.
+    async fn answers_for(
+        &self,
+        id: &AgentId,
+        command: &'static str,
+        finished: &Finished,
+    ) -> Result<(), OpenClawError> {
+        let reply: Option<Changed> = first_json(&text(&finished.stdout));
+        match reply {
+            Some(reply) if reply.agent_id == id.as_str() => Ok(()),
+            _ => Err(self.unreadable(command, finished).await),
+        }
+    }
+
+    async fn unreadable(&self, command: &'static str, finished: &Finished) -> OpenClawError {
+        let said = text(&finished.stdout).into_owned();
+        OpenClawError::Unreadable {
+            command,
+            shown: shown(&quoted(&self.settings.config_path, said).await),
         }
     }
 }
@@ -240,7 +262,9 @@ impl OpenClaw for CliDriver {
         let finished = self
             .call(command, self.settings.limits.version, vec![command.into()], ())
             .await?;
-        let found = Version::find(&text(&finished.stdout)).ok_or_else(|| unreadable(command, &finished))?;
+        let Some(found) = Version::find(&text(&finished.stdout)) else {
+            return Err(self.unreadable(command, &finished).await);
+        };
         if found < MIN_VERSION {
             return Err(OpenClawError::TooOld { found });
         }
@@ -267,8 +291,9 @@ impl OpenClaw for CliDriver {
         let _place = self.reads.acquire().await.expect("it is never closed");
         let args = ["agents", "list", "--json"].map(OsString::from).to_vec();
         let finished = self.call(command, self.settings.limits.list, args, ()).await?;
-        let listed: Vec<Listed> =
-            first_json(&text(&finished.stdout)).ok_or_else(|| unreadable(command, &finished))?;
+        let Some(listed) = first_json::<Vec<Listed>>(&text(&finished.stdout)) else {
+            return Err(self.unreadable(command, &finished).await);
+        };
         Ok(listed.into_iter().map(Entry::from).collect())
     }
 
@@ -292,7 +317,7 @@ impl OpenClaw for CliDriver {
             }
             finished => finished?,
         };
-        answers_for(&agent.id, command, &finished)?;
+        self.answers_for(&agent.id, command, &finished).await?;
         self.broker.keep_last_good().await;
         Ok(())
     }
@@ -317,7 +342,7 @@ impl OpenClaw for CliDriver {
             }
             finished => finished?,
         };
-        answers_for(id, command, &finished)?;
+        self.answers_for(id, command, &finished).await?;
         self.broker.keep_last_good().await;
         Ok(())
     }
@@ -345,7 +370,7 @@ impl OpenClaw for CliDriver {
             Err(OpenClawError::Failed { message, .. }) if message.contains("not found. Run") => {
                 return Ok(false);
             }
-            finished => answers_for(id, command, &finished?)?,
+            finished => self.answers_for(id, command, &finished?).await?,
         }
         self.broker.keep_last_good().await;
         Ok(true)
@@ -417,22 +442,6 @@ fn option(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
     option.push("=");
     option.push(value);
     option
-}
-
-/// OpenClaw normalises ids: what it did was done to the agent that it names.
-fn answers_for(id: &AgentId, command: &'static str, finished: &Finished) -> Result<(), OpenClawError> {
-    let reply: Option<Changed> = first_json(&text(&finished.stdout));
-    match reply {
-        Some(reply) if reply.agent_id == id.as_str() => Ok(()),
-        _ => Err(unreadable(command, finished)),
-    }
-}
-
-fn unreadable(command: &'static str, finished: &Finished) -> OpenClawError {
-    OpenClawError::Unreadable {
-        command,
-        shown: shown(&text(&finished.stdout)),
-    }
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

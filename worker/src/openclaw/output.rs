@@ -1,7 +1,14 @@
 //! Reads what OpenClaw prints: JSON, with text before it when it has something to say.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value};
+
+use crate::redaction::Redaction;
+
+/// What is shown where secrets could not be taken out.
+const UNQUOTED: &str = "(not shown)";
 
 /// What is shown of a text that was not understood, or of an error message.
 const SHOWN_MAX_CHARS: usize = 400;
@@ -25,7 +32,7 @@ pub(super) fn first_json<T: DeserializeOwned>(text: &str) -> Option<T> {
     })
 }
 
-/// OpenClaw's own words for a failure: of its JSON, or else the beginning of what it complained about.
+/// OpenClaw's own words for a failure: of its JSON, or else what it complained about.
 pub(super) fn error_message(stdout: &str, stderr: &str) -> String {
     let said = |value: Value| {
         let message = value.get("error")?.get("message")?.as_str()?;
@@ -38,13 +45,20 @@ pub(super) fn error_message(stdout: &str, stderr: &str) -> String {
     };
     let json = first_json::<Value>(stdout).and_then(said);
     let complaint = if stderr.trim().is_empty() { stdout } else { stderr };
-    shown(json.as_deref().unwrap_or(complaint))
+    json.unwrap_or_else(|| complaint.to_owned())
 }
 
 /// Where a configuration is wrong, and how.
 pub(super) fn issue(issue: &Value) -> String {
     let text = |key: &str| issue.get(key).and_then(Value::as_str).unwrap_or_default();
     format!("{}: {}", text("path"), text("message"))
+}
+
+/// What the OpenClaw of this configuration said, without secrets.
+pub(super) async fn quoted(config_path: &Path, said: String) -> String {
+    let path = config_path.to_owned();
+    let quoting = tokio::task::spawn_blocking(move || Redaction::of_openclaw(&path).apply(&said));
+    quoting.await.unwrap_or_else(|_| UNQUOTED.to_owned())
 }
 
 /// The beginning of a text, without the control characters of a terminal.
@@ -86,7 +100,10 @@ mod tests {
         let json = r#"{"ok":false,"error":{"type":"cli_error","message":"no"}}"#;
         assert_eq!(error_message(json, "other"), "no");
         assert_eq!(
-            error_message("out", "Node 20 is\n\u{1b}[31mtoo old\u{1b}[0m\n\n"),
+            shown(&error_message(
+                "out",
+                "Node 20 is\n\u{1b}[31mtoo old\u{1b}[0m\n\n"
+            )),
             "Node 20 is too old"
         );
         assert_eq!(error_message("", ""), "");

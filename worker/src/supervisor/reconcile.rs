@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use creel_core::host_api::{AgentReport, AgentState, ListedAgent};
 use creel_core::status::{Backend as Kind, DesiredState};
+use rand::seq::SliceRandom;
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -13,6 +14,10 @@ use super::plan::Why;
 use super::{STOP_GRACE, Supervisor};
 use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Record, plan_spec};
 use crate::job::Failure;
+
+/// A change of the host's own file is taken over by so many agents each time that the worker reconciles: gateways may
+/// restart for it, and are to be there meanwhile.
+const REFRESHED_MAX: usize = 4;
 
 /// An agent that the host should have.
 #[derive(Debug, Clone)]
@@ -40,6 +45,12 @@ pub struct Records {
 }
 
 impl Records {
+    /// Whether any backend remembers this agent.
+    pub(super) fn has(&self, agent_id: Uuid) -> bool {
+        let mut records = self.backends.iter().flat_map(|(_, records)| records);
+        records.any(|record| record.spec.agent.agent_id == agent_id)
+    }
+
     pub(super) fn into_backends(self) -> Vec<(Arc<dyn Backend>, Vec<Record>)> {
         self.backends
     }
@@ -56,6 +67,8 @@ pub enum Reconcile {
     Stop(AgentRef),
     /// It is to be otherwise than the host knows.
     Configure(AgentSpec),
+    /// The host's own file that its configuration was made with is another one by now.
+    Refresh(AgentSpec),
     /// The host should have it, and has lost its files.
     Missing(Uuid),
 }
@@ -64,7 +77,7 @@ impl Reconcile {
     fn agent_id(&self) -> Uuid {
         match self {
             Self::Archive(agent) | Self::Stop(agent) => agent.agent_id,
-            Self::Start(spec) | Self::Configure(spec) => spec.agent.agent_id,
+            Self::Start(spec) | Self::Configure(spec) | Self::Refresh(spec) => spec.agent.agent_id,
             Self::Missing(agent_id) => *agent_id,
         }
     }
@@ -92,20 +105,31 @@ pub fn plan_reconcile(
     let of = |agent_id: Uuid| listed.iter().find(|listed| listed.agent.id == agent_id);
     for record in records {
         let agent = &record.spec.agent;
-        let Some(listed) = of(agent.agent_id).filter(|listed| listed.agent.backend == kind) else {
+        let Some(listed) = of(agent.agent_id) else {
             acts.push(Reconcile::Archive(agent.clone()));
             continue;
         };
         if listed.agent.open_command {
             continue;
         }
+        // It was not moved to its new backend yet, which takes its files from here.
+        if listed.agent.backend != kind {
+            let is_to_stop = listed.agent.desired_state == DesiredState::Stopped;
+            if is_to_stop && record.desired_state == DesiredState::Running {
+                acts.push(Reconcile::Stop(agent.clone()));
+            }
+            continue;
+        }
         if let Some(spec) = listed.spec.as_ref().filter(|spec| differs(&record.spec, spec)) {
-            acts.push(Reconcile::Configure(spec.clone()));
+            acts.push(Reconcile::Configure(of_record(agent, spec)));
+        } else if record.is_outdated && record.desired_state == DesiredState::Running {
+            // One that is stopped takes it with its start.
+            acts.push(Reconcile::Refresh(record.spec.clone()));
         }
         match (listed.agent.desired_state, record.desired_state) {
             (DesiredState::Running, DesiredState::Stopped) if !is_held(agent.agent_id) => {
-                let spec = listed.spec.clone().unwrap_or_else(|| record.spec.clone());
-                acts.push(Reconcile::Start(spec));
+                let spec = listed.spec.as_ref().unwrap_or(&record.spec);
+                acts.push(Reconcile::Start(of_record(agent, spec)));
             }
             (DesiredState::Stopped, DesiredState::Running) => acts.push(Reconcile::Stop(agent.clone())),
             _ => {}
@@ -127,11 +151,22 @@ pub fn plan_reconcile(
     acts
 }
 
+/// What an agent is to be, with what the host knows of where it was.
+fn of_record(agent: &AgentRef, spec: &AgentSpec) -> AgentSpec {
+    AgentSpec {
+        agent: agent.clone(),
+        ..spec.clone()
+    }
+}
+
 /// Whether it is another agent but for the number of its version.
 fn differs(known: &AgentSpec, wished: &AgentSpec) -> bool {
     let known = AgentSpec {
         generation: wished.generation,
-        workspace_path: wished.workspace_path.clone(),
+        agent: AgentRef {
+            workspace_path: wished.agent.workspace_path.clone(),
+            ..known.agent.clone()
+        },
         ..known.clone()
     };
     known != *wished
@@ -157,11 +192,13 @@ impl Supervisor {
             }
             let is_held = |agent_id| self.held(agent_id).is_some();
             let mut by_agent: HashMap<Uuid, Vec<Reconcile>> = HashMap::new();
+            let mut outdated = Vec::new();
             for act in plan_reconcile(backend.kind(), known, listed, is_held) {
                 match act {
                     Reconcile::Missing(agent_id) => self.reports.report(lost(agent_id)),
                     // It comes to the same until somebody changes it.
                     Reconcile::Configure(spec) if self.was_refused(&spec) => {}
+                    Reconcile::Refresh(spec) => outdated.push(spec),
                     act => by_agent.entry(act.agent_id()).or_default().push(act),
                 }
             }
@@ -175,7 +212,28 @@ impl Supervisor {
                 };
                 drop(self.acts.spawn(acting));
             }
+            // Others come the next time: which ones are first is left to chance, as one may not be to be had.
+            outdated.shuffle(&mut rand::rng());
+            outdated.truncate(REFRESHED_MAX);
+            self.refresh(backend, outdated, records);
         }
+    }
+
+    /// One after the other: each may restart a gateway.
+    fn refresh(self: &Arc<Self>, backend: &Arc<dyn Backend>, specs: Vec<AgentSpec>, records: &Records) {
+        let touched = records.touched.clone();
+        let (supervisor, backend) = (self.clone(), backend.clone());
+        let acting = async move {
+            for spec in specs {
+                let agent_id = spec.agent.agent_id;
+                let touched = touched.get(&agent_id).copied().unwrap_or(0);
+                let acts = vec![Reconcile::Refresh(spec)];
+                supervisor
+                    .reconcile_agent(&*backend, agent_id, acts, touched)
+                    .await;
+            }
+        };
+        drop(self.acts.spawn(acting));
     }
 
     /// One agent, unless a command had its turn since the records were read: that knows better.
@@ -193,12 +251,28 @@ impl Supervisor {
         let _turn = self.command_turn(agent_id, turn);
         let give_way = self.may_give_way(agent_id);
         for act in acts {
-            let may_wait = matches!(act, Reconcile::Start(_) | Reconcile::Configure(_));
+            let may_wait = matches!(
+                act,
+                Reconcile::Start(_) | Reconcile::Configure(_) | Reconcile::Refresh(_)
+            );
             tokio::select! {
                 () = self.apply_reconcile(backend, act) => {}
                 () = give_way.cancelled(), if may_wait => return,
             }
         }
+    }
+
+    /// Whether an agent may be in another backend still. Only one whose files were there when it was deployed here may.
+    async fn is_elsewhere(&self, backend: &dyn Backend, agent: &AgentRef) -> bool {
+        if agent.shared_place().is_none() {
+            return false;
+        }
+        for other in &self.settings.backends {
+            if other.kind() != backend.kind() && !matches!(other.workspace(agent).await, Ok(None)) {
+                return true;
+            }
+        }
+        false
     }
 
     fn was_refused(&self, spec: &AgentSpec) -> bool {
@@ -222,6 +296,10 @@ impl Supervisor {
                     Err(error) => Err(error),
                 }
             }
+            Reconcile::Start(spec) if self.is_elsewhere(backend, &spec.agent).await => {
+                tracing::warn!(agent.id = %agent_id, "{} is not started before it was moved to the end: deploy it again", spec.agent.agent_key);
+                Ok(())
+            }
             Reconcile::Start(spec) => {
                 tracing::info!(agent.id = %agent_id, "{} is to run, as the database says", spec.agent.agent_key);
                 backend.start(&spec).await.map(drop)
@@ -238,6 +316,10 @@ impl Supervisor {
                     self.refused().insert(agent_id, spec.generation);
                 }
                 configured.map(drop)
+            }
+            Reconcile::Refresh(spec) => {
+                tracing::info!(agent.id = %agent_id, "{} takes over the host's profile_base, which has changed", spec.agent.agent_key);
+                backend.configure(&spec, &[]).await.map(drop)
             }
             // It is told without a turn.
             Reconcile::Missing(_) => Ok(()),
@@ -283,6 +365,8 @@ mod tests {
             spec: listed(n, json!({})).spec.expect("a spec"),
             desired_state,
             port: 19_001,
+            base: None,
+            is_outdated: false,
         }
     }
 
@@ -303,9 +387,19 @@ mod tests {
     fn what_is_another_hosts_is_archived_and_never_just_deleted() {
         let ours = record(1, DesiredState::Running);
         let agent = ours.spec.agent.clone();
-        assert_eq!(plan(ours.clone(), None), [Reconcile::Archive(agent.clone())]);
-        let moved = json!({ "backend": "shared" });
-        assert_eq!(plan(ours, Some(moved)), [Reconcile::Archive(agent)]);
+        assert_eq!(plan(ours, None), [Reconcile::Archive(agent)]);
+    }
+
+    #[test]
+    fn one_whose_backend_is_to_be_another_is_left_to_whoever_moves_it() {
+        let ours = record(1, DesiredState::Running);
+        let agent = ours.spec.agent.clone();
+        for open_command in [true, false] {
+            let moved = json!({ "backend": "shared", "open_command": open_command, "name": "Other" });
+            assert_eq!(plan(ours.clone(), Some(moved)), []);
+        }
+        let stopped = json!({ "backend": "shared", "desired_state": "stopped" });
+        assert_eq!(plan(ours, Some(stopped)), [Reconcile::Stop(agent)]);
     }
 
     #[test]
@@ -331,6 +425,15 @@ mod tests {
         ] {
             assert_eq!(plan(running.clone(), Some(change)), []);
         }
+        let outdated = Record {
+            is_outdated: true,
+            ..running
+        };
+        assert!(matches!(
+            plan(outdated.clone(), Some(json!({})))[..],
+            [Reconcile::Refresh(_)]
+        ));
+        assert_eq!(plan(outdated, Some(json!({ "open_command": true }))), []);
         let all = [listed(1, json!({}))];
         assert_eq!(plan_reconcile(Kind::Profile, &[stopped], &all, |_| true), []);
     }

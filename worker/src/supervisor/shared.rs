@@ -2,19 +2,26 @@
 
 use creel_core::host_api::{AgentReport, AgentState};
 use creel_core::status::{Backend, DesiredState};
+use uuid::Uuid;
 
-use super::{Listed, Supervisor};
+use super::{Listed, Records, Supervisor};
 
 /// Why an agent that is to run does not.
 const GATEWAY_DOWN: &str = "the host's gateway does not run: see the host's events, or creel doctor there";
 
-/// How the agents of the shared gateway are; of those that a command is at work on, that will tell.
-pub(super) fn plan_shared_reports(listed: &[Listed], served: bool) -> Vec<AgentReport> {
+/// How the agents of the shared gateway are; of those that a command is at work on, that will tell. Who has a gateway
+/// of its own still is not in it.
+pub(super) fn plan_shared_reports(
+    listed: &[Listed],
+    served: bool,
+    has_own: impl Fn(Uuid) -> bool,
+) -> Vec<AgentReport> {
     let shared = listed.iter().map(|listed| &listed.agent).filter(|agent| {
         agent.backend == Backend::Shared
             && agent.provisioned
             && !agent.open_command
             && agent.desired_state != DesiredState::Removed
+            && !has_own(agent.id)
     });
     shared
         .map(|agent| {
@@ -37,8 +44,8 @@ pub(super) fn plan_shared_reports(listed: &[Listed], served: bool) -> Vec<AgentR
 
 impl Supervisor {
     /// Tells how the agents of the shared gateway are. Answers whether there are any.
-    pub fn report_shared(&self, listed: &[Listed], served: bool) -> bool {
-        let reports = plan_shared_reports(listed, served);
+    pub fn report_shared(&self, records: &Records, listed: &[Listed], served: bool) -> bool {
+        let reports = plan_shared_reports(listed, served, |agent_id| records.has(agent_id));
         let any = !reports.is_empty();
         for report in reports {
             self.reports.report(report);
@@ -49,10 +56,8 @@ impl Supervisor {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-    use uuid::Uuid;
-
     use super::*;
+    use serde_json::{Value, json};
 
     fn listed(change: Value) -> Listed {
         let mut row = json!({
@@ -66,7 +71,7 @@ mod tests {
     }
 
     fn states(change: Value, served: bool) -> Vec<AgentState> {
-        let reports = plan_shared_reports(&[listed(change)], served);
+        let reports = plan_shared_reports(&[listed(change)], served, |_| false);
         reports.iter().map(|report| report.state).collect()
     }
 
@@ -84,5 +89,6 @@ mod tests {
         ] {
             assert_eq!(states(change, true), []);
         }
+        assert_eq!(plan_shared_reports(&[listed(json!({}))], true, |_| true), []);
     }
 }

@@ -53,6 +53,16 @@ impl Workspace {
         Self::enter_at(path, owner, Unmarked::Refuse)
     }
 
+    /// Takes the owner's mark, and nothing else, from a folder that was adopted: whoever has it may have it adopted again.
+    pub fn give_back(path: &Path, owner: &Owner) -> Result<(), WorkspaceError> {
+        let workspace = match Self::reopen(path, owner) {
+            Err(WorkspaceError::Missing { .. } | WorkspaceError::NotOurs { .. }) => return Ok(()),
+            opened => opened?,
+        };
+        let removed = marker::remove(&workspace.creel);
+        removed.map_err(|error| WorkspaceError::at(path, error))
+    }
+
     fn enter_at(path: &Path, owner: &Owner, unmarked: Unmarked) -> Result<Self, WorkspaceError> {
         let missing = || WorkspaceError::Missing {
             path: path.to_owned(),

@@ -121,6 +121,14 @@ fn write(dir: &Dir, owner: &Owner) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes the mark away.
+pub(super) fn remove(folder: &Dir) -> io::Result<()> {
+    match folder.remove_file(FILE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Whether nobody's files are here: at most what a worker leaves that is killed while it writes a marker.
 fn is_blank(dir: &Dir) -> io::Result<bool> {
     for entry in dir.entries()? {

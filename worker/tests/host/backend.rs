@@ -33,6 +33,7 @@ pub(crate) fn spec(n: u128, id: &str) -> AgentSpec {
             project_id: "p".to_owned(),
             agent_key: format!("agent:{id}:main"),
             openclaw_id: AgentId::parse(id).expect("an id"),
+            workspace_path: None,
         },
         name: format!("The {id} \"🦉\""),
         emoji: "🦉".to_owned(),
@@ -40,7 +41,6 @@ pub(crate) fn spec(n: u128, id: &str) -> AgentSpec {
         generation: 1,
         config: AgentConfig::default(),
         limits: AgentLimits::default(),
-        workspace_path: None,
     }
 }
 
@@ -271,7 +271,7 @@ async fn agents_that_come_at_once_all_run(subject: &Subject) {
 }
 
 /// The files of an archive.
-fn unpacked(path: &Path) -> std::collections::BTreeMap<String, String> {
+pub(crate) fn unpacked(path: &Path) -> std::collections::BTreeMap<String, String> {
     let folder = tempfile::tempdir().expect("make a folder");
     let done = std::process::Command::new("tar")
         .arg("-xzf")

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use creel_worker::openclaw::{Entry, GatewayProblem, NewAgent, OpenClaw, OpenClawError as E};
+use creel_worker::openclaw::{Entry, GatewayProblem, NewAgent, OpenClaw, OpenClawError as E, Settings};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::conformance::beside;
-use crate::gateway::{Gateway, write_config};
+use crate::gateway::{Gateway, TOKEN, write_config};
 use crate::support::{Host, PATIENCE, eventually, id};
 
 /// Whatever the gateway does, an operation ends within this: some times the limits of these tests.
@@ -15,6 +15,40 @@ const ENDS_WITHIN: Duration = PATIENCE;
 
 /// The ways in which a driver may make an agent.
 const WRITES: [&str; 2] = ["agents.create", "config.patch"];
+
+#[tokio::test]
+async fn what_a_gateway_quotes_of_its_secrets_stays_on_the_host() {
+    let (host, _gateway) = ready().await;
+    let driver = host.gateway_driver();
+    add(&*driver, &host, "scout").await.expect("it is made");
+    std::fs::write(host.state_dir().join(".env"), "MODEL_KEY=dotenv-value-1").expect("write");
+    let said = format!("invalid config: token {TOKEN}, dotenv-value-1, sk-live-abcdefgh12345678");
+    for code in ["INVALID_REQUEST", "FORBIDDEN"] {
+        let fault = json!({ "mode": "refuse", "code": code, "message": said });
+        let methods = ["config.patch", "agents.create", "agents.delete", "agents.list"];
+        let faults: serde_json::Map<_, _> = methods
+            .map(|method| (method.to_owned(), fault.clone()))
+            .into_iter()
+            .collect();
+        host.fault(&Value::Object(faults));
+        let settings = Settings {
+            model: Some("none/none-1".to_owned()),
+            ..Settings::default()
+        };
+        for refused in [
+            driver.configure(&id("scout"), &settings).await.map(drop),
+            driver.remove(&id("scout")).await.map(drop),
+            driver.list().await.map(drop),
+            add(&*driver, &host, "owl").await,
+        ] {
+            let error = refused.expect_err("it is refused").to_string();
+            assert!(error.contains("[removed]"), "{error}");
+            for secret in [TOKEN, "dotenv-value-1", "sk-live"] {
+                assert!(!error.contains(secret), "{error}");
+            }
+        }
+    }
+}
 
 /// A host with a gateway that is ready, and somebody else's agent in it.
 async fn ready() -> (Host, Gateway) {

@@ -463,6 +463,47 @@ pub(crate) async fn restarts_itself(mut profiles: Profiles) {
 }
 
 #[tokio::test]
+async fn a_changed_file_of_the_owner_is_noticed_until_it_is_taken_over() {
+    let mut profiles = Profiles::new();
+    let spec = spec(1, "alpha");
+    let outdated = async |backend: &ProfileBackend| {
+        let records = backend.records().await;
+        records[0].is_outdated
+    };
+    let backend = profiles.backend();
+    let (_, pid) = started(&backend, &spec).await;
+    assert!(!outdated(&backend).await);
+    let provider = json!({ "providers": { "other": { "baseUrl": "http://127.0.0.1:1" } } });
+    for models in [provider.clone(), Value::Null] {
+        match &models {
+            Value::Null => profiles.base = json!({}),
+            models => profiles.base["models"] = models.clone(),
+        }
+        // Another worker's life notices it, too.
+        let backend = profiles.backend();
+        assert!(outdated(&backend).await);
+        let known = backend.records().await.remove(0).spec;
+        let applied = backend.configure(&known, &[]).await.expect("it is applied");
+        assert!(applied.changed, "{applied:?}");
+        assert_eq!(applied.running.expect("it runs").pid, Some(pid));
+        assert_eq!(profiles.config(&spec)["models"], models);
+        assert!(!outdated(&backend).await);
+        assert!(
+            !backend
+                .configure(&known, &[])
+                .await
+                .expect("it is applied")
+                .changed
+        );
+    }
+    profiles.base["models"] = provider;
+    let backend = profiles.backend();
+    backend.stop(&spec.agent, GRACE).await.expect("it stops");
+    backend.start(&spec).await.expect("it starts");
+    assert!(!outdated(&backend).await, "a start takes it");
+}
+
+#[tokio::test]
 async fn a_gateway_that_does_not_talk_is_started_anew_with_its_new_configuration() {
     let profiles = Profiles::new();
     let spec = spec(1, "alpha");

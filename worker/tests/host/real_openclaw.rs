@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use creel_worker::backend::Backend as _;
 use creel_worker::job::MemoryRows;
 use creel_worker::openclaw::{CliLimits, GatewayLimits};
 use serde_json::json;
@@ -144,6 +145,38 @@ async fn the_profile_backend_rolls_back_what_does_not_come_up() {
 async fn the_profile_backend_waits_for_a_restart() {
     let Some(host) = host() else { return };
     profile::restarts_itself(Profiles::real(host.program.clone(), base())).await;
+}
+
+/// Every setting of a channel that a deployer may write.
+#[tokio::test]
+async fn channels_of_a_deployer_are_accepted_and_unknown_ones_refused() {
+    let Some(host) = host() else { return };
+    let profiles = Profiles::real(host.program.clone(), base());
+    let backend = profiles.backend();
+    let channels = json!({
+        "telegram": {
+            "enabled": true, "name": "x", "dmPolicy": "allowlist", "allowFrom": ["123", 5],
+            "groupPolicy": "allowlist", "groupAllowFrom": ["1"],
+            "groups": { "-100": { "requireMention": true, "enabled": true, "allowFrom": ["1"] } },
+            "historyLimit": 5, "dmHistoryLimit": 4, "textChunkLimit": 4000, "replyToMode": "off", "mediaMaxMb": 5,
+            "defaultAccount": "a", "accounts": { "a": { "enabled": true, "dmPolicy": "pairing" } },
+        },
+        "discord": { "guilds": { "1": { "users": ["1"], "channels": { "2": { "requireMention": true } } } } },
+    });
+    let mut spec = backend::spec(1, "alpha");
+    backend.deploy(&spec, &[]).await.expect("it is deployed");
+    spec.config.channels = channels.as_object().cloned();
+    let applied = backend.configure(&spec, &[]).await.expect("OpenClaw takes it");
+    assert!(applied.changed);
+    assert_eq!(profiles.config(&spec)["channels"], channels);
+    spec.config.channels = json!({ "nowhere": { "enabled": true } }).as_object().cloned();
+    let refused = backend
+        .configure(&spec, &[])
+        .await
+        .expect_err("there is none")
+        .to_string();
+    assert!(refused.contains("unknown channel id: nowhere"), "{refused}");
+    assert_eq!(profiles.config(&spec)["channels"], channels);
 }
 
 #[tokio::test]

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use creel_worker::backend::{Archives, Backend, BackendError, Observed, SharedBackend};
 use creel_worker::openclaw::OpenClaw;
+use creel_worker::workspace::Workspace;
 use serde_json::json;
 
-use crate::backend::{GRACE, Subject, keeps_all_promises, soul, spec};
+use crate::backend::{GRACE, Subject, keeps_all_promises, soul, spec, unpacked};
 use crate::conformance::with_another_agent;
 use crate::gateway::{Gateway, free_port};
 use crate::support::{Host, eventually, read};
 
 pub(crate) fn backend(host: &Host, openclaw: Arc<dyn OpenClaw>) -> SharedBackend {
     let archives = Archives::new(&host.path());
-    SharedBackend::new(openclaw, host.workspaces(), archives)
+    SharedBackend::new(openclaw, host.state_dir(), host.workspaces(), archives)
 }
 
 async fn promises(host: &Host, openclaw: Arc<dyn OpenClaw>) {
@@ -127,4 +128,62 @@ async fn somebody_elses_agent_of_the_same_id_is_left_alone() {
     ));
     assert_eq!(host.config()["agents"], before);
     assert_eq!(json!(host.calls("agents.delete")), json!(0));
+}
+
+#[tokio::test]
+async fn what_an_agent_said_goes_into_its_archive_and_not_to_the_next_of_its_id() {
+    let host = Host::new();
+    with_another_agent(&host, free_port());
+    let backend = backend(&host, host.auto_driver());
+    let spec = spec(1, "alpha");
+    backend.deploy(&spec, &[]).await.expect("it is deployed");
+    let state = host.state_dir().join("agents/alpha");
+    std::fs::create_dir_all(state.join("sessions")).expect("make a folder");
+    std::fs::write(state.join("sessions/one.jsonl"), "said").expect("write");
+    let archive = backend.undeploy(&spec.agent).await.expect("it goes");
+    let found = unpacked(&archive.expect("an archive"));
+    assert_eq!(
+        found.get("alpha.sessions/one.jsonl").map(String::as_str),
+        Some("said")
+    );
+    assert!(!state.exists());
+    assert!(host.state_dir().join("openclaw.json").exists());
+}
+
+#[tokio::test]
+async fn one_that_was_adopted_and_stopped_is_archived_and_given_back_as_it_is() {
+    let host = Host::new();
+    with_another_agent(&host, free_port());
+    let backend = backend(&host, host.auto_driver());
+    let folder = host.path().join("their-own/ada");
+    std::fs::create_dir_all(&folder).expect("make a folder");
+    std::fs::write(folder.join("SOUL.md"), "theirs").expect("write");
+    let mut spec = spec(1, "ada");
+    Workspace::adopt(&folder, &spec.agent.owner()).expect("it is adopted");
+    spec.agent.workspace_path = Some(folder.display().to_string());
+    backend.deploy(&spec, &[]).await.expect("it is deployed");
+    let sessions = host.state_dir().join("agents/ada/sessions");
+    std::fs::create_dir_all(&sessions).expect("make a folder");
+    std::fs::write(sessions.join("one.jsonl"), "said").expect("write");
+    backend.stop(&spec.agent, GRACE).await.expect("it stops");
+    assert_eq!(backend.observe(&spec.agent).await, Observed::Stopped);
+    backend
+        .configure(&spec, &soul("new"))
+        .await
+        .expect("it is found where it is");
+
+    let archive = backend.undeploy(&spec.agent).await.expect("it goes");
+    let archive = archive.expect("an archive");
+    let found = unpacked(&archive);
+    assert_eq!(found.get("ada/SOUL.md").map(String::as_str), Some("new"));
+    assert_eq!(read(folder.join("SOUL.md")), "new");
+    assert_eq!(read(sessions.join("one.jsonl")), "said");
+    assert_eq!(backend.observe(&spec.agent).await, Observed::Absent);
+    assert_eq!(
+        backend.undeploy(&spec.agent).await.expect("it is gone"),
+        Some(archive),
+        "it is not packed twice"
+    );
+    let another = crate::backend::spec(2, "ada");
+    Workspace::adopt(&folder, &another.agent.owner()).expect("it may be adopted again");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use creel_core::secret::Secret;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::backend::{AgentSpec, BackendError};
 use crate::openclaw::parse_config;
@@ -21,6 +22,12 @@ pub(super) struct Place<'a> {
     pub(super) workspace: &'a Path,
     /// OpenClaw's own log.
     pub(super) log: &'a Path,
+}
+
+/// The hash of the owner's file as it is now; none if there is none, or it cannot be read.
+pub(super) fn base_hash(path: Option<&Path>) -> Option<String> {
+    let text = files::read_of_owner(path?).ok()??;
+    Some(hex::encode(Sha256::digest(text)))
 }
 
 /// The owner's file, with model providers and whatever else all agents of the host have in common. None if there is
@@ -83,6 +90,10 @@ pub(super) fn plan_config(spec: &AgentSpec, place: &Place<'_>, base: Map<String,
             "entries": { id: entry },
         },
     });
+    let mut ours = ours;
+    if let Some(channels) = &spec.config.channels {
+        ours["channels"] = Value::Object(channels.clone());
+    }
     let mut config = Value::Object(base);
     if let Some(agents) = config.get_mut("agents").and_then(Value::as_object_mut) {
         // No other agent may come by the owner's file: it would be in every gateway.
@@ -130,6 +141,7 @@ mod tests {
                 project_id: "p".to_owned(),
                 agent_key: "agent:scout:main".to_owned(),
                 openclaw_id: AgentId::parse("scout").expect("an id"),
+                workspace_path: None,
             },
             name: "Scout \"the\" 🦉".to_owned(),
             emoji: "🦉".to_owned(),
@@ -137,7 +149,6 @@ mod tests {
             generation: 1,
             config,
             limits: AgentLimits::default(),
-            workspace_path: None,
         }
     }
 
@@ -183,12 +194,17 @@ mod tests {
             model: Some("fake/fake-2".to_owned()),
             thinking: Some("low".to_owned()),
             skills: Some(vec![]),
+            channels: json!({ "telegram": { "dmPolicy": "disabled" } })
+                .as_object()
+                .cloned(),
             more: json!({ "gateway": { "bind": "lan" } })
                 .as_object()
                 .cloned()
                 .expect("an object"),
         };
-        let planned = planned(config, json!({}));
+        let owners =
+            json!({ "channels": { "telegram": { "botToken": "of the owner", "dmPolicy": "open" } } });
+        let planned = planned(config, owners);
         let entry = &planned["agents"]["entries"]["scout"];
         assert_eq!(entry["model"], json!({ "primary": "fake/fake-2" }));
         assert_eq!(
@@ -196,6 +212,8 @@ mod tests {
             (&json!("low"), &json!([]))
         );
         assert_eq!(planned["gateway"]["bind"], "loopback");
+        let telegram = json!({ "botToken": "of the owner", "dmPolicy": "disabled" });
+        assert_eq!(planned["channels"]["telegram"], telegram);
     }
 
     #[test]

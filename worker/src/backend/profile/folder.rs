@@ -7,11 +7,15 @@ use creel_core::secret::Secret;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::backend::shared::SESSIONS;
 use crate::backend::{AgentRef, BackendError, Record, files};
 use crate::openclaw::parse_config;
 
 /// Name of the folder of all agents in the worker's own.
 const AGENTS: &str = "agents";
+
+/// Name of the folder of the workspace beneath the agent's.
+pub(super) const WORKSPACE: &str = "workspace";
 
 /// The paths of one agent.
 #[derive(Debug, Clone)]
@@ -47,7 +51,13 @@ impl Folder {
     }
 
     pub(super) fn workspace(&self) -> PathBuf {
-        self.path.join("workspace")
+        self.path.join(WORKSPACE)
+    }
+
+    /// What the agent was told and said.
+    pub(super) fn sessions(&self, id: &AgentRef) -> PathBuf {
+        let agents = self.state_dir().join("agents");
+        agents.join(id.openclaw_id.as_str()).join(SESSIONS)
     }
 
     /// What the gateway prints.
@@ -122,6 +132,11 @@ impl Folder {
     pub(super) fn remove(&self) -> Result<(), BackendError> {
         files::remove_folder(&self.path).map_err(|error| BackendError::disk(&self.path, error))
     }
+}
+
+/// Whether a path is that of the workspace of an agent with a gateway of its own.
+pub(crate) fn is_own_workspace(path: &Path, id: Uuid) -> bool {
+    path.ends_with(Path::new(AGENTS).join(id.to_string()).join(WORKSPACE))
 }
 
 /// All agents of a worker that can be read.

@@ -4,26 +4,27 @@
 //! away. The process outlives the worker; the next one finds it by its mark.
 
 mod config;
+mod configure;
+mod deploy;
 mod folder;
 mod memory;
 mod ports;
 mod run;
 mod slot;
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use creel_core::host_api::Doc;
-use creel_core::id::AgentId;
 use creel_core::status::{self, DesiredState};
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use self::config::{Place, has_all, plan_config, read_base};
+use self::config::base_hash;
+pub(crate) use self::folder::is_own_workspace;
 use self::folder::{Folder, not_deployed};
 use self::memory::Admission;
 pub use self::memory::{AGENT_MEMORY_MB, MachineMemory, Memory};
@@ -31,17 +32,12 @@ use self::ports::Ports;
 pub use self::ports::{FIRST_PORT, PORT_SPACING};
 use self::slot::{ABORT_WAIT, Slot, Turn};
 use super::archive::Archives;
-use super::{
-    AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running, files,
-};
+use super::take_over::take_over;
+use super::{AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running};
 use crate::gateway_service::probe::probe;
 use crate::gateway_service::{Answer, log};
-use crate::openclaw::{
-    CliDriver, CliSettings, GatewayControl, GatewaySettings, NotApplied, OpenClawError, local_client, shown,
-};
+use crate::openclaw::{GatewayControl, GatewaySettings, local_client};
 use crate::process::{Mark, Runner, ServiceMark, reap_service};
-use crate::redaction::Redaction;
-use crate::workspace::{Templates, Workspace, WorkspaceError};
 
 /// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
 const START_LIMIT: Duration = Duration::from_secs(300);
@@ -51,9 +47,6 @@ const STARTS_AT_ONCE_MIN: usize = 2;
 
 /// A graceful end of what is not to come back.
 const UNDEPLOY_GRACE: Duration = Duration::from_secs(10);
-
-/// The folder of the workspace beneath the agent's.
-const WORKSPACE: &str = "workspace";
 
 /// Which OpenClaw, and where its agents are.
 #[derive(Clone)]
@@ -183,91 +176,6 @@ impl Inner {
         .await
     }
 
-    /// The configuration that this agent is to have.
-    fn plan(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
-        let folder = self.folder(spec.agent.agent_id);
-        let token = folder.token_or_new()?;
-        // The way to the folder may have symbolic links, the workspace itself may be none.
-        let path = folder.path.canonicalize().unwrap_or_else(|_| folder.path.clone());
-        let place = Place {
-            port,
-            token: &token,
-            workspace: &path.join(WORKSPACE),
-            log: &folder.openclaw_log(),
-        };
-        Ok(plan_config(
-            spec,
-            &place,
-            read_base(self.settings.base.as_deref())?,
-        ))
-    }
-
-    /// Writes the configuration, unless it is there already. Answers with it.
-    fn put_config(&self, spec: &AgentSpec, port: u16) -> Result<Value, BackendError> {
-        let folder = self.folder(spec.agent.agent_id);
-        let config = self.plan(spec, port)?;
-        if !self.is_in_force(&folder, &config)? {
-            folder.write_config(&folder.config(), &config)?;
-        }
-        Ok(config)
-    }
-
-    /// Whether a configuration is the one that the gateway has, or would start with. What was taken out of it since
-    /// it was good last is still in the file.
-    fn is_in_force(&self, folder: &Folder, config: &Value) -> Result<bool, BackendError> {
-        let file = folder.read_config(&folder.config())?;
-        let is_last_good = folder.read_config(&folder.last_good())?.as_ref() == Some(config);
-        Ok(is_last_good && file.is_some_and(|file| has_all(&file, config)))
-    }
-
-    fn deploy(&self, spec: &AgentSpec, docs: &[Doc]) -> Result<Deployed, BackendError> {
-        let id = spec.agent.agent_id;
-        let folder = self.folder(id);
-        files::make_folder(&folder.path).map_err(|error| BackendError::disk(&folder.path, error))?;
-        let record = folder.read_record()?;
-        let port = self.ports.allot(id, || self.known_ports(None))?;
-        let workspace = self.workspace(&spec.agent)?;
-        workspace.seed(docs, &Templates::new(spec.persona()))?;
-        files::make_folder(&folder.state_dir()).map_err(|error| BackendError::disk(&folder.path, error))?;
-        // One that ran goes on with what it has; `configure` gives it another.
-        let is_new = record.is_none();
-        if is_new || !folder.config().exists() {
-            self.put_config(spec, port)?;
-        }
-        folder.write_record(&match record {
-            Some(record) => Record { port, ..record },
-            None => Record {
-                spec: spec.clone(),
-                desired_state: DesiredState::Stopped,
-                port,
-            },
-        })?;
-        Ok(Deployed {
-            openclaw_id: spec.agent.openclaw_id.to_string(),
-            workspace: workspace.path().to_owned(),
-            port: Some(port),
-        })
-    }
-
-    /// The ports that agents are known to have, but for one agent's.
-    fn known_ports(&self, but: Option<Uuid>) -> BTreeMap<Uuid, u16> {
-        let mut known = folder::ports(&self.settings.data_dir);
-        if let Some(but) = but {
-            known.remove(&but);
-        }
-        known
-    }
-
-    fn workspace(&self, agent: &AgentRef) -> Result<Workspace, BackendError> {
-        let name = AgentId::parse(WORKSPACE).expect("it is an id");
-        let (folder, owner) = (self.folder(agent.agent_id), agent.owner());
-        match Workspace::open(&folder.path, &name, &owner) {
-            // The folder above it says whose it is, too: an agent that took away its mark gets it back.
-            Err(WorkspaceError::NotOurs { path }) => Ok(Workspace::adopt(&path, &owner)?),
-            opened => Ok(opened?),
-        }
-    }
-
     /// Remembers what was asked for.
     async fn wish(
         self: &Arc<Self>,
@@ -331,173 +239,6 @@ impl Inner {
         slot.is_stopped();
         self.admission.leave(id);
     }
-
-    /// Lets OpenClaw's command line check a configuration that no gateway can.
-    async fn validate(self: &Arc<Self>, turn: &Turn, id: Uuid, config: &Value) -> Result<(), BackendError> {
-        let (folder, wanted) = (self.folder(id), config.clone());
-        let path = folder.candidate();
-        let state_dir = folder.state_dir();
-        self.in_turn(turn, move |_| folder.write_config(&folder.candidate(), &wanted))
-            .await?;
-        let settings = CliSettings {
-            config_path: path.clone(),
-            ..CliSettings::new(&self.settings.program, state_dir)
-        };
-        let cli = CliDriver::new(
-            settings,
-            self.settings.runner.clone(),
-            crate::openclaw::Broker::default(),
-        );
-        let validated = cli.validate_config().await;
-        self.in_turn(turn, move |_| {
-            files::remove(&path).map_err(|error| BackendError::disk(path, error))
-        })
-        .await?;
-        match validated {
-            Err(OpenClawError::ConfigRefused { message, .. }) => {
-                Err(self.config_refused(id, config, message).await)
-            }
-            validated => validated.map_err(BackendError::OpenClaw),
-        }
-    }
-
-    /// OpenClaw quotes what it does not accept.
-    async fn config_refused(self: &Arc<Self>, id: Uuid, config: &Value, said: String) -> BackendError {
-        let config = config.clone();
-        let redacted = self.on_disk(move |inner| {
-            let mut redaction = Redaction::of_agent(&inner.folder(id).path);
-            redaction.add_config(&config);
-            Ok(shown(&redaction.apply(&said)))
-        });
-        match redacted.await {
-            Ok(message) => BackendError::ConfigRefused { message },
-            Err(error) => error,
-        }
-    }
-
-    async fn configure(self: &Arc<Self>, spec: &AgentSpec, docs: &[Doc]) -> Result<Applied, BackendError> {
-        let id = spec.agent.agent_id;
-        let slot = self.slot(id).turn().await;
-        let (wanted, docs) = (spec.clone(), docs.to_vec());
-        let planned = self.in_turn(&slot, move |inner| {
-            let folder = inner.folder(id);
-            let record = folder.read_record()?.ok_or_else(|| not_deployed(&wanted.agent))?;
-            let config = inner.plan(&wanted, record.port)?;
-            let file = folder.read_config(&folder.config())?;
-            let is_other = config != inner.plan(&record.spec, record.port)?
-                || !file.is_some_and(|file| has_all(&file, &config));
-            Ok((record, config, is_other))
-        });
-        let (mut record, config, is_other) = planned.await?;
-        let mut process = slot.process().await;
-        let mut restarted = false;
-        if is_other {
-            match process {
-                Some(_) => (restarted, record) = self.reconfigure(&slot, record, &config).await?,
-                None => {
-                    self.validate(&slot, id, &config).await?;
-                    let config = config.clone();
-                    self.in_turn(&slot, move |inner| {
-                        let folder = inner.folder(id);
-                        folder.write_config(&folder.config(), &config)
-                    })
-                    .await?;
-                }
-            }
-            process = slot.process().await;
-        }
-        // The words come last: they are in force with the agent's next turn, whatever its gateway does.
-        let agent = spec.agent.clone();
-        let written = self.in_turn(&slot, move |inner| {
-            let workspace = inner.workspace(&agent)?;
-            let mut written = false;
-            for doc in &docs {
-                written |= workspace.replace_document(doc)?;
-            }
-            Ok(written)
-        });
-        let written = written.await?;
-        let port = record.port;
-        let record = Record {
-            spec: spec.clone(),
-            ..record
-        };
-        self.remember(&slot, record).await?;
-        Ok(Applied {
-            changed: is_other || written,
-            restarted,
-            running: process.map(|process| Running {
-                pid: Some(process.pid),
-                port: Some(port),
-                since: process.since,
-            }),
-        })
-    }
-
-    /// Gives a gateway that runs another configuration: it checks it itself. Answers whether it was started anew, and
-    /// with the record that it has then, as its port may be another.
-    async fn reconfigure(
-        self: &Arc<Self>,
-        slot: &Turn,
-        record: Record,
-        config: &Value,
-    ) -> Result<(bool, Record), BackendError> {
-        let id = record.spec.agent.agent_id;
-        let restarts = match slot.control.apply_config(config).await {
-            Ok(restarts) => restarts,
-            Err(NotApplied::Refused(message)) => {
-                return Err(self.config_refused(id, config, message).await);
-            }
-            Err(NotApplied::Unknown(problem)) => {
-                tracing::info!(agent.id = %id, error = %problem,
-                    "agent {id} cannot be asked to take another configuration, and is started anew: {problem}");
-                self.validate(slot, id, config).await?;
-                self.end(slot, id, UNDEPLOY_GRACE).await;
-                let written = config.clone();
-                self.in_turn(slot, move |inner| {
-                    let folder = inner.folder(id);
-                    folder.write_config(&folder.config(), &written)
-                })
-                .await?;
-                let (_, record) = self.come_up(slot, &record, config).await?;
-                return Ok((true, record));
-            }
-        };
-        if restarts {
-            self.come_back(slot, &record, config).await?;
-        } else {
-            self.keep_last_good(slot, id, config).await?;
-        }
-        Ok((restarts, record))
-    }
-
-    async fn keep_last_good(
-        self: &Arc<Self>,
-        turn: &Turn,
-        id: Uuid,
-        config: &Value,
-    ) -> Result<(), BackendError> {
-        let config = config.clone();
-        self.in_turn(turn, move |inner| {
-            let folder = inner.folder(id);
-            folder.write_config(&folder.last_good(), &config)
-        })
-        .await
-    }
-
-    fn undeploy(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
-        let folder = self.folder(id.agent_id);
-        // An agent may have put a link to somewhere else in its place.
-        let found = folder.workspace().symlink_metadata();
-        let archive = match found.is_ok_and(|found| found.is_dir()) {
-            true => Some(self.archives.pack(id, &folder.workspace())?),
-            false => self.archives.newest(id.agent_id),
-        };
-        folder.remove()?;
-        self.ports
-            .free(id.agent_id, || self.known_ports(Some(id.agent_id)))?;
-        Ok(archive)
-    }
 }
 
 #[async_trait]
@@ -557,6 +298,28 @@ impl Backend for ProfileBackend {
         Ok(())
     }
 
+    async fn workspace(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError> {
+        let id = id.agent_id;
+        let looking = self.0.on_disk(move |inner| {
+            let folder = inner.folder(id);
+            Ok(folder.path.is_dir().then(|| folder.workspace()))
+        });
+        looking.await
+    }
+
+    async fn take_over(&self, id: &AgentRef, from: &Path) -> Result<(), BackendError> {
+        let slot = self.0.slot(id.agent_id).turn().await;
+        let (id, from) = (id.clone(), from.to_owned());
+        let work = self.0.in_turn(&slot, move |inner| {
+            let folder = inner.folder(id.agent_id);
+            match folder.workspace().symlink_metadata() {
+                Ok(_) => Ok(()),
+                Err(_) => take_over(&id, &from, &folder.workspace()),
+            }
+        });
+        work.await
+    }
+
     async fn observe(&self, id: &AgentRef) -> Observed {
         let slot = self.0.slot(id.agent_id);
         let ours = id.agent_id;
@@ -606,9 +369,14 @@ impl Backend for ProfileBackend {
     }
 
     async fn records(&self) -> Vec<Record> {
-        let read = self
-            .0
-            .on_disk(|inner| Ok(folder::records(&inner.settings.data_dir)));
+        let read = self.0.on_disk(|inner| {
+            let base = base_hash(inner.settings.base.as_deref());
+            let mut records = folder::records(&inner.settings.data_dir);
+            for record in &mut records {
+                record.is_outdated = base.is_some() && record.base != base;
+            }
+            Ok(records)
+        });
         read.await.unwrap_or_default()
     }
 }

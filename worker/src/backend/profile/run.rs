@@ -7,6 +7,7 @@ use creel_core::status::DesiredState;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::config::base_hash;
 use super::slot::{Slot, Turn, last_words};
 use super::{Inner, ports};
 use crate::backend::{AgentSpec, BackendError, Record, Running};
@@ -63,10 +64,12 @@ impl Inner {
         let (wanted, port) = (spec.clone(), record.port);
         let config = self.in_turn(slot, move |inner| {
             inner.admission.admit(wanted.agent.agent_id)?;
-            inner.put_config(&wanted, port)
+            // Before the file is used: one that is changed meanwhile is used again.
+            let base = base_hash(inner.settings.base.as_deref());
+            Ok((inner.put_config(&wanted, port)?, base))
         });
         let started = match config.await {
-            Ok(config) => self.come_up(slot, &record, &config).await,
+            Ok((config, base)) => self.come_up(slot, &Record { base, ..record }, &config).await,
             Err(error) => Err(error),
         };
         let (running, record) = match started {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use creel_core::host_api::Item;
-use creel_core::status::{CommandType, DesiredState};
+use creel_core::status::{Backend, CommandType, DesiredState};
 use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -45,6 +45,8 @@ pub(crate) struct Task {
     pub(crate) command: CommandType,
     /// What the agent's row says.
     pub(crate) desired: DesiredState,
+    /// The backend that the agent comes from, as the database knows it.
+    pub(crate) previous: Option<Backend>,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +54,8 @@ struct Row {
     id: Uuid,
     #[serde(rename = "type")]
     command: CommandType,
+    #[serde(default)]
+    payload: Value,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +71,7 @@ impl Task {
             id: item.id,
             command: CommandType::Deploy,
             desired: wish.desired_state,
+            previous: None,
         })
     }
 }
@@ -78,6 +83,10 @@ fn plan_task(item: &Item) -> Result<Task, Failure> {
         id: row.id,
         command: row.command,
         desired: wish.desired_state,
+        previous: row
+            .payload
+            .get("previous_backend")
+            .and_then(|kind| Backend::deserialize(kind).ok()),
     })
 }
 

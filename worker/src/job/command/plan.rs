@@ -10,8 +10,14 @@ use super::restart::RestartNote;
 pub enum Step {
     /// Reads and checks the rows, and looks how the agent is; changes nothing.
     Validate,
+    /// Stops it in the backend that it comes from.
+    StopPrevious,
+    /// Begins with a copy of the files that it has there.
+    TakeOver,
     /// Makes everything of the agent but a running gateway.
     Deploy,
+    /// Takes it away from the backend that it comes from, but for an archive of its folder.
+    UndeployPrevious,
     /// Makes `brain_docs` rows of the files.
     Record,
     /// Gives it another configuration and other documents.
@@ -33,7 +39,10 @@ impl Step {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Validate => "validate",
+            Self::StopPrevious => "stop_previous",
+            Self::TakeOver => "take_over",
             Self::Deploy => "deploy",
+            Self::UndeployPrevious => "undeploy_previous",
             Self::Record => "record",
             Self::Configure => "configure",
             Self::Note => "note",
@@ -68,6 +77,8 @@ pub struct Facts<'a> {
     pub desired: DesiredState,
     /// How the agent is.
     pub found: Found,
+    /// Whether another backend of this host has it still: its row names a new one, and it was not moved to the end.
+    pub is_elsewhere: bool,
     /// What an earlier attempt of this restart came to.
     pub restart: Option<&'a RestartNote>,
 }
@@ -80,7 +91,19 @@ pub fn plan_command(facts: &Facts<'_>) -> Vec<Step> {
     let is_up = matches!(facts.found, Found::Up { .. });
     let is_absent = facts.found == Found::Absent;
     let mut steps = Vec::new();
+    if facts.is_elsewhere {
+        steps.push(Step::StopPrevious);
+    }
     match facts.command {
+        // A stop is behind it in the lane: what it would start is stopped anyway.
+        C::Start | C::Restart if !is_to_run => {}
+        C::Deploy | C::Start | C::Restart | C::UpdateConfig if facts.is_elsewhere => {
+            steps.extend([Step::TakeOver, Step::Deploy]);
+            steps.extend((!is_absent).then_some(Step::Configure));
+            // It runs nowhere while it is in both.
+            steps.extend([Step::UndeployPrevious, Step::Record]);
+            steps.extend(is_to_run.then_some(Step::Start));
+        }
         C::Deploy => {
             steps.push(Step::Deploy);
             // What is there keeps its configuration and its documents otherwise.
@@ -88,8 +111,6 @@ pub fn plan_command(facts: &Facts<'_>) -> Vec<Step> {
             steps.push(Step::Record);
             steps.extend(is_to_run.then_some(Step::Start));
         }
-        // A stop is behind it in the lane: what it would start is stopped anyway.
-        C::Start | C::Restart if !is_to_run => {}
         // The host has lost its files, as by a new disk.
         C::Start | C::Restart if is_absent => steps.extend([Step::Deploy, Step::Record, Step::Start]),
         C::Start => steps.push(Step::Start),
@@ -102,6 +123,7 @@ pub fn plan_command(facts: &Facts<'_>) -> Vec<Step> {
             steps.extend((is_to_run && !is_up).then_some(Step::Start));
         }
         C::Undeploy => {
+            steps.extend(facts.is_elsewhere.then_some(Step::UndeployPrevious));
             steps.extend((!is_absent).then_some(Step::Stop));
             steps.push(Step::Undeploy);
         }
@@ -137,6 +159,7 @@ mod tests {
             command,
             desired,
             found,
+            is_elsewhere: false,
             restart: None,
         })
     }
@@ -150,6 +173,7 @@ mod tests {
         plan_command(&Facts {
             command: CommandType::Restart,
             desired: DesiredState::Running,
+            is_elsewhere: false,
             found,
             restart: Some(&note),
         })
@@ -214,5 +238,61 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn one_that_is_elsewhere_still_is_moved_by_whatever_wants_it_to_be() {
+        let plan = |command, desired, found| {
+            plan_command(&Facts {
+                command,
+                desired,
+                found,
+                is_elsewhere: true,
+                restart: None,
+            })
+        };
+        use CommandType as C;
+        let (running, stopped) = (DesiredState::Running, DesiredState::Stopped);
+        for command in [C::Deploy, C::Start, C::Restart, C::UpdateConfig] {
+            assert_eq!(
+                plan(command, running, Found::Absent),
+                [
+                    S::StopPrevious,
+                    S::TakeOver,
+                    S::Deploy,
+                    S::UndeployPrevious,
+                    S::Record,
+                    S::Start,
+                    S::Verify
+                ]
+            );
+        }
+        assert_eq!(
+            plan(C::Deploy, stopped, Found::Down),
+            [
+                S::StopPrevious,
+                S::TakeOver,
+                S::Deploy,
+                S::Configure,
+                S::UndeployPrevious,
+                S::Record,
+                S::Verify
+            ]
+        );
+        assert_eq!(
+            plan(C::Stop, stopped, Found::Absent),
+            [S::StopPrevious, S::Verify]
+        );
+        assert_eq!(plan(C::Stop, stopped, UP), [S::StopPrevious, S::Stop, S::Verify]);
+        assert_eq!(
+            plan(C::Undeploy, DesiredState::Removed, Found::Down),
+            [
+                S::StopPrevious,
+                S::UndeployPrevious,
+                S::Stop,
+                S::Undeploy,
+                S::Verify
+            ]
+        );
     }
 }

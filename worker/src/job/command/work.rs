@@ -14,7 +14,9 @@ use uuid::Uuid;
 use super::plan::{Facts, Found, Step, plan_command};
 use super::restart::{RestartNote, RestartNotes};
 use super::{Task, malformed};
-use crate::backend::{AgentRef, AgentSpec, Backend, BackendError, Deployed, Observed, plan_spec};
+use crate::backend::{
+    AgentRef, AgentSpec, Backend, BackendError, Deployed, Observed, is_own_workspace, plan_spec,
+};
 use crate::job::course::{Course, while_held};
 use crate::job::{Failure, JobContext, JobError, JobRows};
 use crate::mirror::MirrorHandle;
@@ -39,6 +41,8 @@ struct Attempt<'a> {
     task: &'a Task,
     context: &'a JobContext<'a>,
     agent: AgentRef,
+    /// Another backend that has the agent still.
+    elsewhere: Option<&'a dyn Backend>,
     turn: CommandTurn,
     /// What it came to so far, for the row.
     result: Map<String, Value>,
@@ -51,6 +55,7 @@ struct AgentIds {
     agent_key: String,
     backend: Kind,
     openclaw_id: Option<String>,
+    workspace_path: Option<String>,
 }
 
 impl AgentWork {
@@ -71,10 +76,35 @@ impl AgentWork {
         }
     }
 
-    /// Whether there is a backend for the agent of this row that is not the host's shared gateway.
+    /// Whether there is a backend for the agent of this row that is not the host's shared gateway, or it had one.
     pub(crate) fn is_for(&self, agent: &Value) -> bool {
-        let kind = AgentIds::deserialize(agent).map(|ids| ids.backend);
-        kind.is_ok_and(|kind| kind != Kind::Shared && self.backend(kind).is_some())
+        AgentIds::deserialize(agent).is_ok_and(|ids| match ids.backend {
+            Kind::Shared => ids
+                .workspace_path
+                .is_some_and(|path| is_own_workspace(Path::new(&path), ids.id)),
+            kind => self.backend(kind).is_some(),
+        })
+    }
+
+    /// The backend other than this one that has the agent, which may have come no further than half of its way.
+    async fn elsewhere(
+        &self,
+        agent: &AgentRef,
+        kind: Kind,
+        previous: Option<Kind>,
+    ) -> Result<Option<&dyn Backend>, BackendError> {
+        for other in self.supervisor.backends() {
+            let may_be_there = match other.kind() {
+                other if other == kind => false,
+                // To ask OpenClaw may take seconds.
+                Kind::Shared => previous == Some(Kind::Shared) || agent.shared_place().is_some(),
+                _ => true,
+            };
+            if may_be_there && other.workspace(agent).await?.is_some() {
+                return Ok(Some(&**other));
+            }
+        }
+        Ok(None)
     }
 
     fn backend(&self, kind: Kind) -> Option<&dyn Backend> {
@@ -112,6 +142,7 @@ impl AgentWork {
             task,
             context,
             agent,
+            elsewhere: None,
             turn,
             result: Map::new(),
         };
@@ -150,8 +181,12 @@ impl Attempt<'_> {
     }
 
     /// What is to be, where that is needed, and what is left to be done for it.
-    async fn validate(&self) -> Result<(Option<AgentSpec>, Vec<Step>), JobError> {
+    async fn validate(&mut self) -> Result<(Option<AgentSpec>, Vec<Step>), JobError> {
         let command = self.task.command;
+        let looking = self
+            .work
+            .elsewhere(&self.agent, self.backend.kind(), self.task.previous);
+        self.elsewhere = looking.await?;
         // What is wrong with its configuration must not keep an agent from being stopped.
         let spec = match command {
             CommandType::Stop | CommandType::Undeploy => None,
@@ -166,6 +201,7 @@ impl Attempt<'_> {
             command,
             desired: self.task.desired,
             found,
+            is_elsewhere: self.elsewhere.is_some(),
             restart: note.as_ref(),
         });
         Ok((spec, steps))
@@ -184,6 +220,20 @@ impl Attempt<'_> {
         let spec = || spec.ok_or_else(|| JobError::from(malformed("agent")));
         match step {
             Step::Validate => {}
+            Step::StopPrevious => {
+                if let Some(previous) = self.elsewhere {
+                    let supervisor = &self.work.supervisor;
+                    supervisor.stop(previous, &self.agent, STOP_GRACE).await?;
+                }
+            }
+            Step::TakeOver => self.take_over().await?,
+            Step::UndeployPrevious => {
+                if let Some(previous) = self.elsewhere {
+                    let archive = previous.undeploy(&self.agent).await?;
+                    self.tell("previous_backend", json!(previous.kind()));
+                    self.tell("previous_archive", json!(archive));
+                }
+            }
             Step::Deploy => self.deploy(spec()?).await?,
             Step::Record => self.record().await?,
             Step::Configure => self.configure(spec()?).await?,
@@ -228,13 +278,27 @@ impl Attempt<'_> {
         } = self.backend.deploy(spec, &docs).await?;
         self.tell("openclaw_id", json!(openclaw_id));
         self.tell("workspace", json!(workspace));
-        self.tell("port", json!(port));
+        // The one that it had elsewhere is not its any more.
+        self.result.insert("port".to_owned(), json!(port));
         self.tell("generation", json!(spec.generation));
         Ok(())
     }
 
+    async fn take_over(&self) -> Result<(), JobError> {
+        let Some(previous) = self.elsewhere else {
+            return Ok(());
+        };
+        let Some(from) = previous.workspace(&self.agent).await? else {
+            return Ok(());
+        };
+        Ok(self.backend.take_over(&self.agent, &from).await?)
+    }
+
     async fn configure(&mut self, spec: &AgentSpec) -> Result<(), JobError> {
+        // What it wrote where it comes from is newer than what was mirrored.
+        let is_moved = self.elsewhere.is_some() || self.task.previous.is_some();
         let docs = match &self.work.mirror {
+            _ if is_moved => Vec::new(),
             // No word on the disk that the rows do not have is written over.
             Some(mirror) => {
                 mirror.sync_agent(self.agent.agent_id).await;
@@ -355,6 +419,7 @@ fn plan_agent(ids: AgentIds) -> Result<AgentRef, Failure> {
         project_id: ids.project_id,
         agent_key: ids.agent_key,
         openclaw_id,
+        workspace_path: ids.workspace_path,
     })
 }
 

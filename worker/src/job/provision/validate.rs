@@ -6,6 +6,7 @@ use creel_core::host_api::{AgentRow, Item, ProvisionRequest};
 use creel_core::id::{AgentId, AgentIdError};
 
 use super::failure::{malformed, not_placed};
+use crate::backend::is_own_workspace;
 use crate::job::Failure;
 use crate::openclaw::{Entry, NewAgent};
 use crate::workspace::{Owner, Persona};
@@ -83,6 +84,8 @@ pub fn plan_wish(item: &Item) -> Result<Wish, Failure> {
     )?;
     let place = match agent.workspace_path {
         _ if request.adopt => Place::Adopted,
+        // It had a gateway of its own.
+        Some(path) if is_own_workspace(Path::new(&path), agent.id) => Place::Root,
         Some(path) => Place::Known(path.into()),
         None => Place::Root,
     };

@@ -17,7 +17,7 @@ use super::roster::{Change, Roster, Verdict};
 use super::trouble::{Trouble, unreadable};
 use crate::openclaw::broker::Turn;
 use crate::openclaw::config_file::{self, Answer};
-use crate::openclaw::output::{issue, shown};
+use crate::openclaw::output::{issue, quoted, shown};
 use crate::openclaw::{Entry, OpenClawError};
 
 /// A patch of 50 agents takes the gateway 3 s; with more, the first would wait too long for the last.
@@ -294,7 +294,8 @@ async fn read_roster(shared: &Shared, client: &Client) -> Result<Roster, Trouble
     if got.get("valid").and_then(Value::as_bool) == Some(false) {
         let issues = got.get("issues").and_then(Value::as_array);
         let issues: Vec<_> = issues.into_iter().flatten().map(issue).collect();
-        return Err(Trouble::ConfigRefused(shown(&issues.join("; "))));
+        let said = quoted(&shared.settings.config_path, issues.join("; ")).await;
+        return Err(Trouble::ConfigRefused(shown(&said)));
     }
     Roster::of(&got).ok_or_else(|| unreadable("config.get"))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -19,7 +19,7 @@ use super::access::{Access, is_same};
 use super::problem::{CallError, GatewayProblem, Refusal};
 use super::{GatewaySettings, listener};
 use crate::openclaw::Version;
-use crate::openclaw::output::shown;
+use crate::openclaw::output::{quoted, shown};
 use crate::process::Runner;
 
 /// What the gateway itself takes; its answer to a patch has the whole configuration.
@@ -65,6 +65,8 @@ struct Call {
 #[derive(Debug)]
 pub(super) struct Client {
     calls: mpsc::UnboundedSender<Call>,
+    /// What it knows that is secret.
+    config_path: PathBuf,
     ended: CancellationToken,
     /// What the gateway says that it is.
     pub(super) version: Option<Version>,
@@ -128,7 +130,8 @@ impl Client {
                     ..
                 } if id == CONNECT_ID => break payload,
                 Frame::Res { id, error, .. } if id == CONNECT_ID => {
-                    return Err(refused(port, error));
+                    let refusal = error.unwrap_or_else(unnamed);
+                    return Err(refused(port, quote(&settings.config_path, refusal).await));
                 }
                 _ => {}
             }
@@ -156,6 +159,7 @@ impl Client {
         tokio::spawn(conversation.run());
         Ok(Self {
             calls,
+            config_path: settings.config_path.clone(),
             ended,
             version: version.and_then(Version::find),
             port,
@@ -179,6 +183,9 @@ impl Client {
             return lost();
         }
         match timeout(limit, answer).await {
+            Ok(Ok(Err(CallError::Refused(refusal)))) => {
+                Err(CallError::Refused(quote(&self.config_path, refusal).await))
+            }
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => lost(),
             Err(_) => {
@@ -306,8 +313,16 @@ fn introduction(access: &Access) -> Value {
     })
 }
 
-fn refused(port: u16, refusal: Option<Refusal>) -> GatewayProblem {
-    match refusal.unwrap_or_else(unnamed) {
+/// What it says goes into rows, events and logs, and it quotes what it does not like.
+async fn quote(config_path: &Path, refusal: Refusal) -> Refusal {
+    Refusal {
+        message: quoted(config_path, refusal.message).await,
+        ..refusal
+    }
+}
+
+fn refused(port: u16, refusal: Refusal) -> GatewayProblem {
+    match refusal {
         // It is starting.
         refusal if refusal.retryable || refusal.code == "UNAVAILABLE" => GatewayProblem::NotReady { port },
         refusal => GatewayProblem::LoginRefused {

@@ -126,7 +126,8 @@ fn not_applied(error: CallError) -> NotApplied {
             NotApplied::Refused(refusal.message)
         }
         CallError::Refused(refusal) => {
-            tracing::warn!(error = %refusal.message, "failed to apply a configuration: {}", shown(&refusal.message));
+            // What it quotes may be of the new configuration, whose secrets only the caller knows.
+            tracing::warn!(code = shown(&refusal.code), "failed to apply a configuration");
             NotApplied::Unknown(GatewayProblem::Lost)
         }
         CallError::Broken(problem) => NotApplied::Unknown(problem),
