@@ -44,8 +44,8 @@ const ASK_EVERY: Duration = Duration::from_secs(300);
 /// Several commands that end together are asked about once.
 const ASK_AFTER: Duration = Duration::from_millis(300);
 
-/// With many agents the answer is long: no more than a twentieth of the time is spent on it.
-const ASK_SHARE: u32 = 20;
+/// With many agents the answer is long: no more than a fiftieth of the time is spent on it.
+const ASK_SHARE: u32 = 50;
 
 /// The task.
 pub(crate) struct MirrorTask {
