@@ -179,12 +179,23 @@ impl Stand {
     }
 
     pub fn mirror_with(&self, rows: Arc<dyn Rows>, faults: Arc<dyn DiskFaults>) -> Mirror {
+        // A test on a busy machine may take any time.
+        self.mirror_that_keeps(Duration::from_secs(3_600), rows, faults)
+    }
+
+    /// What is displaced stays for so long.
+    pub fn mirror_that_keeps(
+        &self,
+        displaced_stays: Duration,
+        rows: Arc<dyn Rows>,
+        faults: Arc<dyn DiskFaults>,
+    ) -> Mirror {
         Mirror::new(MirrorSettings {
             rows,
             days: self.clock.clone(),
             faults,
             hold_after: Duration::ZERO,
-            displaced_stays: Duration::from_secs(3),
+            displaced_stays,
             templates: Vec::new(),
         })
     }
