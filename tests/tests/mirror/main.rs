@@ -10,5 +10,6 @@ mod chance;
 mod disk;
 mod hostile;
 mod property;
+mod refused;
 mod restored;
 mod scene;

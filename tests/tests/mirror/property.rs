@@ -538,10 +538,6 @@ async fn run_case(scene: &Scene, line: &Line, seed: u64) {
 }
 
 async fn run_cases(first: u64, count: u64) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a seed is for whoever repeats a case by hand"
-    )]
     let seed = std::env::var("CREEL_MIRROR_SEED").ok();
     let scene = Scene::new().await;
     if let Some(seed) = seed {

@@ -405,3 +405,8 @@ pub async fn until_killed<T>(work: impl Future<Output = T>) -> Option<T> {
         Err(thrown) => resume_unwind(thrown),
     }
 }
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
+pub fn say(text: &str) {
+    eprintln!("{text}");
+}
