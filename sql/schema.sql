@@ -712,6 +712,32 @@ $$;
 
 
 --
+-- Name: block_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  told constant text := left(note, 1000);
+  doc public.brain_docs;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update skip locked;
+  if doc.id is null or (doc.sync_state, doc.sync_note) is not distinct from ('blocked', told) then
+    return;
+  end if;
+  update public.brain_docs d set sync_state = 'blocked', sync_note = told where d.id = doc.id;
+  if doc.sync_state <> 'blocked' then
+    perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', told), host);
+  end if;
+end
+$$;
+
+
+--
 -- Name: cancels(text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -6743,6 +6769,8 @@ CREATE FUNCTION public.list_docs(jsonb) RETURNS jsonb
     AS $_$
 declare
   host constant uuid := creel.require_host();
+  -- What is not smaller is of a cluster that this one was restored from: nobody has changed it here.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
   since xid8;
   asked uuid[];
   docs jsonb;
@@ -6754,6 +6782,9 @@ begin
       using errcode = '22023', hint = 'Leave it away to be told of all.';
   end if;
   since := ($1 ->> 'since')::xid8;
+  if since > next_xact then
+    since := null;
+  end if;
   if jsonb_typeof($1 -> 'agents') = 'array' then
     asked := array(select creel.uuid_of(i) from jsonb_array_elements($1 -> 'agents') i);
   end if;
@@ -6772,7 +6803,7 @@ begin
     select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
       d.sync_state, d.sync_note, d.held_version
     from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
-    where since is not null and d.changed >= since
+    where since is not null and d.changed >= since and d.changed < next_xact
   )
   select
     (select coalesce(jsonb_agg(jsonb_build_object(
@@ -7006,15 +7037,13 @@ begin
 
   for change in select * from jsonb_array_elements($1 -> 'changes') loop
     status := 'refused';
-    agent := null;
+    agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
     message := creel.fault_of_doc_change(change);
-    if message is null then
-      agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
-      if agent.id is null then
-        message := 'no such agent lives on this host';
-      end if;
-    end if;
-    if message is null then
+    if agent.id is null then
+      message := coalesce(message, 'no such agent lives on this host');
+    elsif message is not null then
+      perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+    else
       begin
         status := creel.put_doc(host, agent, change);
       exception
@@ -7027,9 +7056,7 @@ begin
           message := case when sqlstate in ('PT429', 'PT413', 'PT409', '22023') then sqlerrm
             else 'the database does not take this text' end;
           raise warning 'document % of agent % is not taken: %', change ->> 'doc_type', agent.id, sqlerrm;
-          update public.brain_docs d set sync_state = 'blocked', sync_note = message
-          where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = change ->> 'doc_type'
-            and (d.sync_state, d.sync_note) is distinct from ('blocked', message);
+          perform creel.block_doc(host, agent, change ->> 'doc_type', message);
       end;
     end if;
     results := results || (
@@ -7818,6 +7845,8 @@ declare
   forgotten creel.settlement[];
   next_at timestamptz;
   warnings text[] := array[]::text[];
+  -- What is not smaller is of a cluster that this one was restored from.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
   docs_since constant xid8 := case
     when $1 ->> 'docs_since' ~ '^[0-9]{1,19}$' then ($1 ->> 'docs_since')::xid8 end;
 begin
@@ -7914,10 +7943,10 @@ begin
       select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
       where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
     'work', creel.has_work(host, projects),
-    'docs', docs_since is not null and exists (
+    'docs', docs_since is not null and (docs_since > next_xact or exists (
       select from public.brain_docs d
       join public.agents a on a.project_id = d.project_id and a.agent_key = d.agent_key
-      where d.changed >= docs_since and a.host_id = host and a.status <> 'removed'),
+      where d.changed >= docs_since and d.changed < next_xact and a.host_id = host and a.status <> 'removed')),
     'warnings', to_jsonb(warnings),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
@@ -10272,6 +10301,13 @@ REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FRO
 --
 
 REVOKE ALL ON FUNCTION creel.begin_heartbeat() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION block_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) FROM PUBLIC;
 
 
 --
