@@ -29,6 +29,8 @@ create function public.list_docs(jsonb) returns jsonb
 language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   host constant uuid := creel.require_host();
+  -- What is not smaller is of a cluster that this one was restored from: nobody has changed it here.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
   since xid8;
   asked uuid[];
   docs jsonb;
@@ -40,6 +42,9 @@ begin
       using errcode = '22023', hint = 'Leave it away to be told of all.';
   end if;
   since := ($1 ->> 'since')::xid8;
+  if since > next_xact then
+    since := null;
+  end if;
   if jsonb_typeof($1 -> 'agents') = 'array' then
     asked := array(select creel.uuid_of(i) from jsonb_array_elements($1 -> 'agents') i);
   end if;
@@ -58,7 +63,7 @@ begin
     select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
       d.sync_state, d.sync_note, d.held_version
     from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
-    where since is not null and d.changed >= since
+    where since is not null and d.changed >= since and d.changed < next_xact
   )
   select
     (select coalesce(jsonb_agg(jsonb_build_object(
@@ -434,6 +439,26 @@ begin
 end
 $$;
 
+-- Why a change is not taken is said on the row. One that somebody is writing right now is not waited for.
+create function creel.block_doc(host uuid, agent public.agents, kind text, note text) returns void
+language plpgsql set search_path = '' as $$
+declare
+  told constant text := left(note, 1000);
+  doc public.brain_docs;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update skip locked;
+  if doc.id is null or (doc.sync_state, doc.sync_note) is not distinct from ('blocked', told) then
+    return;
+  end if;
+  update public.brain_docs d set sync_state = 'blocked', sync_note = told where d.id = doc.id;
+  if doc.sync_state <> 'blocked' then
+    perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', told), host);
+  end if;
+end
+$$;
+
 create function public.put_docs(jsonb) returns jsonb
 language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off
 set lock_timeout = '800ms' as $$
@@ -466,15 +491,13 @@ begin
 
   for change in select * from jsonb_array_elements($1 -> 'changes') loop
     status := 'refused';
-    agent := null;
+    agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
     message := creel.fault_of_doc_change(change);
-    if message is null then
-      agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
-      if agent.id is null then
-        message := 'no such agent lives on this host';
-      end if;
-    end if;
-    if message is null then
+    if agent.id is null then
+      message := coalesce(message, 'no such agent lives on this host');
+    elsif message is not null then
+      perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+    else
       begin
         status := creel.put_doc(host, agent, change);
       exception
@@ -487,9 +510,7 @@ begin
           message := case when sqlstate in ('PT429', 'PT413', 'PT409', '22023') then sqlerrm
             else 'the database does not take this text' end;
           raise warning 'document % of agent % is not taken: %', change ->> 'doc_type', agent.id, sqlerrm;
-          update public.brain_docs d set sync_state = 'blocked', sync_note = message
-          where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = change ->> 'doc_type'
-            and (d.sync_state, d.sync_note) is distinct from ('blocked', message);
+          perform creel.block_doc(host, agent, change ->> 'doc_type', message);
       end;
     end if;
     results := results || (
@@ -544,6 +565,7 @@ revoke all on function creel.is_doc_type(text), creel.agent_on_host(uuid, uuid),
   creel.keep_side_text(public.brain_docs, text, text, date),
   creel.make_disk_doc(public.agents, text, text, text, date), creel.fault_of_doc_change(jsonb),
   creel.put_doc(uuid, public.agents, jsonb), creel.make_blocked_doc(uuid, public.agents, text, text),
+  creel.block_doc(uuid, public.agents, text, text),
   public.list_docs(jsonb), public.fetch_docs(jsonb), public.put_docs(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.list_docs(jsonb), public.fetch_docs(jsonb), public.put_docs(jsonb) to creel_host;

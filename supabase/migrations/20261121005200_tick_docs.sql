@@ -21,6 +21,8 @@ declare
   forgotten creel.settlement[];
   next_at timestamptz;
   warnings text[] := array[]::text[];
+  -- What is not smaller is of a cluster that this one was restored from.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
   docs_since constant xid8 := case
     when $1 ->> 'docs_since' ~ '^[0-9]{1,19}$' then ($1 ->> 'docs_since')::xid8 end;
 begin
@@ -117,10 +119,10 @@ begin
       select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
       where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
     'work', creel.has_work(host, projects),
-    'docs', docs_since is not null and exists (
+    'docs', docs_since is not null and (docs_since > next_xact or exists (
       select from public.brain_docs d
       join public.agents a on a.project_id = d.project_id and a.agent_key = d.agent_key
-      where d.changed >= docs_since and a.host_id = host and a.status <> 'removed'),
+      where d.changed >= docs_since and d.changed < next_xact and a.host_id = host and a.status <> 'removed')),
     'warnings', to_jsonb(warnings),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);

@@ -110,7 +110,7 @@ async fn who_wrote_is_said_and_an_earlier_text_is_told_as_such() {
     assert_eq!(d.listed(SOUL).await["templates"], json!([sha("template")]));
     let mut forged = json!([{ "agent_id": d.agent, "doc_type": "soul", "op": "text", "base_version": 5,
         "content": "x", "author": "person" }]);
-    assert_eq!(d.put_raw(&forged).await, ["refused null"]);
+    assert_eq!(d.put_raw(&forged).await, ["refused 5"]);
     forged[0]["author"] = json!("agent");
     assert_eq!(d.put_raw(&forged).await, ["done 6"]);
 }
@@ -398,6 +398,42 @@ async fn a_host_hears_of_what_others_change_and_not_of_itself() {
 }
 
 #[tokio::test]
+async fn a_restored_database_has_its_mirrors_rest() {
+    let d = DocStage::new().await;
+    d.write(SOUL, "words").await;
+    d.put(&[(SOUL, ack("words"))]).await;
+    // A dump keeps the numbers of transactions of the cluster that it was made of.
+    let of_old = "9000000000000";
+    for sql in [
+        "alter table brain_docs disable trigger user",
+        &format!("update brain_docs set changed = '{of_old}'"),
+        "alter table brain_docs enable trigger user",
+    ] {
+        d.s.f.admin.batch_execute(sql).await.expect("restore");
+    }
+    let tick = async |since: &Value| {
+        let args = json!({ "api": 1, "session": d.s.host.session, "tokens": [], "docs_since": since });
+        d.s.host.call("tick", &args).await.expect("tick")["docs"].clone()
+    };
+    let since = d.list(&json!({})).await["since"].clone();
+    assert_eq!(tick(&since).await, json!(false));
+    let listed = d.list(&json!({ "since": since })).await;
+    assert_eq!(
+        (&listed["docs"], &listed["agents"]),
+        (&json!([]), &json!([])),
+        "{listed}"
+    );
+    // A worker that asked the old cluster begins anew, and hears of what is changed from here on.
+    assert_eq!(tick(&json!(of_old)).await, json!(true));
+    let listed = d.list(&json!({ "since": of_old })).await;
+    assert_eq!(listed["docs"].as_array().expect("docs").len(), 1);
+    d.write(SOUL, "other words").await;
+    assert_eq!(tick(&listed["since"]).await, json!(true));
+    let listed = d.list(&json!({ "since": listed["since"] })).await;
+    assert_eq!(listed["docs"][0]["sha256"], json!(sha("other words")));
+}
+
+#[tokio::test]
 async fn documents_before_there_was_a_host_are_told_by_agent() {
     let d = DocStage::new().await;
     d.s.f
@@ -465,6 +501,29 @@ async fn one_bad_change_costs_only_itself() {
     for nonsense in [json!(null), json!({}), json!(vec![json!({}); 501])] {
         assert!(d.try_put(&nonsense).await.is_err(), "{nonsense}");
     }
+}
+
+#[tokio::test]
+async fn why_a_change_is_refused_is_said_on_its_row_once() {
+    let d = DocStage::new().await;
+    d.put(&[(SOUL, text(0, "words"))]).await;
+    let merge = json!([{
+        "agent_id": d.agent, "doc_type": "soul", "op": "merge", "base_version": 1, "disk_content": "words",
+        "content": "x".repeat(1_048_577),
+    }]);
+    for _ in 0..2 {
+        assert_eq!(d.put_raw(&merge).await, ["refused 1"]);
+    }
+    let row = d.row(SOUL).await;
+    assert_eq!(
+        (&row["sync_state"], &row["sync_note"]),
+        (&json!("blocked"), &json!("content is larger than 1 MB"))
+    );
+    let events = d.events().await;
+    let told = events.iter().filter(|(kind, _)| kind == "doc.blocked");
+    assert_eq!(told.count(), 1, "{events:?}");
+    assert_eq!(d.put(&[(SOUL, text(1, "more words"))]).await, ["done 2"]);
+    assert_eq!(d.row(SOUL).await["sync_state"], json!("synced"));
 }
 
 #[tokio::test]

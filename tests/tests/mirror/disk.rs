@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use creel_core::status::DocType;
 use creel_worker::workspace::{DiskFaults, DiskStep, DocFile, NoFaults, Swapped, TextHash, Unfit, Workspace};
 
-use crate::scene::{HostRows, Scene, kill, until_killed};
+use crate::scene::{HostRows, Scene, kill, say, until_killed};
 
 const STEPS: [DiskStep; 6] = [
     DiskStep::Begin,
@@ -156,10 +156,6 @@ impl Drop for SmallDisk {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is run to its end, and starts nothing"
-)]
 fn run(program: &str, arguments: &[&str]) -> bool {
     let run = std::process::Command::new(program)
         .args(arguments)
@@ -172,7 +168,7 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 #[tokio::test]
 async fn a_disk_that_is_really_full_keeps_the_old_text() {
     let Some(disk) = SmallDisk::mount(256) else {
-        eprintln!("this user may not mount a disk: what a full one says is shown by its errors alone");
+        say("this user may not mount a disk: what a full one says is shown by its errors alone");
         return;
     };
     let scene = Scene::new().await;

@@ -6,9 +6,12 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod busy;
 mod chance;
 mod disk;
 mod hostile;
+mod killed;
 mod property;
+mod refused;
 mod restored;
 mod scene;

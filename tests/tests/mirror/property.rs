@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use creel_core::host_api::{
@@ -68,6 +69,8 @@ struct Trouble {
     words: Arc<Mutex<Words>>,
     log: Arc<Mutex<Vec<String>>>,
     clock: Arc<crate::scene::Clock>,
+    /// Whether somebody may write into what was displaced; else that is removed at once.
+    has_late: bool,
     /// A file that somebody has open, and will write to.
     open: Mutex<Option<(fs::File, String)>>,
 }
@@ -96,6 +99,9 @@ impl Trouble {
     }
 
     fn open_late(&self) {
+        if !self.has_late {
+            return;
+        }
         let name = self.any_file();
         let Ok(file) = fs::OpenOptions::new()
             .append(true)
@@ -156,10 +162,8 @@ impl Words {
     }
 
     fn remove(&mut self, text: &str) {
-        // Two may be in one line, where the last one had no end.
-        let words = text.split_inclusive('.').map(str::trim_start);
-        let gone = words.filter(|word| self.written.contains_key(*word));
-        self.removed.extend(gone.map(ToOwned::to_owned));
+        let gone = self.written.keys().filter(|word| text.contains(*word));
+        self.removed.extend(gone.cloned());
     }
 }
 
@@ -322,6 +326,7 @@ impl Case {
             words: words.clone(),
             log: log.clone(),
             clock: stand.clock.clone(),
+            has_late: !chance.one_in(4),
             open: Mutex::default(),
         });
         Self {
@@ -342,7 +347,10 @@ impl Case {
             rows: HostRows(self.stand.line.host.clone()),
             trouble: self.trouble.clone(),
         };
-        self.stand.mirror_with(Arc::new(rows), self.trouble.clone())
+        let stays = if self.trouble.has_late { 3_600 } else { 0 };
+        let stays = Duration::from_secs(stays);
+        self.stand
+            .mirror_that_keeps(stays, Arc::new(rows), self.trouble.clone())
     }
 
     /// A person writes, on the text that is shown.
@@ -530,10 +538,6 @@ async fn run_case(scene: &Scene, line: &Line, seed: u64) {
 }
 
 async fn run_cases(first: u64, count: u64) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a seed is for whoever repeats a case by hand"
-    )]
     let seed = std::env::var("CREEL_MIRROR_SEED").ok();
     let scene = Scene::new().await;
     if let Some(seed) = seed {

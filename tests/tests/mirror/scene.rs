@@ -179,12 +179,23 @@ impl Stand {
     }
 
     pub fn mirror_with(&self, rows: Arc<dyn Rows>, faults: Arc<dyn DiskFaults>) -> Mirror {
+        // A test on a busy machine may take any time.
+        self.mirror_that_keeps(Duration::from_secs(3_600), rows, faults)
+    }
+
+    /// What is displaced stays for so long.
+    pub fn mirror_that_keeps(
+        &self,
+        displaced_stays: Duration,
+        rows: Arc<dyn Rows>,
+        faults: Arc<dyn DiskFaults>,
+    ) -> Mirror {
         Mirror::new(MirrorSettings {
             rows,
             days: self.clock.clone(),
             faults,
             hold_after: Duration::ZERO,
-            displaced_stays: Duration::from_secs(3),
+            displaced_stays,
             templates: Vec::new(),
         })
     }
@@ -393,4 +404,9 @@ pub async fn until_killed<T>(work: impl Future<Output = T>) -> Option<T> {
         Err(thrown) if thrown.is::<Killed>() => None,
         Err(thrown) => resume_unwind(thrown),
     }
+}
+
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
+pub fn say(text: &str) {
+    eprintln!("{text}");
 }

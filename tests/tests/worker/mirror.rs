@@ -53,6 +53,11 @@ async fn settled(stage: &Stage) {
     .await;
 }
 
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
+pub fn say(text: &str) {
+    eprintln!("{text}");
+}
+
 async fn both_ways(by: By) {
     let (stage, station, _worker) = scene(by).await;
     settled(&stage).await;
@@ -87,7 +92,7 @@ async fn both_ways(by: By) {
         row(&stage, "memory_long").await["sync_state"] == json!("synced")
     })
     .await;
-    eprintln!("{by:?}: to the row {to_row:?}, to the disk {to_disk:?}");
+    say(&format!("{by:?}: to the row {to_row:?}, to the disk {to_disk:?}"));
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use creel_tests::wait::{eventually, eventually_some};
 use serde_json::{Value, json};
 
 use crate::fixture::Stage;
+use crate::mirror::say;
 use crate::own_gateway::Agent;
 
 /// A start takes half a minute on a busy machine.
@@ -57,10 +58,9 @@ async fn turn(agent: &Agent<'_>, state: &Path, port: u64) {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "whoever runs the tests is to see it")]
 async fn words_go_both_ways_and_the_next_turn_has_them() {
     let Some(program) = std::env::var_os("CREEL_TEST_OPENCLAW").map(PathBuf::from) else {
-        eprintln!("skipped: CREEL_TEST_OPENCLAW does not name an OpenClaw");
+        say("skipped: CREEL_TEST_OPENCLAW does not name an OpenClaw");
         return;
     };
     let model = StandInModel::start().await.expect("a model");
@@ -137,7 +137,7 @@ async fn words_go_both_ways_and_the_next_turn_has_them() {
     let to_disk = began.elapsed();
     turn(&agent, &state, port).await;
     assert!(model.was_told("The harbour master is called Ada."));
-    eprintln!("to the row {to_row:?}, to the disk {to_disk:?}");
+    say(&format!("to the row {to_row:?}, to the disk {to_disk:?}"));
     // OpenClaw makes the files that it misses with the first turn. Its own words are a template's and nobody's.
     eventually("what OpenClaw made is mirrored", SYNC_LIMIT, async || {
         doc(&agent, "agents").await["sync_state"] == json!("synced") || !workspace.join("AGENTS.md").exists()

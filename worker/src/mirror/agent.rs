@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use creel_core::host_api::{DocChange, DocOp, NoteState};
+use creel_core::host_api::{DOC_MAX_BYTES, DocChange, DocOp, NoteState};
 use creel_core::status::{AuthorKind, DocSyncState, DocType};
 use jiff::civil::Date;
 use uuid::Uuid;
@@ -44,12 +44,45 @@ pub(super) struct Memory {
     pub(super) restless: u32,
     /// Why the folder could not be used, and whether that was told: it may be away for a moment only.
     pub(super) trouble: Option<(String, bool)>,
+    /// Since when a file has less than its row.
+    shrunk: HashMap<DocFile, (TextHash, Instant)>,
+    /// What the database did not take.
+    pub(super) refused: HashMap<(DocType, DocFile), Refused>,
+}
+
+/// A text that the database did not take: the same again is not told before its time.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) disk: OnDisk,
+    /// The row that it was based on.
+    pub(super) version: i32,
+    pub(super) until: Instant,
 }
 
 impl Memory {
     /// Somebody said that a row is another one.
     pub(super) fn doubt(&mut self) {
         self.agreed = None;
+    }
+
+    /// For how long it is known that a file has just this, which is less than its row.
+    fn shrunk_for(&mut self, file: DocFile, hash: TextHash) -> Duration {
+        let shrunk = self.shrunk.entry(file).or_insert((hash, Instant::now()));
+        if shrunk.0 != hash {
+            *shrunk = (hash, Instant::now());
+        }
+        shrunk.1.elapsed()
+    }
+
+    /// Whether the database did not take just this a while ago.
+    fn is_refused(&mut self, doc: (DocType, DocFile), disk: OnDisk, version: i32) -> bool {
+        let is_same = self.refused.get(&doc).is_some_and(|refused| {
+            refused.disk == disk && refused.version == version && refused.until > Instant::now()
+        });
+        if !is_same {
+            self.refused.remove(&doc);
+        }
+        is_same
     }
 }
 
@@ -223,8 +256,13 @@ impl Sync<'_> {
         if plan == Plan::Hold && matches!(file, DocFile::Day(_)) && self.workspace.is_new() {
             plan = Plan::Write;
         }
+        if plan != Plan::Hold {
+            self.memory.shrunk.remove(&file);
+        }
+        let is_refused = self.memory.is_refused((doc_type, file), disk, row.row.version);
         let act = match plan {
             Plan::Nothing => return,
+            _ if is_refused => return,
             _ if self.given_up.contains(&(doc_type, file)) => return,
             Plan::Block(unfit) if is_told(row, &unfit.note(file)) => return,
             plan => Act::Plan(file, disk, plan),
@@ -441,14 +479,15 @@ impl Sync<'_> {
                 Swapped::Unfit(unfit) => self.blocked(doc_type, unfit.note(file)),
             };
         }
-        if plan == Plan::Hold
-            && let Some(left) = self
-                .hold_after
-                .checked_sub(self.workspace.age(file).unwrap_or(Duration::MAX))
-                .filter(|left| !left.is_zero())
-        {
-            // Somebody may be about to write it.
-            return Acted::Wait(file, left);
+        if plan == Plan::Hold {
+            // Where it was deleted its folder says since when, and that is said of all that happens there.
+            let age = self.workspace.age(file).unwrap_or(Duration::MAX);
+            let age = age.max(self.memory.shrunk_for(file, hash));
+            let left = self.hold_after.saturating_sub(age);
+            if !left.is_zero() {
+                // Somebody may be about to write it.
+                return Acted::Wait(file, left);
+            }
         }
         if plan == Plan::Ack {
             return Acted::Tell(self.change(
@@ -494,7 +533,12 @@ impl Sync<'_> {
                     false => texts.get(&row.common).cloned(),
                 };
                 let ancestor = ancestor.filter(|_| has_ancestor);
-                match ancestor.and_then(|ancestor| merge(&ancestor, &content, &text)) {
+                // Two that fit may come to one that does not: a person has to say what goes.
+                let fits = |merged: &String| merged.len() <= DOC_MAX_BYTES;
+                match ancestor
+                    .and_then(|ancestor| merge(&ancestor, &content, &text))
+                    .filter(fits)
+                {
                     Some(merged) => DocOp::Merge {
                         base_version,
                         content: merged,

@@ -5,14 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use creel_core::host_api::{DocChange, DocOp, DocResult, DocStatus, DocText};
 use creel_core::status::{DocSyncState, DocType};
 use jiff::civil::Date;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::agent::{Act, Acted, Looked, Memory, Mirrored, Step, Sync, blocked, is_told, look, trouble_note};
+use super::agent::{
+    Act, Acted, Looked, Memory, Mirrored, Refused, Step, Sync, blocked, is_told, look, trouble_note,
+};
 use super::day::Days;
 use super::plan::Plan;
 use super::rows::{RowNow, Rows, fetch_all, list_all, put_all};
@@ -63,8 +67,12 @@ pub struct Mirror {
     settings: MirrorSettings,
     memories: HashMap<Uuid, Memory>,
     /// Agents whose disk does not answer.
-    stuck: HashMap<Uuid, tokio::task::JoinHandle<()>>,
+    stuck: HashMap<Uuid, JoinHandle<()>>,
+    before_look: BeforeLook,
 }
+
+/// What is done before an agent's folder is looked at, where its disk may take its time.
+type BeforeLook = Arc<dyn Fn(&Mirrored) + Send + std::marker::Sync>;
 
 /// An agent that is to be looked at.
 #[derive(Debug, Clone)]
@@ -105,7 +113,13 @@ impl Mirror {
             settings,
             memories: HashMap::new(),
             stuck: HashMap::new(),
+            before_look: Arc::new(|_| {}),
         }
+    }
+
+    /// Does this before an agent's folder is looked at: what changes afterwards is to be heard of.
+    pub(super) fn before_look(&mut self, act: impl Fn(&Mirrored) + Send + std::marker::Sync + 'static) {
+        self.before_look = Arc::new(act);
     }
 
     /// Forgets agents that are not on this host any more.
@@ -179,7 +193,7 @@ impl Mirror {
         Ok(again)
     }
 
-    /// Looks at the disks, some at a time.
+    /// Looks at the disks.
     async fn look_all(
         &mut self,
         wanted: Vec<Wanted>,
@@ -187,7 +201,7 @@ impl Mirror {
         again: &mut Vec<Again>,
     ) -> Vec<(Wanted, Memory, Looked)> {
         self.stuck.retain(|_, thread| !thread.is_finished());
-        let mut looked = Vec::new();
+        let mut works = Vec::new();
         for wanted in wanted {
             let id = wanted.agent.agent_id;
             if self.stuck.contains_key(&id) {
@@ -197,40 +211,50 @@ impl Mirror {
             let mut memory = self.memories.remove(&id).unwrap_or_default();
             if wanted.rows_changed {
                 memory.doubt();
+                memory.refused.clear();
             }
             let (faults, stays) = (self.settings.faults.clone(), self.settings.displaced_stays);
-            let work = move || {
+            let before_look = self.before_look.clone();
+            works.push((id, move || {
+                before_look(&wanted.agent);
                 let found = look(&wanted.agent, &mut memory, today, stays, &*faults);
                 (wanted, memory, found)
-            };
-            match self.on_disk(id, work).await {
-                Some(found) => looked.push(found),
-                None => again.push((id, DISK_LIMIT)),
-            }
+            }));
         }
-        looked
+        self.on_disks(works, again).await
     }
 
-    /// Works on an agent's disk beside everything else; none where it does not answer.
-    async fn on_disk<T: Send + 'static>(
+    /// Works on agents' disks, on all of them together: those that do not answer are waited for once. Answers with what
+    /// came of the others, in their order.
+    async fn on_disks<T: Send + 'static>(
         &mut self,
-        agent_id: Uuid,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let mut thread = tokio::task::spawn_blocking(move || drop(tell.send(work())));
-        tokio::select! {
-            ended = &mut thread => match ended {
-                Ok(()) => told.await.ok(),
-                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                Err(_) => None,
-            },
-            () = tokio::time::sleep(DISK_LIMIT) => {
-                tracing::warn!(agent.id = %agent_id, "the disk of agent {agent_id} does not answer: its documents wait");
-                self.stuck.insert(agent_id, thread);
-                None
+        works: Vec<(Uuid, impl FnOnce() -> T + Send + 'static)>,
+        again: &mut Vec<Again>,
+    ) -> Vec<T> {
+        let mut started = Vec::new();
+        for (agent_id, work) in works {
+            let (tell, told) = oneshot::channel();
+            let thread = tokio::task::spawn_blocking(move || drop(tell.send(work())));
+            started.push((agent_id, thread, told));
+        }
+        let until = tokio::time::Instant::now() + DISK_LIMIT;
+        let (mut answers, mut panic) = (Vec::new(), None);
+        for (agent_id, mut thread, told) in started {
+            match tokio::time::timeout_at(until, &mut thread).await {
+                Ok(Ok(())) => answers.extend(told.await),
+                Ok(Err(error)) => panic = error.try_into_panic().ok().or(panic),
+                Err(_) => {
+                    tracing::warn!(agent.id = %agent_id, "the disk of agent {agent_id} does not answer: its documents wait");
+                    self.stuck.insert(agent_id, thread);
+                    again.push((agent_id, DISK_LIMIT));
+                }
             }
         }
+        // Only now: nobody is at work beside who begins anew.
+        if let Some(panic) = panic {
+            std::panic::resume_unwind(panic);
+        }
+        answers
     }
 
     /// Says of each document of these agents why it cannot be mirrored.
@@ -297,40 +321,38 @@ impl Mirror {
         today: Date,
         again: &mut Vec<Again>,
     ) -> anyhow::Result<Vec<Course>> {
-        let mut planned = Vec::new();
+        let mut works = Vec::new();
         for mut course in courses {
-            let (id, settings) = (course.agent.agent_id, self.settings.clone());
-            let work = move || {
+            let settings = self.settings.clone();
+            works.push((course.agent.agent_id, move || {
                 let round = course.plan(&settings, today);
                 (course, round)
-            };
-            match self.on_disk(id, work).await {
-                Some((course, round)) if course.is_done => {
-                    drop(round);
-                    again.extend(course.again_in.map(|after| (id, after)));
-                    self.memories.insert(id, course.memory);
-                }
-                Some(going) => planned.push(going),
-                None => again.push((id, DISK_LIMIT)),
+            }));
+        }
+        let mut planned = Vec::new();
+        for (course, round) in self.on_disks(works, again).await {
+            if course.is_done {
+                let id = course.agent.agent_id;
+                again.extend(course.again_in.map(|after| (id, after)));
+                self.memories.insert(id, course.memory);
+            } else {
+                planned.push((course, round));
             }
         }
         let texts = self.fetch(&planned).await?;
-        let (mut acted, mut changes) = (Vec::new(), Vec::new());
+        let mut works = Vec::new();
         for (mut course, round) in planned {
-            let (id, settings) = (course.agent.agent_id, self.settings.clone());
-            let texts = texts.clone();
-            let work = move || {
+            let (settings, texts) = (self.settings.clone(), texts.clone());
+            works.push((course.agent.agent_id, move || {
                 let told = course.act(&settings, today, &round.steps, &texts);
                 (course, round, told)
-            };
-            match self.on_disk(id, work).await {
-                Some((course, round, told)) => {
-                    let first = changes.len();
-                    changes.extend(told.iter().map(|(_, change)| change.clone()));
-                    acted.push((course, round, told, first));
-                }
-                None => again.push((id, DISK_LIMIT)),
-            }
+            }));
+        }
+        let (mut acted, mut changes) = (Vec::new(), Vec::new());
+        for (course, round, told) in self.on_disks(works, again).await {
+            let first = changes.len();
+            changes.extend(told.iter().map(|(_, change)| change.clone()));
+            acted.push((course, round, told, first));
         }
         let results = put_all(&*self.settings.rows, &changes).await?;
         drop(changes);
@@ -406,7 +428,7 @@ impl Course {
             sync.agree(found);
         }
         self.is_done = is_done;
-        if is_done && !self.given_up.is_empty() {
+        if is_done && !(self.given_up.is_empty() && self.memory.refused.is_empty()) {
             // What was given up is not agreed on.
             self.memory.doubt();
         }
@@ -472,6 +494,14 @@ impl Course {
                     };
                     self.given_up.insert((change.doc_type, file));
                     self.look_again(REFUSED_PAUSE);
+                    if let (Act::Plan(_, disk, _), Some(now)) = (&step.act, self.rows.get(&change.doc_type)) {
+                        let refused = Refused {
+                            disk: *disk,
+                            version: now.row.version,
+                            until: Instant::now() + REFUSED_PAUSE,
+                        };
+                        self.memory.refused.insert((change.doc_type, file), refused);
+                    }
                     self.late.retain(|late| late.file != file);
                     let note = result.message.clone().unwrap_or_default();
                     tracing::info!(agent.id = %change.agent_id, "the database does not take {}: {note}", file.shown());
@@ -519,5 +549,100 @@ impl Course {
                         && row.text == row.common
                 })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc;
+
+    use async_trait::async_trait;
+    use creel_core::host_api::{
+        FetchDocsReply, FetchDocsRequest, ListDocsReply, ListDocsRequest, PutDocsReply, PutDocsRequest,
+    };
+
+    use super::super::day::HostDays;
+    use super::*;
+    use crate::workspace::{NoFaults, Owner};
+
+    /// Remembers of whom it was asked, and knows no documents.
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<Uuid>>);
+
+    #[async_trait]
+    impl Rows for Asked {
+        async fn list(&self, request: &ListDocsRequest) -> anyhow::Result<ListDocsReply> {
+            let asked = request.agents.clone().unwrap_or_default();
+            self.0.lock().expect("unlocked").extend(asked);
+            Ok(ListDocsReply {
+                since: "1".to_owned(),
+                docs: Vec::new(),
+                agents: Vec::new(),
+            })
+        }
+
+        async fn fetch(&self, _request: &FetchDocsRequest) -> anyhow::Result<FetchDocsReply> {
+            anyhow::bail!("there are no texts")
+        }
+
+        async fn put(&self, _request: &PutDocsRequest) -> anyhow::Result<PutDocsReply> {
+            anyhow::bail!("nothing is to be told")
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn disks_that_do_not_answer_are_waited_for_once_and_cost_the_others_nothing() {
+        let rows = Arc::new(Asked::default());
+        let mut mirror = Mirror::new(MirrorSettings {
+            rows: rows.clone(),
+            days: Arc::new(HostDays),
+            faults: Arc::new(NoFaults),
+            hold_after: Duration::ZERO,
+            displaced_stays: Duration::ZERO,
+            templates: Vec::new(),
+        });
+        let wanted = |n: u128| Wanted {
+            agent: Mirrored {
+                agent_id: Uuid::from_u128(n),
+                owner: Owner {
+                    agent_id: Uuid::from_u128(n),
+                    project_id: "p".to_owned(),
+                    agent_key: format!("agent:a{n}:main"),
+                },
+                workspace: format!("/nowhere/a{n}").into(),
+            },
+            rows_changed: true,
+            is_busy: false,
+        };
+        let healthy = Uuid::from_u128(9);
+        let (hold, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let (begun, mut beginning) = tokio::sync::mpsc::unbounded_channel();
+        mirror.before_look(move |agent| {
+            begun.send(()).expect("somebody listens");
+            if agent.agent_id != healthy {
+                // Until the sender is gone.
+                let _ended = held.lock().expect("unlocked").recv();
+            }
+        });
+        let began_at = tokio::time::Instant::now();
+        let all = [1, 2, 3, 9].map(wanted).to_vec();
+        let pass = tokio::spawn(async move { (mirror.pass(all).await, mirror) });
+        // All have begun before anybody is waited for.
+        for _ in 0..4 {
+            beginning.recv().await.expect("it begins");
+        }
+        // A clock that is paused stands still while threads are at work.
+        tokio::time::advance(DISK_LIMIT).await;
+        let (again, mirror) = pass.await.expect("it ends");
+        assert!(began_at.elapsed() < 2 * DISK_LIMIT);
+        assert_eq!(*rows.0.lock().expect("unlocked"), [healthy]);
+        let again = again.expect("a pass");
+        for n in [1, 2, 3] {
+            assert!(again.contains(&(Uuid::from_u128(n), DISK_LIMIT)));
+        }
+        assert_eq!(mirror.stuck.len(), 3);
+        drop(hold);
     }
 }

@@ -44,8 +44,8 @@ const ASK_EVERY: Duration = Duration::from_secs(300);
 /// Several commands that end together are asked about once.
 const ASK_AFTER: Duration = Duration::from_millis(300);
 
-/// With many agents the answer is long: no more than a twentieth of the time is spent on it.
-const ASK_SHARE: u32 = 20;
+/// With many agents the answer is long: no more than a fiftieth of the time is spent on it.
+const ASK_SHARE: u32 = 50;
 
 /// The task.
 pub(crate) struct MirrorTask {
@@ -167,6 +167,9 @@ impl MirrorTask {
         let templates = tokio::task::spawn_blocking(move || read_templates(&program)).await;
         self.settings.templates = templates.unwrap_or_default();
         self.mirror = Mirror::new(self.settings.clone());
+        let watched = self.watch.watched();
+        self.mirror
+            .before_look(move |agent| watched.add(agent.agent_id, &agent.workspace));
         // Before anything is looked at: what changes from here on is told.
         let request = ListDocsRequest {
             api: API,
@@ -293,8 +296,6 @@ impl MirrorTask {
             let Some(agent) = self.agents.get(agent_id) else {
                 continue;
             };
-            // Before it is looked at: what changes afterwards is heard of.
-            self.watch.add(*agent_id, &agent.workspace);
             wanted.push(Wanted {
                 agent: agent.clone(),
                 rows_changed: self.rows_changed.remove(agent_id),

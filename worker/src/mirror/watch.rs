@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use creel_core::status::DocType;
 use notify::event::{AccessKind, AccessMode};
@@ -15,6 +17,8 @@ const MEMORY_FOLDER: &str = "memory";
 /// More at once are as good as a scan of all.
 const HINTS_MAX: usize = 4_096;
 
+const UNPOISONED: &str = "no holder of this lock panics";
+
 /// What was heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
@@ -26,12 +30,25 @@ pub(super) enum Hint {
 
 /// Hears of agents' folders.
 pub(super) struct Watch {
-    /// None where the system has no such thing.
-    watcher: Option<RecommendedWatcher>,
     hints: mpsc::Receiver<Hint>,
-    folders: HashMap<PathBuf, Uuid>,
+    watched: Arc<Watched>,
+}
+
+/// The folders that are heard of. Asking the system for one may take as long as its disk does.
+pub(super) struct Watched {
+    /// None where the system has no such thing.
+    watcher: Mutex<Option<RecommendedWatcher>>,
+    /// By each path that the system may say.
+    folders: Mutex<HashMap<PathBuf, Folder>>,
     /// Whether some folder is not heard of.
-    is_partial: bool,
+    is_partial: AtomicBool,
+}
+
+#[derive(Clone)]
+struct Folder {
+    agent_id: Uuid,
+    /// As it was asked for.
+    path: PathBuf,
 }
 
 impl Watch {
@@ -48,54 +65,33 @@ impl Watch {
         let watcher = RecommendedWatcher::new(heard, config)
             .inspect_err(|error| tracing::warn!(%error, "no changes of files are heard of: {error}"))
             .ok();
+        let watched = Watched {
+            is_partial: AtomicBool::new(watcher.is_none()),
+            watcher: Mutex::new(watcher),
+            folders: Mutex::default(),
+        };
         Self {
-            is_partial: watcher.is_none(),
-            watcher,
             hints,
-            folders: HashMap::new(),
+            watched: Arc::new(watched),
         }
     }
 
-    /// Hears of an agent's folder from now on, and of that of its days.
-    pub(super) fn add(&mut self, agent_id: Uuid, workspace: &Path) {
-        self.add_folder(agent_id, workspace);
-        self.add_folder(agent_id, &workspace.join(MEMORY_FOLDER));
-    }
-
-    fn add_folder(&mut self, agent_id: Uuid, folder: &Path) {
-        let Some(watcher) = &mut self.watcher else { return };
-        // A link would be heard of where it leads.
-        if self.folders.get(folder) == Some(&agent_id)
-            || !folder.symlink_metadata().is_ok_and(|found| found.is_dir())
-        {
-            return;
-        }
-        match watcher.watch(folder, RecursiveMode::NonRecursive) {
-            Ok(()) => drop(self.folders.insert(folder.to_owned(), agent_id)),
-            Err(error) => {
-                let is_full = matches!(&error.kind, ErrorKind::MaxFilesWatch);
-                if is_full && !std::mem::replace(&mut self.is_partial, true) {
-                    tracing::warn!(
-                        "the system hears of no more folders (fs.inotify.max_user_watches): some are looked at \
-                         every few seconds instead"
-                    );
-                }
-            }
-        }
+    /// Where folders are added, by who may wait for their disk.
+    pub(super) fn watched(&self) -> Arc<Watched> {
+        self.watched.clone()
     }
 
     /// Hears no more of the folders of agents that are not here.
-    pub(super) fn keep_only(&mut self, is_here: impl Fn(Uuid, &Path) -> bool) {
-        let Some(watcher) = &mut self.watcher else { return };
-        for (folder, _) in self.folders.extract_if(|folder, id| !is_here(*id, folder)) {
-            // It may be gone already.
-            let _gone = watcher.unwatch(&folder);
-        }
+    pub(super) fn keep_only(&self, is_here: impl Fn(Uuid, &Path) -> bool) {
+        let mut folders = self.watched.folders();
+        folders.retain(|_, folder| {
+            is_here(folder.agent_id, &folder.path) || !self.watched.try_unwatch(&folder.path)
+        });
     }
 
     /// Whether a scan is all that finds changes in some of the folders.
-    pub(super) const fn is_partial(&self) -> bool {
-        self.is_partial
+    pub(super) fn is_partial(&self) -> bool {
+        self.watched.is_partial.load(Ordering::Relaxed)
     }
 
     /// Waits for the next hint: of which agent, or none of all.
@@ -108,22 +104,76 @@ impl Watch {
                 return None;
             }
             let Hint::At(path) = hint else { return None };
-            if let Some(agent_id) = self.agent_of(&path) {
+            if let Some(agent_id) = self.watched.agent_of(&path) {
                 return Some(agent_id);
             }
         }
     }
+}
 
-    fn agent_of(&mut self, path: &Path) -> Option<Uuid> {
-        if let Some(agent_id) = self.folders.get(path).copied() {
-            // The folder itself: another one may have its name by now.
-            if let Some(watcher) = &mut self.watcher {
-                let _gone = watcher.unwatch(path);
-            }
-            self.folders.remove(path);
-            return Some(agent_id);
+impl Watched {
+    /// Hears of an agent's folder from now on, and of that of its days. Blocks.
+    pub(super) fn add(&self, agent_id: Uuid, workspace: &Path) {
+        self.add_folder(agent_id, workspace);
+        self.add_folder(agent_id, &workspace.join(MEMORY_FOLDER));
+    }
+
+    fn add_folder(&self, agent_id: Uuid, path: &Path) {
+        // The lock is not held while the disk is asked.
+        let known = self.folders().get(path).map(|folder| folder.agent_id);
+        // A link would be heard of where it leads.
+        if known == Some(agent_id) || !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            return;
         }
-        let agent_id = *self.folders.get(path.parent()?)?;
+        // FSEvents says where a file really is, whichever way led there.
+        let canonical = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut watcher = self.watcher.lock().expect(UNPOISONED);
+        let Some(watcher) = &mut *watcher else { return };
+        match watcher.watch(path, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                let path = path.to_owned();
+                let folder = Folder { agent_id, path };
+                let mut folders = self.folders();
+                folders.insert(canonical, folder.clone());
+                folders.insert(folder.path.clone(), folder);
+            }
+            Err(error) => {
+                let is_full = matches!(&error.kind, ErrorKind::MaxFilesWatch);
+                if is_full && !self.is_partial.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the system hears of no more folders (fs.inotify.max_user_watches): some are looked at \
+                         every few seconds instead"
+                    );
+                }
+            }
+        }
+    }
+
+    fn folders(&self) -> MutexGuard<'_, HashMap<PathBuf, Folder>> {
+        self.folders.lock().expect(UNPOISONED)
+    }
+
+    /// False where somebody waits for the system, who is not waited for.
+    fn try_unwatch(&self, path: &Path) -> bool {
+        let Ok(mut watcher) = self.watcher.try_lock() else {
+            return false;
+        };
+        if let Some(watcher) = &mut *watcher {
+            // It may be gone already.
+            let _gone = watcher.unwatch(path);
+        }
+        true
+    }
+
+    fn agent_of(&self, path: &Path) -> Option<Uuid> {
+        let mut folders = self.folders();
+        if let Some(folder) = folders.get(path).cloned() {
+            // The folder itself: another one may have its name by now.
+            self.try_unwatch(&folder.path);
+            folders.retain(|_, other| other.path != folder.path);
+            return Some(folder.agent_id);
+        }
+        let agent_id = folders.get(path.parent()?)?.agent_id;
         is_of_interest(path).then_some(agent_id)
     }
 }
@@ -157,4 +207,40 @@ fn hints_of(event: notify::Result<Event>) -> Vec<Hint> {
 
 fn at(event: Event) -> Vec<Hint> {
     event.paths.into_iter().map(Hint::At).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_below_a_link_is_heard_of_by_both_of_its_paths() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path().canonicalize().expect("it is there");
+        fs::create_dir_all(root.join("real/workspace/memory")).expect("make");
+        symlink(root.join("real"), root.join("link")).expect("link");
+        let (agent_id, named) = (Uuid::from_u128(1), root.join("link/workspace"));
+        let watch = Watch::new();
+        let watched = watch.watched();
+        watched.add(agent_id, &named);
+        for workspace in ["link/workspace", "real/workspace"] {
+            for file in ["SOUL.md", "memory/2026-11-21.md"] {
+                let heard = watched.agent_of(&root.join(workspace).join(file));
+                assert_eq!(heard, Some(agent_id), "{workspace}/{file}");
+            }
+        }
+        // A folder that was replaced is asked for anew, whichever path was said.
+        assert_eq!(watched.agent_of(&root.join("real/workspace")), Some(agent_id));
+        assert_eq!(watched.agent_of(&named.join("SOUL.md")), None);
+        watched.add(agent_id, &named);
+        assert_eq!(
+            watched.agent_of(&root.join("real/workspace/SOUL.md")),
+            Some(agent_id)
+        );
+        watch.keep_only(|_, _| false);
+        assert!(watched.folders().is_empty());
+    }
 }

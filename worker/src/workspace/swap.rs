@@ -264,7 +264,13 @@ impl Workspace {
         stays: Duration,
         faults: &dyn DiskFaults,
     ) -> io::Result<Settled> {
-        let Displaced { before, after, .. } = displaced;
+        let Displaced { file, before, after } = displaced;
+        // A worker was killed while the document had two names: it needs one.
+        if self.is_document(name, file) {
+            faults.at(DiskStep::Settling)?;
+            self.creel.remove_file(name)?;
+            return Ok(Settled::Gone);
+        }
         let text = match open_file(&self.creel, name) {
             Ok(open) => read(&open),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Settled::Gone),
@@ -287,6 +293,16 @@ impl Workspace {
                 false => Settled::Stays,
             }),
         }
+    }
+
+    /// Whether this is another name of the document itself.
+    fn is_document(&self, name: &str, file: DocFile) -> bool {
+        let Ok(Some(dir)) = self.doc_folder(file) else {
+            return false;
+        };
+        let scratch = statat(&self.creel, name, AtFlags::SYMLINK_NOFOLLOW);
+        let place = statat(&dir, file.name().as_str(), AtFlags::SYMLINK_NOFOLLOW);
+        matches!((scratch, place), (Ok(one), Ok(other)) if (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
     }
 
     /// Puts a displaced file back into its place, if what displaced it is still there.
