@@ -194,16 +194,24 @@ begin
         'note', case when a.openclaw_id is null then 'no host has the agent: there was nothing to do on one'
           else 'the agent''s host is gone: nothing could be done there' end,
         'state', case c.type when 'undeploy' then 'removed' when 'stop' then 'stopped' end), false)::creel.settlement
-    from creel.items i
-    join creel.lanes l on l.id = i.lane_id and l.token is null
-    join public.agent_commands c on c.id = i.item_id and c.type in ('stop', 'undeploy', 'update_config')
-    join public.agents a on a.id = c.agent_id
-    where i.item_id = any (command_ids) and not creel.is_on_host(a)
-      and not exists (
-        select from creel.items e
-        left join public.agent_commands k on k.id = e.item_id and e.queue = 'agent_commands'
+    -- One look-up for each by construction: the plan may be of a time when there was next to nothing, as it is in a
+    -- statement that writes the first thousand commands.
+    from unnest(command_ids) as n (id)
+    cross join lateral (
+      select k.type, k.agent_id from public.agent_commands k
+      where k.id = n.id and k.type in ('stop', 'undeploy', 'update_config') limit 1) c
+    cross join lateral (select g.* from public.agents g where g.id = c.agent_id limit 1) a
+    cross join lateral (select o.* from creel.items o where o.item_id = n.id limit 1) i
+    cross join lateral (select from creel.lanes o where o.id = i.lane_id and o.token is null limit 1) l
+    where not creel.is_on_host(a::public.agents)
+      and (
+        select true from creel.items e
+        left join lateral (
+          select k.type from public.agent_commands k
+          where k.id = e.item_id and e.queue = 'agent_commands' limit 1) k on true
         where e.lane_id = i.lane_id and e.seq < i.seq and not e.cancel
-          and coalesce(k.type, e.queue) in ('deploy', 'start', 'restart', 'agent_provision_requests'))
+          and coalesce(k.type, e.queue) in ('deploy', 'start', 'restart', 'agent_provision_requests')
+        limit 1) is null
     order by i.lane_id, i.seq);
   perform creel.settle(settlements);
 end

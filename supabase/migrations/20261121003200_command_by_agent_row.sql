@@ -68,11 +68,12 @@ $$;
 
 -- Whoever writes an agent's row locks that row before its lane; whoever sends a command, and a host, the other way
 -- round. So that two people do not wait for each other, those who write in one project take turns. A host gives way by
--- its lock_timeout, and asks again. Whoever does not get his turn in three seconds goes on without, so that nobody waits
--- for the turn of a transaction that does not end. It is longer than a host takes to give way, or Postgres to end a
--- deadlock: were it shorter, one of these would send all who wait after it into the next one.
+-- its lock_timeout, and asks again. Whoever does not get his turn in six seconds goes on without, so that nobody waits
+-- for the turn of a transaction that does not end. That is longer than several who wait need when a host has to give way
+-- to each, or Postgres to end a deadlock: were it shorter, one of these would send all after it into the next one. And it
+-- is shorter than the eight seconds that hosted Supabase gives a person's statement.
 create function creel.take_turn() returns void
-language plpgsql security definer set search_path = '' set lock_timeout = '3s' as $$
+language plpgsql security definer set search_path = '' set lock_timeout = '6s' as $$
 declare
   turn int;
 begin

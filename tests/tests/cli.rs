@@ -407,6 +407,26 @@ async fn a_machine_enrols_by_a_code_and_its_owner_has_the_last_word() -> Result<
     let code = made["code"].as_str().context("a code")?;
     assert_eq!(made["url"], json!(rest.url()));
 
+    // She sees that it is not used yet, not the code itself, and ends another one that she made by mistake.
+    let unused = ann.gets(&["host", "code", "--name", "wrong"])?;
+    let codes = ann.gets(&["host", "codes"])?;
+    let listed = codes["codes"].as_array().context("codes")?;
+    assert_eq!(
+        listed.iter().map(|code| &code["name"]).collect::<Vec<_>>(),
+        ["mini", "wrong"]
+    );
+    assert_eq!(listed[0]["project_ids"], json!(["acme"]));
+    for secret in [code, unused["code"].as_str().context("a code")?] {
+        assert!(!codes.to_string().contains(secret), "{codes}");
+    }
+    let wrong = listed[1]["id"].as_str().context("an id")?;
+    ann.gets(&["host", "codes", "--revoke", wrong])?;
+    assert_eq!(ann.asks(&["host", "codes", "--revoke", wrong])?.0, 4);
+    assert_eq!(
+        ann.gets(&["host", "codes"])?["codes"].as_array().map(Vec::len),
+        Some(1)
+    );
+
     // Bo has nothing but URL, key and code.
     let bo = Person::at(&rest)?;
     let enrolled = bo.gets(&["host", "enroll", "--code", code])?;
@@ -627,6 +647,80 @@ async fn the_doctor_reads_the_workers_configuration() -> Result<()> {
             .as_str()
             .is_some_and(|text| text.starts_with("a host")),
         "{value}"
+    );
+    Ok(())
+}
+
+/// A program of a person's own: what a shell makes of this text.
+fn put_program(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_installs_a_missing_openclaw_when_somebody_says_yes() -> Result<()> {
+    let (db, rest) = project_api().await?;
+    let ann = Person::at(&rest)?;
+    let bin = ann.home.path().join("bin");
+    std::fs::create_dir(&bin)?;
+    put_program(&bin, "node", "echo v26.1.0")?;
+    put_program(&bin, "openclaw", "echo OpenClaw 2025.1.1")?;
+    let doctor = |args: &[&str]| -> Result<(i32, String)> {
+        let mut command = ann.command(&[&["doctor", "--json"], args].concat())?;
+        let output = command
+            .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+            .env("DATABASE_URL", db.postgres_url())
+            .output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((
+            output.status.code().context("it was killed")?,
+            String::from_utf8(said)?,
+        ))
+    };
+    let pinned = format!("openclaw@{}", creel_local::install::openclaw::OPENCLAW_VERSION);
+
+    let (code, said) = doctor(&[])?;
+    ensure!(
+        code == 7 && said.contains("2025.1.1") && said.contains(&pinned),
+        "{said}"
+    );
+    // npm says why it cannot.
+    put_program(&bin, "npm", "echo npm error code EACCES >&2; exit 243")?;
+    let (code, said) = doctor(&["--fix", "--yes"])?;
+    ensure!(
+        code == 1 && said.contains("npm_failed") && said.contains("npm config set prefix"),
+        "{said}"
+    );
+    let npm = format!(
+        "[ \"$1\" = --version ] && echo 11.0.0 && exit\necho \"$@\" > {0}/asked\nprintf '#!/bin/sh\\necho OpenClaw 2026.9.6\\n' > {0}/openclaw",
+        bin.display()
+    );
+    put_program(&bin, "npm", &npm)?;
+    let (code, said) = doctor(&["--fix"])?;
+    ensure!(code == 2 && said.contains("--yes"), "nobody said yes: {said}");
+    ensure!(!bin.join("asked").exists(), "npm was run");
+    // A node that OpenClaw refuses is told before npm is run.
+    put_program(&bin, "node", "echo v20.1.0")?;
+    let (code, said) = doctor(&["--fix", "--yes"])?;
+    ensure!(
+        code == 1 && said.contains("cannot_install") && said.contains("v20.1.0"),
+        "{said}"
+    );
+    put_program(&bin, "node", "echo v26.1.0")?;
+    let (_, said) = doctor(&["--fix", "--yes"])?;
+    ensure!(said.contains("OpenClaw 2026.9.6"), "{said}");
+    let asked = std::fs::read_to_string(bin.join("asked"))?;
+    ensure!(
+        asked.starts_with("install --global ") && asked.trim().ends_with(&pinned),
+        "{asked}"
+    );
+    let before = std::fs::metadata(bin.join("asked"))?.modified()?;
+    doctor(&["--fix", "--yes"])?;
+    ensure!(
+        std::fs::metadata(bin.join("asked"))?.modified()? == before,
+        "what is there is not installed again"
     );
     Ok(())
 }

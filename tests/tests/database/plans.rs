@@ -340,3 +340,42 @@ async fn no_call_compiles_its_plans() {
     let compiled: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     assert!(compiled.is_empty(), "functions without jit = off: {compiled:?}");
 }
+
+#[tokio::test]
+async fn who_deletes_many_agents_at_once_has_each_looked_up_alone() {
+    const AGENTS: i64 = 300;
+    /// With all that its triggers look at: some dozens, however many there are.
+    const MOST_FOR_EACH: i64 = 100;
+
+    // A database in which nothing was ever looked at, as the plans are of one that is empty.
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    f.admin
+        .execute(
+            "insert into agents (project_id, agent_key, host_id, openclaw_id, provisioned, workspace_path, status)
+             select 'p1', 'agent:o' || n || ':main', $1, 'o' || n, true, '/w', 'running' from generate_series(1, $2::bigint) n",
+            &[&host.host, &AGENTS],
+        )
+        .await
+        .expect("make agents");
+    let person = f.test.postgres().await.expect("connect");
+    let claims = json!({ "sub": f.owner, "role": "authenticated" }).to_string();
+    person
+        .execute("select set_config('request.jwt.claims', $1, false)", &[&claims])
+        .await
+        .expect("be a person");
+    person
+        .batch_execute("set role authenticated")
+        .await
+        .expect("be a person");
+    let before = rows_read(&f, &person).await.0;
+    person.execute("delete from agents", &[]).await.expect("delete");
+    let read = rows_read(&f, &person).await.0 - before;
+    assert!(read < AGENTS * MOST_FOR_EACH, "{read} rows for {AGENTS} agents");
+    let sent = f
+        .admin
+        .query_one("select count(*) from agent_commands where type = 'undeploy'", &[])
+        .await
+        .expect("count");
+    assert_eq!(sent.get::<_, i64>(0), AGENTS);
+}

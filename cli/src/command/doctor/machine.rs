@@ -64,18 +64,21 @@ fn node_runs_openclaw(version: &str) -> bool {
 }
 
 /// Whether OpenClaw runs.
-pub(super) async fn check_openclaw(given: Option<&Path>) -> Check {
-    let what_to_do = "npm install -g openclaw, or give its path by --openclaw; creel up installs its own";
+pub(crate) async fn check_openclaw(given: Option<&Path>) -> Check {
+    let what_to_do = format!(
+        "creel doctor --fix installs it, as npm install -g openclaw@{OPENCLAW_VERSION} does; or give its path by \
+         --openclaw; creel up installs its own"
+    );
     let own = Path::new(".creel/tools/bin/openclaw");
     let program = given.unwrap_or(if own.exists() { own } else { Path::new("openclaw") });
     match version_of(program).await {
-        Ok(said) => judge_openclaw(said, what_to_do),
+        Ok(said) => judge_openclaw(said, &what_to_do),
         Err(why) => Check::broken("openclaw", format!("{}: {why}", program.display()), what_to_do),
     }
 }
 
 /// Whether a worker would work with the OpenClaw that said this about its version.
-fn judge_openclaw(said: String, what_to_do: &'static str) -> Check {
+fn judge_openclaw(said: String, what_to_do: &str) -> Check {
     match Version::find(&said) {
         Some(version) if version >= MIN_VERSION => Check::good(
             "openclaw",

@@ -1,11 +1,13 @@
 //! `creel doctor`: what Creel needs on this machine, what is there, and what to do about the rest.
 
+mod fix;
 mod gateway;
 mod machine;
 mod remote;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::machine::check_openclaw;
 use creel_worker::config::{ConfigError, Origins, TransportConfig};
 use creel_worker::{WorkerArgs, WorkerConfig};
 use serde_json::{Value, json};
@@ -36,6 +38,14 @@ pub(crate) struct DoctorArgs {
     /// File that holds the database's URL.
     #[arg(long, env = "CREEL_DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
+
+    /// Where OpenClaw is missing, or too old, install the version that Creel is tested with: by npm, after a question.
+    #[arg(long)]
+    fix: bool,
+
+    /// Install without a question.
+    #[arg(long, requires = "fix")]
+    yes: bool,
 
     #[command(flatten)]
     origins: Origins,
@@ -70,11 +80,11 @@ impl Verdict {
 
 /// One thing that was looked at.
 #[derive(Debug)]
-struct Check {
+pub(crate) struct Check {
     name: &'static str,
     verdict: Verdict,
-    found: String,
-    what_to_do: String,
+    pub(crate) found: String,
+    pub(crate) what_to_do: String,
 }
 
 impl Check {
@@ -105,7 +115,12 @@ impl Check {
         }
     }
 
-    fn to_json(&self) -> Value {
+    /// Nothing is to be done.
+    pub(crate) fn is_good(&self) -> bool {
+        self.verdict == Verdict::Good
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "name": self.name, "verdict": self.verdict.as_str(), "found": self.found,
             "what_to_do": self.what_to_do,
@@ -139,9 +154,17 @@ pub(super) async fn run(mut args: DoctorArgs, out: Output) -> anyhow::Result<()>
         ),
         None => (args.openclaw.clone(), args.state_dir()),
     };
+    if args.fix {
+        fix::fix_openclaw(openclaw.as_deref(), args.yes, out).await?;
+    }
     checks.extend([
         machine::check_node().await,
-        machine::check_program("npm", Path::new("npm"), "install npm; only creel up needs it").await,
+        machine::check_program(
+            "npm",
+            Path::new("npm"),
+            "install npm; only creel up and creel doctor --fix need it",
+        )
+        .await,
         machine::check_openclaw(openclaw.as_deref()).await,
         machine::check_state_dir(state_dir.as_deref()),
         machine::check_disk(state_dir.as_deref()),

@@ -1,6 +1,7 @@
 //! `creel host`.
 
 mod code;
+mod codes;
 mod enroll;
 mod enroll_by_code;
 mod list;
@@ -21,6 +22,8 @@ use crate::output::Output;
 pub(crate) enum HostCommand {
     /// Make a code by which a machine becomes a host of yours: good once, for 15 minutes.
     Code(code::CodeArgs),
+    /// List the codes that nobody has used yet, never the codes themselves, or end one.
+    Codes(codes::CodesArgs),
     /// Make a host: of this machine by a code, with a key of its own; or, with the database's login, a trusted one
     /// that comes straight to the database.
     Enroll(Box<enroll::EnrollArgs>),
@@ -54,6 +57,7 @@ pub(crate) struct HostArgs {
 pub(super) async fn run(command: HostCommand, out: Output) -> anyhow::Result<()> {
     match command {
         HostCommand::Code(args) => code::run(args, out).await,
+        HostCommand::Codes(args) => codes::run(args, out).await,
         HostCommand::Enroll(args) => enroll::run(*args, out).await,
         HostCommand::List { connection } => list::run(&DataApi::open(&connection).await?, out).await,
         HostCommand::Rotate(args) => rotate_key::run(*args, out).await,

@@ -77,7 +77,8 @@ pub(super) async fn run(args: InstallArgs, out: Output) -> anyhow::Result<()> {
     }
     for program in &search_path.missing {
         out.note(format!(
-            "{program} is not found in PATH: install it, then run creel worker install once more"
+            "{program} is not found in PATH: install it (openclaw by creel doctor --fix), then run creel worker install \
+             once more"
         ));
     }
     for warning in &config.warnings {

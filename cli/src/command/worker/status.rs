@@ -7,6 +7,7 @@ use creel_worker::running_worker;
 use serde_json::{Value, json};
 
 use super::{Place, PlaceArgs, read_config};
+use crate::command::doctor::check_openclaw;
 use crate::error::{CliError, ErrorKind};
 use crate::output::Output;
 use crate::service::launchd::{self, Launchd};
@@ -47,6 +48,10 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
         ),
         Err(error) => (None, Err(error.message.clone())),
     };
+    let openclaw = match &config {
+        Ok((_, config)) => check_openclaw(Some(&config.openclaw)).await,
+        Err(_) => check_openclaw(None).await,
+    };
     let shown = match (&ready, worker) {
         (Ok(page), _) => {
             if page["ready"] == true {
@@ -60,7 +65,7 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
     let is_ready = ready.as_ref().is_ok_and(|page| page["ready"] == true);
     let facts = json!({
         "installed": installed, "file": file, "service": state, "worker_pid": worker,
-        "ready": is_ready, "page": ready.unwrap_or(Value::Null),
+        "ready": is_ready, "page": ready.unwrap_or(Value::Null), "openclaw": openclaw.to_json(),
     });
     if !out.is_json() {
         let rows = [
@@ -82,6 +87,7 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
                 state.last_exit.map(|code| code.to_string()).unwrap_or_default(),
             ),
             ("ready", shown),
+            ("openclaw", openclaw.found.clone()),
         ];
         let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
         out.table(
@@ -95,6 +101,9 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
         facts["ok"] = true.into();
         out.value(&facts);
         return Ok(());
+    }
+    if !openclaw.is_good() {
+        out.note(format!("openclaw: {}", openclaw.what_to_do));
     }
     let hint = match (installed, worker) {
         (false, None) => "have it run: creel worker install",

@@ -46,7 +46,7 @@ pub fn plan_shown(life: &Life) -> Option<Shown> {
 /// It does not say how much, so that it is told once.
 fn over_note(over: &Over) -> String {
     format!(
-        "it uses more than {}, and is stopped if it goes on",
+        "over limit: it uses more than {}, and is stopped if it goes on",
         over.resource.said(over.limit)
     )
 }
