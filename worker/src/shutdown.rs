@@ -53,8 +53,9 @@ impl Shutdown {
 
     /// Claim nothing more, let the jobs finish within the grace, give back the rest.
     pub fn drain(&self) {
-        self.drain.cancel();
+        // Whoever waits for the first wish looks which one it is.
         self.grace.cancel();
+        self.drain.cancel();
     }
 
     /// Claim nothing more, and let the jobs finish, however long that takes.
