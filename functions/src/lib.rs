@@ -13,6 +13,7 @@ pub mod lambda;
 pub mod notifications;
 pub mod origins;
 mod refusal;
+pub mod secrets;
 pub mod server;
 pub mod settings;
 mod tls;

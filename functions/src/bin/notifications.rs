@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use clap::Parser;
 use creel_functions::notifications::{Deliverer, Reach, ServiceApi, deliver_due};
+use creel_functions::secrets;
 use creel_functions::settings::NotifierSettings;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ const RUN_LIMIT: Duration = Duration::from_secs(50);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     lambda_http::tracing::init_default_subscriber();
-    let settings = NotifierSettings::parse();
+    let settings: NotifierSettings = secrets::load().await?;
     let api = ServiceApi::of(&settings);
     let deliverer = Deliverer::new(settings.ssl_cert_file.as_deref(), Reach::Internet)?;
     let (api, deliverer) = (&api, &deliverer);
