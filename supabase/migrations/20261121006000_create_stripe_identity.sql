@@ -50,10 +50,8 @@ $$;
 create function creel.require_stripe() returns void
 language plpgsql stable security definer set search_path = '' as $$
 begin
-  if case
-    when session_user = 'authenticator'
-      then current_setting('role', true) = 'creel_stripe' and creel.has_stripe_key()
-    else pg_has_role(session_user, current_user, 'member') end then
+  if session_user = 'authenticator' and current_setting('role', true) = 'creel_stripe' and creel.has_stripe_key()
+     or session_user <> 'authenticator' and pg_has_role(session_user, current_user, 'member') then
     return;
   end if;
   raise exception 'this is not the function that Stripe''s events arrive at'
