@@ -16,12 +16,38 @@ use crate::deadline::Deadline;
 
 /// Answers invocations until the platform ends the process. What is no event of payload 2.0 is answered with 400.
 pub async fn run(router: Router) -> Result<(), Error> {
+    run_with_clock(router, async |_| {
+        Err("this function has nothing to do by the clock; remove the schedule".into())
+    })
+    .await
+}
+
+/// The same, and does what is due when a schedule sends `{"creel": "clock"}`, which no HTTP request can be.
+pub async fn run_with_clock<Tick>(router: Router, tick: Tick) -> Result<(), Error>
+where
+    Tick: AsyncFn(Deadline) -> Result<Value, Error>,
+{
     let router = router.map_request(with_deadline as fn(Request) -> Request);
-    lambda_http::lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let answering = answer(router.clone(), event);
-        async move { Ok::<_, Error>(answering.await) }
+    let (router, tick) = (&router, &tick);
+    lambda_http::lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| async move {
+        if is_clock(&event) {
+            let left = event.context.deadline().duration_since(SystemTime::now());
+            return tick(Deadline(Instant::now() + left.unwrap_or_default())).await;
+        }
+        Ok(answer(router.clone(), event).await)
     }))
     .await
+}
+
+/// What a schedule sends.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scheduled {
+    creel: String,
+}
+
+fn is_clock(event: &LambdaEvent<Box<RawValue>>) -> bool {
+    serde_json::from_str::<Scheduled>(event.payload.get()).is_ok_and(|scheduled| scheduled.creel == "clock")
 }
 
 type Handler = MapRequest<Router, fn(Request) -> Request>;

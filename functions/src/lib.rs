@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod caller;
+pub mod checkout;
 pub mod data_api;
 pub mod deadline;
 pub mod failure;
@@ -16,4 +17,5 @@ mod refusal;
 pub mod secrets;
 pub mod server;
 pub mod settings;
+pub mod stripe;
 mod tls;

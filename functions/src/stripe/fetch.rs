@@ -1,0 +1,65 @@
+//! What the database wants to see as it is now, read from Stripe.
+
+use axum::http::StatusCode;
+use futures_util::future::try_join_all;
+use serde_json::{Map, Value, json};
+
+use super::api::StripeApi;
+use super::event::without_nul;
+use super::refused::StripeError;
+use crate::deadline::Deadline;
+use crate::failure::Failure;
+
+/// More than one event can be about.
+const OBJECTS_MAX: usize = 10;
+
+/// The objects by their ids, each with the time as of which it is.
+pub(super) async fn all(
+    stripe: &StripeApi,
+    wanted: &[Value],
+    limit: Deadline,
+) -> Result<Map<String, Value>, Failure> {
+    let reading: Vec<_> = wanted
+        .iter()
+        .take(OBJECTS_MAX)
+        .map(|wish| one(stripe, wish, limit))
+        .collect();
+    let found = try_join_all(reading).await.map_err(|error| {
+        tracing::warn!(%error, "failed to read what an event is about from Stripe");
+        Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "stripe_unavailable",
+            "what the event is about could not be read from Stripe",
+            "it is tried again with the next delivery; if it stays so, see the function's log",
+        )
+    })?;
+    Ok(found.into_iter().collect())
+}
+
+async fn one(stripe: &StripeApi, wish: &Value, limit: Deadline) -> Result<(String, Value), StripeError> {
+    let object = wish["object"].as_str().unwrap_or_default();
+    let id = wish["id"].as_str().unwrap_or_default();
+    let path = format!("{}/{id}", collection(object).ok_or(StripeError::Impossible)?);
+    let query = json!({ "expand": wish["expand"] });
+    let told = stripe.get(&path, &query, Some(limit)).await?;
+    let mut found = told.object;
+    found["fetched_at"] = told.at_secs.into();
+    without_nul(&mut found);
+    Ok((id.to_owned(), found))
+}
+
+/// Where objects of a kind are.
+fn collection(object: &str) -> Option<&'static str> {
+    Some(match object {
+        "account" => "/v1/accounts",
+        "charge" => "/v1/charges",
+        "checkout.session" => "/v1/checkout/sessions",
+        "customer" => "/v1/customers",
+        "dispute" => "/v1/disputes",
+        "invoice" => "/v1/invoices",
+        "payment_intent" => "/v1/payment_intents",
+        "subscription" => "/v1/subscriptions",
+        "transfer" => "/v1/transfers",
+        _ => return None,
+    })
+}

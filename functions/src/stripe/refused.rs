@@ -1,0 +1,157 @@
+//! Why Stripe did not do what it was asked.
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// As much of a text of Stripe's as is worth keeping.
+const TEXT_MAX_CHARS: usize = 300;
+
+/// Why a call brought no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StripeError {
+    /// No connection.
+    #[error("Stripe cannot be reached")]
+    Unreachable,
+    /// The connection ended before the answer did.
+    #[error("the connection to Stripe was cut")]
+    Cut,
+    /// No answer within the time that there is.
+    #[error("Stripe did not answer in time")]
+    TimedOut,
+    /// An answer that is none of Stripe's.
+    #[error("Stripe's answer cannot be read")]
+    Unreadable,
+    /// The request cannot be made: an id or a path that is none, or settings that are wrong.
+    #[error("the request to Stripe cannot be made")]
+    Impossible,
+    /// Stripe said no.
+    #[error("Stripe answered {status} {code}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Stripe's code, or its type where there is none.
+        code: String,
+        /// In Stripe's words, for the operator.
+        message: String,
+        /// What Stripe says of trying again, where it says so.
+        should_retry: Option<bool>,
+    },
+}
+
+impl StripeError {
+    pub(super) fn unanswered(error: reqwest::Error) -> Self {
+        let missed = match () {
+            () if error.is_connect() => Self::Unreachable,
+            () if error.is_timeout() => Self::TimedOut,
+            () if error.is_builder() => Self::Impossible,
+            () => Self::Cut,
+        };
+        let error = anyhow::Error::new(error.without_url());
+        tracing::warn!(error = %format_args!("{error:#}"), "failed to reach Stripe");
+        missed
+    }
+
+    pub(super) fn refused(status: u16, headers: &HeaderMap, body: &Value) -> Self {
+        let error = &body["error"];
+        let text = |name: &str| error[name].as_str().filter(|text| !text.is_empty());
+        let code = text("code").or_else(|| text("type")).unwrap_or("unknown");
+        let should_retry = headers.get("stripe-should-retry").map(|value| value == "true");
+        Self::Refused {
+            status,
+            code: shortened(code),
+            message: shortened(text("message").unwrap_or("no text")),
+            should_retry,
+        }
+    }
+
+    /// Whether the next attempt, under the same idempotency key, may bring another answer.
+    pub fn is_worth_repeating(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Cut | Self::TimedOut => true,
+            Self::Unreadable | Self::Impossible => false,
+            Self::Refused {
+                status, should_retry, ..
+            } => should_retry.unwrap_or(matches!(status, 408 | 409 | 429 | 500..)),
+        }
+    }
+
+    /// Whether it stays so however often it is tried: neither a fault nor a wrong key nor an empty account does.
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Impossible => true,
+            Self::Refused { status, code, .. } => {
+                matches!(status, 400..500)
+                    && !matches!(status, 401 | 403 | 408 | 409 | 425 | 429)
+                    && !code.contains("balance_insufficient")
+                    && !code.contains("insufficient_funds")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there is no such object.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Whether the idempotency key was used for something else.
+    pub fn is_other_content(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code.starts_with("idempotency"))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(TEXT_MAX_CHARS)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(status: u16, code: &str, should_retry: Option<&str>) -> StripeError {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = should_retry {
+            headers.insert("stripe-should-retry", value.parse().expect("a value"));
+        }
+        let body = json!({ "error": { "type": "some_error", "code": code, "message": "no\u{0}" } });
+        StripeError::refused(status, &headers, &body)
+    }
+
+    #[test]
+    fn what_may_change_is_tried_again_and_what_cannot_is_not() {
+        for (error, again, permanent) in [
+            (refused(400, "parameter_missing", None), false, true),
+            (refused(400, "balance_insufficient", None), false, false),
+            (refused(401, "", None), false, false),
+            (refused(402, "card_declined", None), false, true),
+            (refused(404, "resource_missing", None), false, true),
+            (refused(409, "lock_timeout", None), true, false),
+            (refused(429, "rate_limit", None), true, false),
+            (refused(500, "", None), true, false),
+            (refused(500, "", Some("false")), false, false),
+            (refused(400, "", Some("true")), true, true),
+            (StripeError::Cut, true, false),
+            (StripeError::Unreachable, true, false),
+            (StripeError::TimedOut, true, false),
+            (StripeError::Unreadable, false, false),
+            (StripeError::Impossible, false, true),
+        ] {
+            assert_eq!(
+                (error.is_worth_repeating(), error.is_permanent()),
+                (again, permanent),
+                "{error}"
+            );
+        }
+        let odd = StripeError::refused(500, &HeaderMap::new(), &json!(null));
+        assert_eq!(odd.to_string(), "Stripe answered 500 unknown: no text");
+        assert_eq!(
+            refused(400, "", None).to_string(),
+            "Stripe answered 400 some_error: no"
+        );
+    }
+}
