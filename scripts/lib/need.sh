@@ -64,18 +64,29 @@ need_postgrest() {
   fi
 }
 
-# cargo-lambda from PyPI, with the zig that it crosses by, in a folder of this repository. Sets cargo_lambda.
-need_cargo_lambda() {
-  local version=1.9.2 folder=.creel/cargo-lambda
-  cargo_lambda="$PWD/$folder/bin/cargo-lambda"
-  [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ] && [ -x "$cargo_lambda" ] && return
+# need_python_program NAME VERSION [OTHER...]: from PyPI, in .creel/NAME of this repository, with others beside it.
+need_python_program() {
+  local name=$1 version=$2 folder=.creel/$1
+  shift 2
+  [ "$(cat "$folder/version" 2>/dev/null)" = "$version" ] && [ -x "$folder/bin/$name" ] && return
   if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     install_packages "Python with venv" "python3 python3-venv" "python3"
   fi
-  say "installing cargo-lambda $version from PyPI"
-  python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "cargo-lambda==$version" ||
-    die "cargo-lambda cannot be installed" "see that python3 has venv and pip, and that PyPI can be reached"
+  say "installing $name $version from PyPI"
+  python3 -m venv --clear "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "$name==$version" "$@" ||
+    die "$name cannot be installed" "see that python3 has venv and pip, and that PyPI can be reached"
   printf '%s\n' "$version" >"$folder/version"
+}
+
+# cargo-lambda from PyPI, with the zig that it crosses by. Sets cargo_lambda.
+need_cargo_lambda() {
+  need_python_program cargo-lambda 1.9.2
+  cargo_lambda="$PWD/.creel/cargo-lambda/bin/cargo-lambda"
+}
+
+# The linter of infra/template.yaml; beside it AWS's own signer, by which tests check what the functions sign.
+need_cfn_lint() {
+  need_python_program cfn-lint 1.58.0 botocore==1.44.5
 }
 
 # zig from PyPI, which comes with cargo-lambda. Sets zig_python, whose module ziglang it is.
