@@ -18,6 +18,13 @@ use crate::lambda::{answer_one, event};
 use crate::stage::{PROJECT, Stage};
 use crate::statistics::median;
 
+/// What AWS calls the processor of this machine.
+#[cfg(target_arch = "aarch64")]
+const PACKAGED_FOR: &str = "arm64";
+/// What AWS calls the processor of this machine.
+#[cfg(not(target_arch = "aarch64"))]
+const PACKAGED_FOR: &str = "x86_64";
+
 /// The last bytes of every request line.
 const REQUEST_LINE_END: &[u8] = b" HTTP/1.1\r\n";
 
@@ -25,7 +32,7 @@ const REQUEST_LINE_END: &[u8] = b" HTTP/1.1\r\n";
 pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
     let agents = built(stage, "lambda/agents")?;
     let hello = built(stage, "lambda/examples/hello")?;
-    let zip = built(stage, "functions/agents/bootstrap.zip")?;
+    let zip = built(stage, &format!("functions/{PACKAGED_FOR}/agents/bootstrap.zip"))?;
     let zip_bytes = std::fs::metadata(&zip).context("look at the zip file")?.len();
     let calls = count_calls(stage, &agents).await?;
 

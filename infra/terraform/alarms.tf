@@ -1,0 +1,127 @@
+locals {
+  at_least = "GreaterThanOrEqualToThreshold"
+
+  # What every function has, what those with a URL have, and those that a clock calls.
+  alarms_of_all = {
+    errors = {
+      description = "It died, ran out of time or could not start"
+      metric      = "Errors"
+      statistic   = "Sum"
+      periods     = 1
+      threshold   = 1
+      comparison  = local.at_least
+      missing     = "notBreaching"
+    }
+    throttles = {
+      description = "More came at once than is reserved for it"
+      metric      = "Throttles"
+      statistic   = "Sum"
+      periods     = 1
+      threshold   = 1
+      comparison  = local.at_least
+      missing     = "notBreaching"
+    }
+    slow = {
+      description = "One answer of a hundred takes too long"
+      metric      = "Duration"
+      statistic   = "p99"
+      periods     = 3
+      threshold   = null
+      comparison  = "GreaterThanThreshold"
+      missing     = "notBreaching"
+    }
+  }
+  alarms_of_urls = {
+    failing = {
+      description = "It answers 5xx"
+      metric      = "Url5xxCount"
+      statistic   = "Sum"
+      periods     = 2
+      threshold   = 5
+      comparison  = local.at_least
+      missing     = "notBreaching"
+    }
+  }
+  alarms_of_clocks = {
+    silent = {
+      description = "Nobody calls it"
+      metric      = "Invocations"
+      statistic   = "Sum"
+      periods     = 2
+      threshold   = 1
+      comparison  = "LessThanThreshold"
+      missing     = "breaching"
+    }
+  }
+  alarms_of_stripe = {
+    refusing = {
+      description = "It refuses what comes, as if a webhook secret were wrong"
+      metric      = "Url4xxCount"
+      statistic   = "Sum"
+      periods     = 3
+      threshold   = 5
+      comparison  = local.at_least
+      missing     = "notBreaching"
+    }
+  }
+
+  alarms = merge([
+    for name, function in local.functions : {
+      for kind, alarm in merge(
+        local.alarms_of_all,
+        function.has_url ? local.alarms_of_urls : {},
+        function.each_minute ? local.alarms_of_clocks : {},
+        name == "stripe" ? local.alarms_of_stripe : {},
+      ) : "${name}-${kind}" => merge(alarm, { function = name })
+    }
+  ]...)
+
+  alarm_actions = var.alarm_topic_arn[*]
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each = local.alarms
+
+  alarm_name          = "${var.prefix}-${each.key}"
+  alarm_description   = "${each.value.description} - see \"Alarms\" in docs/operations.md"
+  namespace           = "AWS/Lambda"
+  metric_name         = each.value.metric
+  dimensions          = { FunctionName = aws_lambda_function.this[each.value.function].function_name }
+  statistic           = each.value.statistic == "p99" ? null : each.value.statistic
+  extended_statistic  = each.value.statistic == "p99" ? "p99" : null
+  period              = 300
+  evaluation_periods  = each.value.periods
+  threshold           = coalesce(each.value.threshold, local.functions[each.value.function].slow_ms)
+  comparison_operator = each.value.comparison
+  treat_missing_data  = each.value.missing
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
+
+# The function says with each minute how many events wait.
+resource "aws_cloudwatch_log_metric_filter" "waiting" {
+  name           = "waiting-events"
+  log_group_name = aws_cloudwatch_log_group.this["stripe"].name
+  pattern        = "{ $.fields.waiting_count = * }"
+
+  metric_transformation {
+    namespace = "Creel/${var.prefix}"
+    name      = "WaitingEvents"
+    value     = "$.fields.waiting_count"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "waiting" {
+  alarm_name          = "${var.prefix}-stripe-waiting"
+  alarm_description   = "Events wait that cannot be applied - see \"Alarms\" in docs/operations.md"
+  namespace           = "Creel/${var.prefix}"
+  metric_name         = "WaitingEvents"
+  statistic           = "Minimum"
+  period              = 300
+  evaluation_periods  = 6
+  threshold           = 1
+  comparison_operator = local.at_least
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.alarm_actions
+  ok_actions          = local.alarm_actions
+}
