@@ -391,6 +391,84 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// `host_earnings.kind`: what a row of the ledger is.
+    EarningKind {
+        /// What a paid invoice gave to the host's owner.
+        Earning = "earning",
+        /// The deployer got money back.
+        Refund = "refund",
+        /// The deployer's bank took it.
+        Dispute = "dispute",
+        /// It came back, as the dispute was won.
+        DisputeWon = "dispute_won",
+        /// The agent was away because of the host.
+        Outage = "outage",
+        /// An operator's own correction.
+        Adjustment = "adjustment",
+    }
+}
+
+text_enum! {
+    /// `agent_canaries.status`.
+    CanaryStatus {
+        /// Waits for the agent's host.
+        Queued = "queued",
+        /// The host lets the agent answer. Set by the claim.
+        Running = "running",
+        /// The answer is right.
+        Done = "done",
+        /// It is not, or there was none.
+        Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// `agent_canaries.fault`: why a canary failed.
+    CanaryFault {
+        /// Nothing came from the host in time. Set by the sweep.
+        Unanswered = "unanswered",
+        /// The host says that the agent could not answer.
+        Error = "error",
+        /// The agent said something else.
+        Wrong = "wrong",
+    }
+}
+
+text_enum! {
+    /// `agent_outages.ended_by`: what ended an outage.
+    OutageEnd {
+        /// The agent answers again.
+        Answer = "answer",
+        /// It was stopped, moved, or is not paid for any more.
+        Wish = "wish",
+        /// The host is back; the agent has other settings, which may be what is wrong.
+        Doubt = "doubt",
+    }
+}
+
+text_enum! {
+    /// `creel.stripe_requests.kind`: what Stripe is asked to do because of a correction.
+    StripeRequestKind {
+        /// To take back of a transfer.
+        Reversal = "reversal",
+        /// To transfer again what was taken.
+        Payback = "payback",
+    }
+}
+
+text_enum! {
+    /// `creel.stripe_requests.status`.
+    StripeRequestStatus {
+        /// Is to be asked for, or asked for again.
+        Waiting = "waiting",
+        /// Stripe has done it.
+        Done = "done",
+        /// Stripe will never do it.
+        Failed = "failed",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

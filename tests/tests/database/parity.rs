@@ -84,6 +84,21 @@ async fn each_status_enum_equals_its_check() {
     same!(DeadReason, "creel.dead_letters", "dead_letters_reason");
     same!(NotificationKind, "public.notifications", "notifications_kind");
     same!(NotificationStatus, "public.notifications", "notifications_status");
+    same!(EarningKind, "public.host_earnings", "host_earnings_kind");
+    same!(CanaryStatus, "public.agent_canaries", "agent_canaries_status");
+    same!(CanaryFault, "public.agent_canaries", "agent_canaries_fault");
+    same!(WokenBy, "public.agent_canaries", "agent_canaries_woken_by");
+    same!(OutageEnd, "public.agent_outages", "agent_outages_ended_by");
+    same!(
+        StripeRequestKind,
+        "creel.stripe_requests",
+        "stripe_requests_kind"
+    );
+    same!(
+        StripeRequestStatus,
+        "creel.stripe_requests",
+        "stripe_requests_status"
+    );
     let events: Vec<&str> = NotificationKind::events().map(NotificationKind::as_str).collect();
     assert_eq!(texts_of(&db, "public.webhooks", "webhooks_events").await, events);
 }
