@@ -96,7 +96,7 @@ impl StripeError {
 
     /// Whether the idempotency key was used for something else.
     pub fn is_other_content(&self) -> bool {
-        matches!(self, Self::Refused { code, .. } if code.starts_with("idempotency"))
+        matches!(self, Self::Refused { status: 400, code, .. } if code.starts_with("idempotency"))
     }
 }
 
