@@ -61,6 +61,7 @@ create table public.checkout_intents (
   session_url text,
   customer_id text,
   status text not null default 'open',
+  awaits_payment boolean not null default false,
   expires_at timestamptz not null,
   created_by uuid references auth.users (id) on delete set null,
   created_at timestamptz not null default now(),
@@ -86,7 +87,8 @@ create index checkout_intents_expiring on public.checkout_intents (expires_at) w
 
 comment on table public.checkout_intents is
   'A wish for an agent that is to be paid for, made by begin_checkout: the price as it was decided, and the agent as it is '
-  'wished. While it is open the agent''s row keeps the place on the host. open -> paid, expired or failed.';
+  'wished. While it is open the agent''s row keeps the place on the host. awaits_payment: the deployer is '
+  'through, and his bank takes its time. open -> paid, expired or failed.';
 
 create table public.subscriptions (
   id text primary key,
@@ -193,6 +195,7 @@ create table public.stripe_events (
   created timestamptz,
   received_at timestamptz not null default now(),
   last_delivered_at timestamptz not null default now(),
+  looked_at timestamptz not null default now(),
   deliveries int not null default 1,
   status text not null,
   subjects text[] not null default '{}',
@@ -207,7 +210,7 @@ create table public.stripe_events (
     and coalesce(octet_length(note), 0) <= 4000)
 );
 
-create index stripe_events_waiting on public.stripe_events (received_at) where status = 'waiting';
+create index stripe_events_waiting on public.stripe_events (looked_at) where status = 'waiting';
 create index stripe_events_subjects on public.stripe_events using gin (subjects) where status <> 'applied';
 create index stripe_events_old on public.stripe_events (received_at) where payload is not null;
 
