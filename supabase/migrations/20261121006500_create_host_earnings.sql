@@ -114,7 +114,8 @@ create function creel.prorate(amount bigint, part bigint, whole bigint) returns 
 language sql immutable set search_path = '' as $$
   select case when whole <= 0 or part >= whole then case when part > 0 then amount else 0 end
     when part <= 0 then 0
-    else floor((amount::numeric * part * 2 + whole) / (2 * whole::numeric))::bigint end
+    -- By div, as a quotient of numeric has only so many digits.
+    else div(amount::numeric * part * 2 + whole, 2 * whole::numeric)::bigint end
 $$;
 
 -- The platform's fee, where Stripe does not say it: rounded half up to the minor unit.

@@ -201,29 +201,29 @@ language plpgsql set search_path = '' as $$
 declare
   kind constant text := object ->> 'object';
   charge jsonb;
-  charge_id text;
+  told_charge text;
   earning bigint;
   written int;
 begin
   if kind is null or kind not in ('charge', 'dispute', 'refund') then
     return jsonb_build_object('outcome', 'ignored', 'note', 'it changes no earning');
   end if;
-  charge_id := case kind when 'charge' then object ->> 'id' else creel.id_in(object -> 'charge') end;
-  if charge_id is null then
+  told_charge := case kind when 'charge' then object ->> 'id' else creel.id_in(object -> 'charge') end;
+  if told_charge is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'it is about no charge');
   end if;
   charge := case kind when 'charge' then object else creel.object_in(object -> 'charge', current) end;
-  select e.id into earning from public.host_earnings e where e.charge_id = correct_charge.charge_id and e.kind = 'earning';
+  select e.id into earning from public.host_earnings e where e.charge_id = told_charge and e.kind = 'earning';
 
   -- A refund says what it is itself, and only its charge how much there was of all of them.
   if charge is null and (earning is null or kind = 'refund') then
-    return creel.wants('charge', charge_id, '[]');
+    return creel.wants('charge', told_charge, '[]');
   end if;
   if earning is null then
     if exists (
       select from public.stripe_accounts a
       where a.account_id = coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'))) then
-      return creel.waits(format('nobody has earned by charge %s yet', charge_id));
+      return creel.waits(format('nobody has earned by charge %s yet', told_charge));
     end if;
     return jsonb_build_object('outcome', 'ignored', 'note', 'the charge is for nobody who has hosts here');
   end if;
