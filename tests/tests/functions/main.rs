@@ -5,6 +5,7 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod aws;
 mod bodies;
 mod emulator;
 mod files;
@@ -21,6 +22,7 @@ mod receiver;
 mod refusals;
 mod removal;
 mod runtime;
+mod secrets;
 mod stage;
 mod tokens;
 mod wait;
