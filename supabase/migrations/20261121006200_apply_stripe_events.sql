@@ -430,7 +430,7 @@ begin
 end
 $$;
 
--- What waits is looked at again from time to time, as Stripe ends to repeat it after some days. Answers what is to be
+-- What waits is looked at again from time to time, as Stripe stops repeating it after some days. Answers what is to be
 -- fetched for it.
 create function creel.retry_waiting(current jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
