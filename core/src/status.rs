@@ -469,6 +469,142 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// `agents.billing`: whether somebody has to pay for an agent.
+    AgentBilling {
+        /// Nobody asks for money.
+        Free = "free",
+        /// It waits for its payment, or is not paid for any more: it is neither deployed nor started.
+        Unpaid = "unpaid",
+        /// A subscription covers it.
+        Paid = "paid",
+    }
+}
+
+text_enum! {
+    /// `project_hosts.terms`: what a host runs for a project.
+    HostTerms {
+        /// Whatever the project wants.
+        Own = "own",
+        /// What is paid for, and nothing else.
+        Rented = "rented",
+    }
+}
+
+text_enum! {
+    /// `checkout_intents.plan` and `subscriptions.plan`: what is paid for at a time.
+    Plan {
+        /// A month.
+        Month = "month",
+        /// A year.
+        Year = "year",
+    }
+}
+
+text_enum! {
+    /// `checkout_intents.status`.
+    CheckoutStatus {
+        /// It can be paid, and its place on the host is kept. Set by `begin_checkout`.
+        Open = "open",
+        /// It was paid. Set when Stripe says so.
+        Paid = "paid",
+        /// Nobody paid it in time. Set when Stripe says so, and by the sweep.
+        Expired = "expired",
+        /// The deployer's bank refused. Set when Stripe says so.
+        Failed = "failed",
+    }
+}
+
+text_enum! {
+    /// `subscriptions.status`: Stripe's own word.
+    SubscriptionStatus {
+        /// The first payment is not there yet.
+        Incomplete = "incomplete",
+        /// The first payment never came. Final.
+        IncompleteExpired = "incomplete_expired",
+        /// Nothing is to be paid yet.
+        Trialing = "trialing",
+        /// Paid.
+        Active = "active",
+        /// A payment failed, and Stripe tries again.
+        PastDue = "past_due",
+        /// Over. Final.
+        Canceled = "canceled",
+        /// A payment failed, and Stripe does not try again.
+        Unpaid = "unpaid",
+        /// A trial ended, and there is nothing to pay with.
+        Paused = "paused",
+    }
+}
+
+text_enum! {
+    /// `subscriptions.service`: what follows for the agent.
+    SubscriptionService {
+        /// It waits for its first payment.
+        Awaiting = "awaiting",
+        /// It runs.
+        Active = "active",
+        /// A payment failed, and it runs until `grace_until`.
+        Grace = "grace",
+        /// It is stopped until somebody pays.
+        Suspended = "suspended",
+        /// It is stopped, and undeployed when `remove_at` has passed.
+        Ended = "ended",
+        /// Its host was asked to archive and undeploy it. Set by the sweep.
+        Removed = "removed",
+    }
+}
+
+text_enum! {
+    /// `stripe_events.endpoint`: how Creel came to know it.
+    StripeEndpoint {
+        /// Stripe told it of the platform's own account.
+        Platform = "platform",
+        /// Stripe told it of an account that is connected.
+        Connect = "connect",
+        /// Stripe answered it to a request of Creel's own.
+        Answer = "answer",
+    }
+}
+
+text_enum! {
+    /// `stripe_events.status`.
+    StripeEventStatus {
+        /// It cannot be applied yet; the note says why.
+        Waiting = "waiting",
+        /// What follows from it was done, in the same transaction.
+        Applied = "applied",
+        /// It is nothing that Creel acts upon.
+        Ignored = "ignored",
+    }
+}
+
+text_enum! {
+    /// `events.kind`, as far as payments are told by it.
+    BillingEventKind {
+        /// A checkout began, and keeps a place on a host.
+        Reserved = "billing.reserved",
+        /// A checkout ended without a payment, and its place is free again.
+        Released = "billing.released",
+        /// A subscription came to be paid, for the first time or again.
+        Paid = "billing.paid",
+        /// A payment failed; the agent runs on until its grace ends.
+        PastDue = "billing.past_due",
+        /// A subscription is not paid any more, and its agent is stopped.
+        Suspended = "billing.suspended",
+        /// A subscription has ended, and its agent is stopped.
+        Ended = "billing.ended",
+        /// An agent that is not paid for was kept long enough; its host archives and undeploys it.
+        Removed = "billing.removed",
+        /// Stripe names another price than the checkout; nothing is done until a person has looked at it.
+        Mismatch = "billing.mismatch",
+        /// A bank refused a payment.
+        PaymentFailed = "billing.payment_failed",
+        /// A bank wants its customer to confirm a payment.
+        ActionRequired = "billing.action_required",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

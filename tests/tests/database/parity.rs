@@ -49,6 +49,15 @@ async fn each_status_enum_equals_its_check() {
     same!(Backend, "public.hosts", "hosts_backends");
     same!(AgentStatus, "public.agents", "agents_status");
     same!(DesiredState, "public.agents", "agents_desired_state");
+    same!(AgentBilling, "public.agents", "agents_billing");
+    same!(HostTerms, "public.project_hosts", "project_hosts_terms");
+    same!(Plan, "public.checkout_intents", "checkout_intents_plan");
+    same!(CheckoutStatus, "public.checkout_intents", "checkout_intents_status");
+    same!(Plan, "public.subscriptions", "subscriptions_plan");
+    same!(SubscriptionStatus, "public.subscriptions", "subscriptions_status");
+    same!(SubscriptionService, "public.subscriptions", "subscriptions_service");
+    same!(StripeEndpoint, "public.stripe_events", "stripe_events_endpoint");
+    same!(StripeEventStatus, "public.stripe_events", "stripe_events_status");
     same!(Backend, "public.agents", "agents_backend");
     same!(AgentActivity, "public.agent_status", "agent_status_state");
     same!(
@@ -89,11 +98,7 @@ async fn each_status_enum_equals_its_check() {
     same!(CanaryFault, "public.agent_canaries", "agent_canaries_fault");
     same!(WokenBy, "public.agent_canaries", "agent_canaries_woken_by");
     same!(OutageEnd, "public.agent_outages", "agent_outages_ended_by");
-    same!(
-        StripeRequestKind,
-        "creel.stripe_requests",
-        "stripe_requests_kind"
-    );
+    same!(StripeRequestKind, "creel.stripe_requests", "stripe_requests_kind");
     same!(
         StripeRequestStatus,
         "creel.stripe_requests",
