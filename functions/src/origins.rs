@@ -47,6 +47,23 @@ fn parse_origin(text: &str) -> Result<HeaderValue, String> {
 }
 
 impl Origins {
+    /// Whether a page is of one of them: somebody who paid is to come back to us, and to nobody else.
+    pub fn has(&self, page: &str) -> bool {
+        let Ok(url) = reqwest::Url::parse(page) else {
+            return false;
+        };
+        let is_plain =
+            matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+        let Ok(origin) = HeaderValue::from_str(&url.origin().ascii_serialization()) else {
+            return false;
+        };
+        is_plain
+            && match self {
+                Self::Loopback => is_loopback(&origin),
+                Self::List(list) => list.contains(&origin),
+            }
+    }
+
     /// What answers a browser's questions, and marks answers for the pages that may read them.
     pub fn layer(&self) -> CorsLayer {
         let allowed = match self {
@@ -105,6 +122,38 @@ mod tests {
         ] {
             assert!(wrong.parse::<Origins>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_page_to_come_back_to_is_of_an_origin_that_is_allowed() {
+        let list: Origins = "https://app.example.com,http://localhost:5173"
+            .parse()
+            .expect("a list");
+        for good in [
+            "https://app.example.com",
+            "https://APP.example.com:443/paid?session={CHECKOUT_SESSION_ID}#x",
+            "http://localhost:5173/",
+        ] {
+            assert!(list.has(good), "{good}");
+        }
+        for wrong in [
+            "",
+            "/paid",
+            "//app.example.com",
+            "http://app.example.com",
+            "https://app.example.com:8443",
+            "https://app.example.com.evil.example",
+            "https://app.example.com@evil.example",
+            "https://me:x@app.example.com",
+            "https://evil.example/?https://app.example.com",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "blob:https://app.example.com/x",
+        ] {
+            assert!(!list.has(wrong), "{wrong}");
+        }
+        assert!(Origins::Loopback.has("http://127.0.0.1:3000/x"));
+        assert!(!Origins::Loopback.has("https://app.example.com"));
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub enum StripeError {
         message: String,
         /// What Stripe says of trying again, where it says so.
         should_retry: Option<bool>,
+        /// Whether it is what an earlier call with the same idempotency key was answered, and nothing was tried now.
+        is_replayed: bool,
     },
 }
 
@@ -55,12 +57,16 @@ impl StripeError {
         let error = &body["error"];
         let text = |name: &str| error[name].as_str().filter(|text| !text.is_empty());
         let code = text("code").or_else(|| text("type")).unwrap_or("unknown");
+        let is_replayed = headers
+            .get("idempotent-replayed")
+            .is_some_and(|value| value == "true");
         let should_retry = headers.get("stripe-should-retry").map(|value| value == "true");
         Self::Refused {
             status,
             code: shortened(code),
             message: shortened(text("message").unwrap_or("no text")),
             should_retry,
+            is_replayed,
         }
     }
 
@@ -87,6 +93,17 @@ impl StripeError {
             }
             _ => false,
         }
+    }
+
+    /// Whether an earlier call was refused, and this one is only told so.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused {
+                is_replayed: true,
+                ..
+            }
+        )
     }
 
     /// Whether there is no such object.

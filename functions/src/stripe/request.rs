@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::{Value, json};
 
-use super::api::{StripeApi, Told};
+use super::api::{StripeApi, Told, now_secs};
 use super::event::without_nul;
 use super::refused::StripeError;
 use crate::deadline::Deadline;
@@ -50,25 +50,48 @@ async fn perform(stripe: &StripeApi, request: &Value, limit: Deadline) -> Result
     let path = text("path").ok_or(StripeError::Impossible)?;
     let key = text("idempotency_key").ok_or(StripeError::Impossible)?;
     let Some(read_first) = text("read_first") else {
-        return stripe.post(path, &request["form"], key, Some(limit)).await;
+        return post(stripe, path, &request["form"], key, limit).await;
     };
-    let known = stripe.get(read_first, &Value::Null, Some(limit)).await?;
+    let query = json!({ "expand": request["read_expand"] });
+    let known = stripe.get(read_first, &query, Some(limit)).await?;
     match plan_rest(&request["form"], key, &known.object) {
-        Some((form, key)) => stripe.post(path, &form, &key, Some(limit)).await,
+        Some((form, key)) => post(stripe, path, &form, &key, limit).await,
         None => Ok(known),
     }
 }
 
-/// What is left of a reversal up to `amount`, with what was reversed before, by us or by others; none if nothing is.
-/// The key names where it begins, so that the same step is made once, and the next one is another.
+/// Stripe answers a key for a day what it answered it first. Where that was a refusal, as of an empty account, nothing
+/// was done under the key, and another one is tried: the same for an hour.
+async fn post(
+    stripe: &StripeApi,
+    path: &str,
+    form: &Value,
+    key: &str,
+    limit: Deadline,
+) -> Result<Told, StripeError> {
+    match stripe.post(path, form, key, Some(limit)).await {
+        Err(error) if error.is_stale() && !error.is_permanent() => {
+            let hour = now_secs() / 3_600;
+            stripe
+                .post(path, form, &format!("{key}-{hour}"), Some(limit))
+                .await
+        }
+        other => other,
+    }
+}
+
+/// What is left of a reversal up to `amount`, with what came back before, by us or by others; none if nothing is. What
+/// was refunded of the platform's fee went to the account again. The key says where it begins, so that the same step is
+/// made once, and the next one is another.
 fn plan_rest(form: &Value, key: &str, known: &Value) -> Option<(Value, String)> {
-    let target = form["amount"].as_i64().unwrap_or_default();
-    let reversed = known["amount_reversed"].as_i64().unwrap_or_default();
-    let most = known["amount"].as_i64().unwrap_or(target);
-    let rest = target.min(most) - reversed;
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    let reversed = number(&known["amount_reversed"]);
+    let fee = number(&known["source_transaction"]["application_fee"]["amount_refunded"]);
+    let left = number(&known["amount"]) - reversed;
+    let rest = (number(&form["amount"]) - (reversed - fee)).min(left);
     let mut form = form.clone();
     form["amount"] = rest.into();
-    (rest > 0).then(|| (form, format!("{key}-{reversed}")))
+    (rest > 0).then(|| (form, format!("{key}-{reversed}-{rest}")))
 }
 
 #[cfg(test)]
@@ -77,15 +100,18 @@ mod tests {
 
     #[test]
     fn only_what_is_left_is_reversed() {
-        let form = json!({ "amount": 500, "metadata": { "creel": "x" } });
-        let plan = |amount: i64, reversed: i64| {
-            let known = json!({ "amount": amount, "amount_reversed": reversed });
-            plan_rest(&form, "k", &known).map(|(form, key)| (form["amount"].as_i64(), key))
+        let form = json!({ "amount": 500, "metadata": { "creel_intent": "x" } });
+        let plan = |amount: i64, reversed: i64, fee: Value| {
+            let known = json!({ "amount": amount, "amount_reversed": reversed, "source_transaction": fee });
+            let planned = plan_rest(&form, "k", &known);
+            planned.map(|(form, key)| (form["amount"].as_i64().unwrap_or_default(), key))
         };
-        assert_eq!(plan(900, 0), Some((Some(500), "k-0".to_owned())));
-        assert_eq!(plan(900, 200), Some((Some(300), "k-200".to_owned())));
-        assert_eq!(plan(400, 200), Some((Some(200), "k-200".to_owned())));
-        assert_eq!(plan(900, 500), None);
-        assert_eq!(plan(900, 900), None);
+        let refunded = |minor: i64| json!({ "application_fee": { "amount_refunded": minor } });
+        assert_eq!(plan(900, 0, Value::Null), Some((500, "k-0-500".to_owned())));
+        assert_eq!(plan(900, 200, json!("ch_1")), Some((300, "k-200-300".to_owned())));
+        assert_eq!(plan(400, 200, refunded(0)), Some((200, "k-200-200".to_owned())));
+        assert_eq!(plan(900, 200, refunded(30)), Some((330, "k-200-330".to_owned())));
+        assert_eq!(plan(900, 500, Value::Null), None);
+        assert_eq!(plan(900, 900, refunded(900)), None);
     }
 }
