@@ -8,6 +8,7 @@
 mod adoption;
 mod agent_logs;
 mod agent_reports;
+mod billing_life;
 mod canaries;
 mod claims;
 mod command_input;
@@ -31,6 +32,7 @@ mod queue;
 mod realtime;
 mod reports;
 mod rights;
+mod shop;
 mod station;
 mod till;
 mod upgrade;

@@ -52,10 +52,18 @@ async fn each_status_enum_equals_its_check() {
     same!(AgentBilling, "public.agents", "agents_billing");
     same!(HostTerms, "public.project_hosts", "project_hosts_terms");
     same!(Plan, "public.checkout_intents", "checkout_intents_plan");
-    same!(CheckoutStatus, "public.checkout_intents", "checkout_intents_status");
+    same!(
+        CheckoutStatus,
+        "public.checkout_intents",
+        "checkout_intents_status"
+    );
     same!(Plan, "public.subscriptions", "subscriptions_plan");
     same!(SubscriptionStatus, "public.subscriptions", "subscriptions_status");
-    same!(SubscriptionService, "public.subscriptions", "subscriptions_service");
+    same!(
+        SubscriptionService,
+        "public.subscriptions",
+        "subscriptions_service"
+    );
     same!(StripeEndpoint, "public.stripe_events", "stripe_events_endpoint");
     same!(StripeEventStatus, "public.stripe_events", "stripe_events_status");
     same!(Backend, "public.agents", "agents_backend");
@@ -124,6 +132,27 @@ async fn the_kinds_of_host_events_are_the_same() {
     let source: String = row.get(0);
     let sql: Vec<&str> = source.split('\'').skip(1).step_by(2).collect();
     let rust: Vec<&str> = HostEventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    assert_eq!(sql, rust);
+}
+
+#[tokio::test]
+async fn the_kinds_of_billing_events_are_the_same() {
+    let test = TestDb::new().await.expect("make a database");
+    let rows = test
+        .postgres()
+        .await
+        .expect("connect")
+        .query(
+            "select distinct m[1] from pg_proc p,
+               regexp_matches(p.prosrc, '''(billing[.][a-z_]+)''', 'g') m
+             where p.pronamespace in ('public'::regnamespace, 'creel'::regnamespace) order by 1",
+            &[],
+        )
+        .await
+        .expect("read the functions");
+    let sql: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    let mut rust: Vec<&str> = BillingEventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    rust.sort_unstable();
     assert_eq!(sql, rust);
 }
 
