@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use creel_core::secret::Secret;
+use creel_functions::data_api::DataApi;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::billing::{self, Billing, StripeConfig};
 use crate::gateway::auth::{User, Users};
 use crate::gateway::{Gateway, GatewayConfig, http};
 use crate::install::Tools;
@@ -40,6 +42,8 @@ pub struct StackConfig {
     pub gateway_port: Option<u16>,
     /// Port of Postgres; the one of the last run, or any free one, if none.
     pub postgres_port: Option<u16>,
+    /// Which Stripe it speaks to; none if there is none.
+    pub stripe: Option<StripeConfig>,
 }
 
 impl StackConfig {
@@ -51,6 +55,7 @@ impl StackConfig {
             durable: true,
             gateway_port: None,
             postgres_port: None,
+            stripe: None,
         }
     }
 
@@ -84,6 +89,7 @@ pub struct Stack {
     stop: CancellationToken,
     sweeper: JoinHandle<()>,
     notifier: JoinHandle<()>,
+    biller: Option<JoinHandle<()>>,
     _lock: File,
 }
 
@@ -125,11 +131,21 @@ impl Stack {
 
         let auth = cluster.config("supabase_auth_admin", &passwords.supabase_auth_admin, DATABASE);
         let users = Users::new(auth, keys.jwt_secret.clone());
+        let billing = match &config.stripe {
+            Some(stripe) => {
+                let mut client = cluster.postgres(&passwords, DATABASE).await?;
+                let key = billing::make_key(&mut client).await?;
+                let api = DataApi::new(&postgrest.url(), keys.publishable.clone(), None);
+                Some(Billing::new(stripe, api, key)?)
+            }
+            None => None,
+        };
         let gateway_config = GatewayConfig {
             rest_url: postgrest.url(),
             keys: keys.clone(),
             users: users.clone(),
             http,
+            billing: billing.clone(),
         };
         let remembered = last.gateway.filter(|&port| ports::is_free(port));
         let gateway = Gateway::start(config.gateway_port.or(remembered), gateway_config).await?;
@@ -139,6 +155,7 @@ impl Stack {
         let sweeping = cluster.config("postgres", &passwords.postgres, DATABASE);
         let notifier = tokio::spawn(notify::run(sweeping.clone(), stop.clone()));
         let sweeper = tokio::spawn(sweep::run(sweeping, stop.clone()));
+        let biller = billing.map(|billing| tokio::spawn(billing.run(stop.clone())));
         Ok(Self {
             gateway,
             postgrest,
@@ -150,6 +167,7 @@ impl Stack {
             stop,
             sweeper,
             notifier,
+            biller,
             _lock: lock,
         })
     }
@@ -208,6 +226,9 @@ impl Stack {
         self.gateway.stop();
         let _sweeper = self.sweeper.await;
         let _notifier = self.notifier.await;
+        if let Some(biller) = self.biller {
+            let _biller = biller.await;
+        }
         let rest = self.postgrest.stop().await;
         let cluster = self.cluster.stop().await;
         rest.and(cluster)

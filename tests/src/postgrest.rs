@@ -95,6 +95,7 @@ impl Rest {
             keys: cluster.keys.clone(),
             users: users.clone(),
             http: http.clone(),
+            billing: None,
         };
         let gateway = Gateway::start(None, gateway_config).await?;
         Ok(Self {

@@ -27,11 +27,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::billing::Billing;
 use crate::keys::ApiKeys;
 
 /// The functions' routes, for who has taken another one.
 const ROUTES: &str = "there are /agents/provision, /agents/runtime, /agents/{agentKey}, \
-     /agents/{agentId}/deploy-config, /hosts/enroll and /hosts/heartbeat";
+     /agents/{agentId}/deploy-config, /hosts/enroll and /hosts/heartbeat; with STRIPE_API_KEY also /stripe and /checkout";
 
 /// What the gateway needs to know.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct GatewayConfig {
     pub users: auth::Users,
     /// For the calls to PostgREST.
     pub http: reqwest::Client,
+    /// The functions that speak to Stripe; none where there is no Stripe.
+    pub billing: Option<Billing>,
 }
 
 /// A listening gateway. It ends when it is dropped or stopped.
@@ -127,6 +130,10 @@ fn router(config: GatewayConfig) -> Router {
 fn functions(config: &GatewayConfig) -> Router {
     let api = DataApi::new(&config.rest_url, config.keys.publishable.clone(), None);
     let routes = agents::routes(api.clone()).merge(hosts::routes(api));
+    let routes = match &config.billing {
+        Some(billing) => routes.merge(billing.routes()),
+        None => routes,
+    };
     server::router(routes, ROUTES, &Origins::Loopback)
 }
 
@@ -145,6 +152,6 @@ async fn not_found() -> Response {
     answer::error(
         StatusCode::NOT_FOUND,
         "the local stack does not serve this path",
-        "it has /rest/v1, /functions/v1/agents, /functions/v1/hosts and the password sign-in of /auth/v1",
+        "it has /rest/v1, /functions/v1 and the password sign-in of /auth/v1",
     )
 }

@@ -484,6 +484,9 @@ pub(super) fn refund(state: &mut State, params: &Value) -> Answered {
         let reversal = reverse(state, &transfer, Some(wished), &json!({}), &made["id"])?;
         made["transfer_reversal"] = reversal;
     }
+    if params["refund_application_fee"] == "true" {
+        refund_fee(state, &found, wished);
+    }
     let changed = state.change(
         &charge,
         &json!({ "amount_refunded": refunded + wished, "refunded": refunded + wished == amount }),
@@ -491,6 +494,22 @@ pub(super) fn refund(state: &mut State, params: &Value) -> Answered {
     state.tell("refund.created", &made);
     state.tell("charge.refunded", &changed);
     Ok(state.put(made).into())
+}
+
+/// The platform gives its part back, to the account that paid it.
+fn refund_fee(state: &mut State, charge: &Value, refunded: i64) {
+    let fee = charge["application_fee"].as_str().unwrap_or_default().to_owned();
+    let Some(known) = state.of("application_fee", &fee).cloned() else {
+        return;
+    };
+    let number = |value: &Value| value.as_i64().unwrap_or_default();
+    let (whole, before) = (number(&known["amount"]), number(&known["amount_refunded"]));
+    let part = (whole * refunded / number(&charge["amount"]).max(1)).min(whole - before);
+    let members = json!({ "amount_refunded": before + part, "refunded": before + part == whole });
+    let changed = state.change(&fee, &members);
+    let account = known["account"].as_str().unwrap_or_default().to_owned();
+    *state.balances.entry(account).or_default() += part;
+    state.tell("application_fee.refunded", &changed);
 }
 
 /// Takes money of a transfer back; answers the reversal's id.

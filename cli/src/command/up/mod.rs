@@ -5,6 +5,7 @@ mod once;
 mod parts;
 mod project;
 mod report;
+mod stripe;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use creel_worker::Shutdown;
 
 use self::parts::Parts;
 use self::project::LocalProject;
+use self::stripe::StripeArgs;
 use crate::error::{CliError, ErrorKind};
 use crate::output::Output;
 
@@ -40,6 +42,9 @@ pub(crate) struct UpArgs {
     /// Do not run OpenClaw's gateway: agents are made, and nobody serves them (with --once it is never run).
     #[arg(long)]
     no_gateway: bool,
+
+    #[command(flatten)]
+    stripe: StripeArgs,
 
     /// What to log to standard error, in the syntax of RUST_LOG.
     #[arg(long, env = "CREEL_LOG", default_value = "warn", value_name = "FILTER")]

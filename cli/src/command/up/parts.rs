@@ -44,6 +44,7 @@ pub(super) async fn start(
         .doing("starting Postgres and PostgREST; the first run installs them and OpenClaw (about 800 MB)");
     let config = StackConfig {
         gateway_port: args.port,
+        stripe: args.stripe.config(),
         ..StackConfig::new(&args.state_dir)
     };
     // At the same time, but that another creel up runs here is said before hundreds of megabytes are there.
