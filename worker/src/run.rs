@@ -16,6 +16,7 @@ use crate::gateway_service::{GatewayService, GatewaySettings, GatewayView};
 use crate::host_events::HostEvents;
 use crate::http::{self, Pages};
 use crate::job::Job;
+use crate::job::canary::CanaryJob;
 use crate::job::command::{AgentWork, CommandJob};
 use crate::job::provision::ProvisionJob;
 use crate::lock::HostLock;
@@ -89,6 +90,10 @@ impl Kit {
             &config.openclaw_state_dir,
             &config.workspace_root,
             archives,
+        )
+        .answering(
+            openclaw::GatewaySettings::new(&config.openclaw_state_dir),
+            runner.clone(),
         );
         let supervisor = Supervisor::new(SupervisorSettings {
             backends: vec![Arc::new(shared), Arc::new(profile)],
@@ -105,6 +110,7 @@ impl Kit {
             jobs: vec![
                 Arc::new(provision.with_work(work.clone())),
                 Arc::new(CommandJob::new(work)),
+                Arc::new(CanaryJob::new(supervisor.clone())),
             ],
             runner: Some(runner),
             openclaw: Some(openclaw),

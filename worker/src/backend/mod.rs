@@ -1,6 +1,7 @@
 //! Where an agent runs, behind one trait: as one of the host's shared gateway, or with a gateway of its own.
 
 mod archive;
+mod ask;
 mod channels;
 mod error;
 mod files;
@@ -27,6 +28,8 @@ pub use profile::{
 pub use shared::SharedBackend;
 pub use spec::{AgentConfig, AgentLimits, AgentRef, AgentSpec, plan_spec};
 
+use crate::openclaw::Question;
+
 /// What Creel does with agents on a host. Each operation may be done again: what an earlier one left half done is
 /// completed. Two operations on one agent take turns; those on different agents do not wait for each other.
 #[async_trait]
@@ -51,6 +54,8 @@ pub trait Backend: Send + Sync {
     async fn workspace(&self, id: &AgentRef) -> Result<Option<PathBuf>, BackendError>;
     /// Begins with a copy of the files that it has in another backend, where it has none here. It runs in neither.
     async fn take_over(&self, id: &AgentRef, from: &Path) -> Result<(), BackendError>;
+    /// Puts a question to it, in a conversation of its own that is forgotten afterwards; answers its words.
+    async fn ask(&self, id: &AgentRef, question: &Question) -> Result<String, BackendError>;
     /// How it is now.
     async fn observe(&self, id: &AgentRef) -> Observed;
     /// What the host itself remembers of its agents, for when the database is away. Empty where it remembers none.

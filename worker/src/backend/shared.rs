@@ -19,7 +19,11 @@ use super::{
 };
 use crate::job::JobError;
 use crate::job::provision::{Place, ProvisionJob, Wish};
-use crate::openclaw::{Entry, GatewayProblem, OpenClaw, OpenClawError, Settings, put_back};
+use crate::openclaw::{
+    Entry, GatewayControl, GatewayProblem, GatewaySettings, OpenClaw, OpenClawError, Question, Settings,
+    put_back,
+};
+use crate::process::Runner;
 use crate::workspace::{Workspace, WorkspaceError};
 
 /// How long a gateway that is just starting is waited for: 8 to 26 s, and more on a busy machine.
@@ -41,6 +45,8 @@ pub struct SharedBackend {
     state_dir: PathBuf,
     archives: Archives,
     turns: Mutex<HashMap<Uuid, Weak<Turn>>>,
+    /// None where nobody is to be asked anything.
+    control: Option<GatewayControl>,
 }
 
 impl SharedBackend {
@@ -59,6 +65,15 @@ impl SharedBackend {
             state_dir: state_dir.into(),
             archives,
             turns: Mutex::default(),
+            control: None,
+        }
+    }
+
+    /// Lets its agents be asked by the gateway of this configuration.
+    pub fn answering(self, settings: GatewaySettings, runner: Runner) -> Self {
+        Self {
+            control: Some(GatewayControl::new(settings, runner)),
+            ..self
         }
     }
 
@@ -234,6 +249,18 @@ impl Backend for SharedBackend {
         let turn = self.turn(id.agent_id);
         let _turn = turn.lock().await;
         self.unregister(id).await
+    }
+
+    async fn ask(&self, id: &AgentRef, question: &Question) -> Result<String, BackendError> {
+        let control = self
+            .control
+            .as_ref()
+            .ok_or(OpenClawError::Gateway(GatewayProblem::Absent))?;
+        // Who has this id there may be somebody else.
+        if self.entry(id).await?.is_none() {
+            return Err(not_deployed(id));
+        }
+        Ok(control.ask(id.openclaw_id.as_str(), question).await?)
     }
 
     async fn kill(&self, _id: &AgentRef) -> Result<(), BackendError> {

@@ -1,5 +1,6 @@
 //! What a job is given, and what it may come to.
 
+pub mod canary;
 pub mod command;
 mod course;
 mod memory_rows;

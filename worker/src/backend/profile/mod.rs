@@ -36,7 +36,7 @@ use super::take_over::take_over;
 use super::{AgentRef, AgentSpec, Applied, Backend, BackendError, Deployed, Observed, Record, Running};
 use crate::gateway_service::probe::probe;
 use crate::gateway_service::{Answer, log};
-use crate::openclaw::{GatewayControl, GatewaySettings, local_client};
+use crate::openclaw::{GatewayControl, GatewaySettings, Question, local_client};
 use crate::process::{Mark, Runner, ServiceMark, reap_service};
 
 /// From the start to ready: 8 to 26 s when all is well, and more than a minute on a machine that is overloaded.
@@ -318,6 +318,11 @@ impl Backend for ProfileBackend {
             }
         });
         work.await
+    }
+
+    async fn ask(&self, id: &AgentRef, question: &Question) -> Result<String, BackendError> {
+        let slot = self.0.slot(id.agent_id);
+        Ok(slot.control.ask(id.openclaw_id.as_str(), question).await?)
     }
 
     async fn observe(&self, id: &AgentRef) -> Observed {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 pub use self::plan::{Facts, Found, Step, plan_command};
 pub use self::restart::RestartNote;
 pub use self::work::AgentWork;
+pub(super) use self::work::{agent_of, no_backend};
 use super::{Failure, Job, JobContext, JobError};
 
 /// Name of the queue.
@@ -90,7 +91,7 @@ fn plan_task(item: &Item) -> Result<Task, Failure> {
     })
 }
 
-fn malformed(what: &str) -> Failure {
+pub(super) fn malformed(what: &str) -> Failure {
     Failure {
         code: "row_malformed",
         message: format!("the row of the {what} lacks what this version of Creel needs"),

@@ -406,6 +406,12 @@ impl Attempt<'_> {
     }
 }
 
+/// The agent of a claimed item, and where it runs.
+pub(in crate::job) fn agent_of(agent: &Value) -> Result<(Kind, AgentRef), Failure> {
+    let ids = AgentIds::deserialize(agent).map_err(|_| malformed("agent"))?;
+    Ok((ids.backend, plan_agent(ids)?))
+}
+
 fn plan_agent(ids: AgentIds) -> Result<AgentRef, Failure> {
     let openclaw_id = AgentId::parse(&ids.openclaw_id.unwrap_or_default()).map_err(|error| Failure {
         code: "agent_id_invalid",
@@ -423,7 +429,7 @@ fn plan_agent(ids: AgentIds) -> Result<AgentRef, Failure> {
     })
 }
 
-fn no_backend(kind: Kind) -> Failure {
+pub(in crate::job) fn no_backend(kind: Kind) -> Failure {
     Failure {
         code: "backend_unknown",
         message: format!("this host's worker cannot run agents with the backend {kind}"),

@@ -1,6 +1,8 @@
 //! What is asked of a gateway that one agent has for itself: whether it is this one, to take another configuration,
 //! and to give up what it is doing.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,6 +45,18 @@ impl GatewayControl {
             call_limit: settings.limits.call,
             link: Link::new(settings, runner),
         }
+    }
+
+    pub(super) async fn client(&self) -> Result<Arc<Client>, GatewayProblem> {
+        self.link.client().await
+    }
+
+    pub(super) fn call_limit(&self) -> Duration {
+        self.call_limit
+    }
+
+    pub(super) fn config_path(&self) -> &Path {
+        self.link.config_path()
     }
 
     /// Lets the gateway tell that it works with this configuration.

@@ -1,5 +1,6 @@
 //! The connection that is kept to the gateway: made when it is needed, and made anew when it is lost.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,10 @@ impl Link {
             connecting: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         }
+    }
+
+    pub(super) fn config_path(&self) -> &Path {
+        &self.settings.config_path
     }
 
     /// The connection that is there already.

@@ -1,5 +1,6 @@
 //! The driver that speaks the gateway's WebSocket RPC. It asks for `connect`, `config.get`, `config.patch`,
-//! `agents.create`, `agents.list` and `agents.files.list`.
+//! `agents.create`, `agents.list` and `agents.files.list`; where an agent is asked something, for `agent`, `agent.wait`,
+//! `sessions.abort` and `sessions.delete`.
 //!
 //! Agents are made by `config.patch`: one patch serves all that wait, it sets name and emoji at once, it is a
 //! compare-and-set on what was read before, its answer comes when the gateway has the agents, and it does not
@@ -9,6 +10,7 @@
 //! and finding out what OpenClaw writes into a new workspace's `AGENTS.md`.
 
 mod access;
+mod ask;
 mod batch;
 mod budget;
 mod change;
@@ -26,6 +28,8 @@ mod seed;
 mod settings;
 mod trouble;
 
+pub(crate) use ask::NotAnswered;
+pub use ask::Question;
 pub(super) use change::entry_in;
 pub(crate) use control::{GatewayControl, NotApplied};
 pub use driver::GatewayDriver;

@@ -12,6 +12,8 @@ use crate::agents;
 
 /// Their names, as `hello-ok` tells them.
 pub(super) const METHODS: &[&str] = &[
+    "agent",
+    "agent.wait",
     "agents.create",
     "agents.delete",
     "agents.files.get",
@@ -24,6 +26,7 @@ pub(super) const METHODS: &[&str] = &[
     "config.patch",
     "health",
     "sessions.abort",
+    "sessions.delete",
     "sessions.list",
 ];
 
@@ -88,6 +91,27 @@ pub(super) fn answer(
                 given.text("name"),
                 given.text("content"),
             )
+        }
+        "agent" => {
+            given.check(
+                &["message", "agentId", "sessionKey", "idempotencyKey"],
+                &["deliver"],
+            )?;
+            begin_turn(gateway, &given)
+        }
+        "agent.wait" => {
+            given.check(&["runId"], &["timeoutMs"])?;
+            Ok(match gateway.take_answer(given.text("runId")) {
+                Some(text) => json!({
+                    "runId": given.text("runId"), "status": "ok", "stopReason": "stop",
+                    "terminalReply": { "disposition": "visible", "text": text },
+                }),
+                None => json!({ "runId": given.text("runId"), "status": "timeout" }),
+            })
+        }
+        "sessions.delete" => {
+            given.check(&["key"], &["deleteTranscript"])?;
+            Ok(json!({ "ok": true, "key": given.text("key"), "deleted": true, "archived": [] }))
         }
         "config.get" => {
             given.check(&[], &[])?;
@@ -256,6 +280,24 @@ fn update(gateway: &Gateway, given: &Params<'_>) -> Result<Value, Refusal> {
     }
     std::fs::write(&path, text)?;
     Ok(json!({ "ok": true, "agentId": id }))
+}
+
+/// It does what a canary asks for, as a good model would: the words after the last colon, the last one first.
+fn begin_turn(gateway: &Gateway, given: &Params<'_>) -> Result<Value, Refusal> {
+    let agent = given.text("agentId");
+    if !gateway.roster.agents().contains_key(agent) {
+        return Err(Refusal::invalid(format!(
+            "invalid agent params: unknown agent id \"{agent}\""
+        )));
+    }
+    let message = given.text("message");
+    let (_, words) = message.rsplit_once(": ").unwrap_or(("", message));
+    let answer: Vec<&str> = words.split_whitespace().rev().collect();
+    let run = given.text("idempotencyKey");
+    gateway.keep_answer(run, &answer.join(" "));
+    Ok(
+        json!({ "runId": run, "sessionKey": given.text("sessionKey"), "agentId": agent, "status": "accepted" }),
+    )
 }
 
 fn delete(gateway: &Gateway, given: &Params<'_>) -> Result<Value, Refusal> {

@@ -1,10 +1,11 @@
 //! Listens, from start to end and through restarts.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -39,6 +40,8 @@ pub(super) struct Gateway {
     restarts: mpsc::UnboundedSender<u64>,
     /// The session of an agent that is at work.
     active: watch::Sender<Option<String>>,
+    /// What agents said, by the run.
+    answers: Mutex<HashMap<String, String>>,
     /// 0: none.
     recovery_ms: AtomicU64,
 }
@@ -67,6 +70,18 @@ impl Gateway {
     pub(super) fn abort(&self, key: &str) -> bool {
         self.active
             .send_if_modified(|active| active.take_if(|active| active == key).is_some())
+    }
+
+    /// An agent said this.
+    pub(super) fn keep_answer(&self, run: &str, text: &str) {
+        let mut answers = self.answers.lock().expect("no holder of this lock panics");
+        answers.insert(run.to_owned(), text.to_owned());
+    }
+
+    /// What it said.
+    pub(super) fn take_answer(&self, run: &str) -> Option<String> {
+        let mut answers = self.answers.lock().expect("no holder of this lock panics");
+        answers.remove(run)
     }
 
     /// Waits until nothing is being done.
@@ -117,6 +132,7 @@ pub(super) async fn serve(state: State, settings: Settings, fault: Option<StartF
         since: Instant::now(),
         restarts,
         active: watch::Sender::new(None),
+        answers: Mutex::default(),
         recovery_ms: AtomicU64::new(0),
     });
     say("loading configuration…");

@@ -1,0 +1,106 @@
+//! One question to an agent, in a conversation of its own.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::problem::CallError;
+use super::{GatewayControl, GatewayProblem};
+use crate::openclaw::output::{quoted, shown};
+
+/// Nobody waits for what is only tidied up.
+const TIDY_LIMIT: Duration = Duration::from_secs(10);
+
+/// A run that is waited for ends with an answer that it goes on; the call has so much longer than the run.
+const ANSWER_LATE: Duration = Duration::from_secs(5);
+
+/// What is asked of an agent.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Names the conversation and the run. Asked again under the same name, it is the same run.
+    pub name: String,
+    /// What the agent reads.
+    pub text: String,
+    /// How long it may think.
+    pub limit: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum NotAnswered {
+    /// There is no gateway to ask, or it went away.
+    Gateway(GatewayProblem),
+    /// The gateway does not let the agent begin, in its own words.
+    Refused {
+        /// Shortened, without what is known to be secret.
+        message: String,
+        /// Whether it may do so later.
+        may_pass: bool,
+    },
+    /// The agent's turn ended in an error, in its own words.
+    Failed(String),
+    /// It is still at it.
+    Late,
+}
+
+impl From<CallError> for NotAnswered {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Broken(problem) => Self::Gateway(problem),
+            CallError::Refused(refusal) => Self::Refused {
+                may_pass: refusal.retryable || refusal.code == "UNAVAILABLE",
+                message: shown(&refusal.message),
+            },
+        }
+    }
+}
+
+impl GatewayControl {
+    /// Puts a question to an agent of this gateway, and forgets the conversation. Its people never see it: it is in no
+    /// channel, and in none of their sessions.
+    pub(crate) async fn ask(&self, agent: &str, question: &Question) -> Result<String, NotAnswered> {
+        let end = Instant::now() + question.limit;
+        let client = self.client().await.map_err(NotAnswered::Gateway)?;
+        let key = format!("agent:{agent}:{}", question.name);
+        let params = json!({
+            "message": question.text, "agentId": agent, "sessionKey": key, "idempotencyKey": question.name,
+            "deliver": false,
+        });
+        let begun = client
+            .call("agent", params, self.call_limit().min(question.limit))
+            .await?;
+        let run = begun
+            .get("runId")
+            .and_then(Value::as_str)
+            .unwrap_or(&question.name);
+        let left = end.saturating_duration_since(Instant::now());
+        let params =
+            json!({ "runId": run, "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX) });
+        let ended = client.call("agent.wait", params, left + ANSWER_LATE).await?;
+        let said = match ended.get("status").and_then(Value::as_str) {
+            Some("ok") => {
+                let text = ended.pointer("/terminalReply/text").and_then(Value::as_str);
+                Ok(text.unwrap_or_default().to_owned())
+            }
+            Some("error") => {
+                let error = ended.get("error").and_then(Value::as_str);
+                let error = quoted(
+                    self.config_path(),
+                    error.unwrap_or("it gave no reason").to_owned(),
+                );
+                Err(NotAnswered::Failed(shown(&error.await)))
+            }
+            _ => {
+                let params = json!({ "key": key, "clearQueued": true });
+                let _ended_by_itself = client.call("sessions.abort", params, TIDY_LIMIT).await;
+                Err(NotAnswered::Late)
+            }
+        };
+        let params = json!({ "key": key, "deleteTranscript": true });
+        if let Err(error) = client.call("sessions.delete", params, TIDY_LIMIT).await {
+            tracing::debug!(?error, "failed to take away a conversation that is over");
+        }
+        said
+    }
+}
