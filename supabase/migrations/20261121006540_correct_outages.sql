@@ -42,26 +42,9 @@ begin
 end
 $$;
 
--- What is done for money must not keep the rest of a sweep from being done.
-create function creel.sweep_hosting() returns int
-language plpgsql set search_path = '' as $$
-declare
-  changed int := 0;
-begin
-  begin
-    changed := creel.ask_canaries();
-  exception when others then
-    raise warning 'ask canaries: %', sqlerrm;
-  end;
-  begin
-    changed := changed + creel.correct_outages();
-  exception when others then
-    raise warning 'correct earnings for outages: %', sqlerrm;
-  end;
-  return changed;
-end
-$$;
+insert into creel.sweeps (name, function, each_interval) values
+  ('canaries', 'ask_canaries', '10 seconds'),
+  ('outages', 'correct_outages', '1 minute');
 
-revoke all on function creel.outage_secs(uuid, uuid, timestamptz, timestamptz), creel.correct_outages(),
-  creel.sweep_hosting()
+revoke all on function creel.outage_secs(uuid, uuid, timestamptz, timestamptz), creel.correct_outages()
   from public, anon, authenticated, service_role;
