@@ -1,15 +1,15 @@
-//! As much of AWS Lambda's runtime API as one program needs that answers one event.
+//! As much of AWS Lambda's runtime API as programs need that answer events.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{self, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,6 +17,7 @@ use creel_local::process;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -33,60 +34,142 @@ const PREFIX: &str = "/2018-06-01/runtime";
 
 #[derive(Debug)]
 struct Shared {
-    event: Mutex<Option<String>>,
-    answered: mpsc::UnboundedSender<(f64, Bytes)>,
+    events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(usize, String)>>,
+    answered: mpsc::UnboundedSender<Answer>,
 }
 
 /// What a program answered, and when.
 #[derive(Debug)]
 pub struct Answer {
-    /// Milliseconds from its spawn to the end of its answer.
-    pub after_ms: f64,
+    /// Which event it was, counted from zero.
+    pub event: usize,
+    /// When its end arrived, by [`now_ms`].
+    pub at_ms: f64,
     /// The answer.
     pub body: Value,
 }
 
-/// Starts a program, gives it one event, and stops it when it has answered.
-pub async fn answer_one(program: &Path, env: &[(&str, &str)], event: &Value) -> Result<Answer> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .context("listen for a function")?;
-    let address = listener.local_addr().context("listen for a function")?;
-    let (answered, mut answers) = mpsc::unbounded_channel();
-    let shared = Arc::new(Shared {
-        event: Mutex::new(Some(event.to_string())),
-        answered,
-    });
-    let routes = Router::new()
-        .route(&format!("{PREFIX}/invocation/next"), get(next))
-        .route(&format!("{PREFIX}/invocation/{{id}}/response"), post(response))
-        .with_state(shared);
-    let _serving = AbortOnDropHandle::new(tokio::spawn(async move { axum::serve(listener, routes).await }));
+/// The runtime API of one function, whose programs take turns: each has one event at a time.
+#[derive(Debug)]
+pub struct Runtime {
+    address: SocketAddr,
+    events: mpsc::UnboundedSender<(usize, String)>,
+    answers: mpsc::UnboundedReceiver<Answer>,
+    event_count: usize,
+    _serving: AbortOnDropHandle<()>,
+}
 
-    let mut command = process::command(program);
-    command
-        .env_clear()
-        .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
-        .env("AWS_LAMBDA_FUNCTION_NAME", "_")
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-        .envs(env.iter().copied())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+impl Runtime {
+    /// Begins to serve.
+    pub async fn serve() -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("listen for a function")?;
+        let address = listener.local_addr().context("listen for a function")?;
+        let (answered, answers) = mpsc::unbounded_channel();
+        let (events, waiting) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            events: tokio::sync::Mutex::new(waiting),
+            answered,
+        });
+        let routes = Router::new()
+            .route(&format!("{PREFIX}/invocation/next"), get(next))
+            .route(&format!("{PREFIX}/invocation/{{id}}/response"), post(response))
+            .with_state(shared);
+        let serving = tokio::spawn(async move {
+            // It ends with the handle.
+            let _ended = axum::serve(listener, routes).await;
+        });
+        Ok(Self {
+            address,
+            events,
+            answers,
+            event_count: 0,
+            _serving: AbortOnDropHandle::new(serving),
+        })
+    }
+
+    /// Starts one more program.
+    pub fn start(&self, program: &Path, env: &[(&str, &str)]) -> Result<Child> {
+        let mut command = process::command(program);
+        command
+            .env_clear()
+            .env("AWS_LAMBDA_RUNTIME_API", self.address.to_string())
+            .env("AWS_LAMBDA_FUNCTION_NAME", "_")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))
+    }
+
+    /// Hands an event to whichever program is free first. Returns its number.
+    pub fn send(&mut self, event: String) -> Result<usize> {
+        let number = self.event_count;
+        self.events
+            .send((number, event))
+            .context("hand an event to a function")?;
+        self.event_count += 1;
+        Ok(number)
+    }
+
+    /// The next answer, if one comes in time.
+    pub async fn answer(&mut self) -> Result<Answer> {
+        let answer = tokio::time::timeout(ANSWER_LIMIT, self.answers.recv()).await;
+        answer.ok().flatten().context("wait for a function's answer")
+    }
+
+    /// The answers that are there already.
+    pub fn answers_so_far(&mut self) -> Vec<Answer> {
+        std::iter::from_fn(|| self.answers.try_recv().ok()).collect()
+    }
+}
+
+/// Ends programs that were started.
+pub async fn stop(programs: Vec<Child>) -> Result<()> {
+    for mut program in programs {
+        process::stop(&mut program, Signal::KILL, STOP_LIMIT).await?;
+    }
+    Ok(())
+}
+
+/// Starts a program, gives it one event, and stops it when it has answered. Answers how many milliseconds that took from its
+/// spawn, and the answer.
+pub async fn answer_one(program: &Path, env: &[(&str, &str)], event: &Value) -> Result<(f64, Value)> {
+    let mut runtime = Runtime::serve().await?;
+    runtime.send(event.to_string())?;
     let begin = now_ms();
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("start {}", program.display()))?;
-    let answer = tokio::time::timeout(ANSWER_LIMIT, answers.recv()).await;
-    process::stop(&mut child, Signal::KILL, STOP_LIMIT).await?;
-    let (end, body) = answer
-        .ok()
-        .flatten()
-        .with_context(|| format!("{} did not answer", program.display()))?;
-    Ok(Answer {
-        after_ms: end - begin,
-        body: serde_json::from_slice(&body).context("read a function's answer")?,
-    })
+    let child = runtime.start(program, env)?;
+    let answer = runtime.answer().await;
+    stop(vec![child]).await?;
+    let answer = answer.with_context(|| format!("run {}", program.display()))?;
+    Ok((answer.at_ms - begin, answer.body))
+}
+
+/// How long a program that runs takes for each of these, one after the other.
+pub async fn answer_warm(
+    program: &Path,
+    env: &[(&str, &str)],
+    event: &Value,
+    count: usize,
+) -> Result<Vec<f64>> {
+    let mut runtime = Runtime::serve().await?;
+    let child = runtime.start(program, env)?;
+    let mut took_ms = Vec::with_capacity(count);
+    // The first one waits for the start.
+    for n in 0..=count {
+        let begin = now_ms();
+        runtime.send(event.to_string())?;
+        let answer = runtime.answer().await?;
+        if n > 0 {
+            took_ms.push(answer.at_ms - begin);
+        }
+    }
+    stop(vec![child]).await?;
+    Ok(took_ms)
 }
 
 /// A request as a function URL sends it.
@@ -106,14 +189,13 @@ pub fn event(method: &str, path: &str, headers: &Value, body: Option<&str>) -> V
     })
 }
 
-/// The one event, and then none.
 async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    let event = shared.event.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let event = shared.events.lock().await.recv().await;
     match event {
-        Some(event) => (
+        Some((number, event)) => (
             [
                 ("content-type", "application/json"),
-                ("lambda-runtime-aws-request-id", "1"),
+                ("lambda-runtime-aws-request-id", number.to_string().as_str()),
                 ("lambda-runtime-deadline-ms", "4102444800000"),
                 (
                     "lambda-runtime-invoked-function-arn",
@@ -127,8 +209,17 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn response(State(shared): State<Arc<Shared>>, body: Bytes) -> StatusCode {
+async fn response(
+    State(shared): State<Arc<Shared>>,
+    extract::Path(number): extract::Path<usize>,
+    body: Bytes,
+) -> StatusCode {
+    let answer = Answer {
+        event: number,
+        at_ms: now_ms(),
+        body: serde_json::from_slice(&body).unwrap_or_default(),
+    };
     // Whoever asked may have given up.
-    let _gone = shared.answered.send((now_ms(), body));
+    let _gone = shared.answered.send(answer);
     StatusCode::ACCEPTED
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use creel_bench::figure::{Figure, table};
-use creel_bench::row::{Effort, drain, function, hosts, idle, latency, mirror, provision};
+use creel_bench::row::{Effort, drain, function, hosts, idle, latency, mirror, provision, stripe};
 use creel_bench::stage::Stage;
 use creel_bench::{queue, say};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,6 +48,8 @@ enum Row {
     Start,
     /// The function on AWS Lambda: its calls, its size, its start
     Function,
+    /// The function that Stripe's events arrive at: its start, and 500 events a second
+    Stripe,
     /// File changed → row changed, with 1,000 workspaces
     Mirror,
     /// 1,000 hosts that tick every ten seconds; last, as they stay
@@ -111,6 +113,7 @@ async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
             Row::Wake => latency::measure(stage, &host, effort).await?,
             Row::Idle => idle::measure_idle(stage, &host, None, effort).await?,
             Row::Function => function::measure(stage, effort).await?,
+            Row::Stripe => stripe::measure(stage, effort).await?,
             Row::Mirror => mirror::measure(stage, effort).await?,
             Row::Hosts => hosts::measure(stage, effort).await?,
             Row::Start => idle::measure_start(stage, &host, effort).await?,

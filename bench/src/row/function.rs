@@ -18,13 +18,6 @@ use crate::lambda::{answer_one, event};
 use crate::stage::{PROJECT, Stage};
 use crate::statistics::median;
 
-/// What AWS calls the processor of this machine.
-#[cfg(target_arch = "aarch64")]
-const PACKAGED_FOR: &str = "arm64";
-/// What AWS calls the processor of this machine.
-#[cfg(not(target_arch = "aarch64"))]
-const PACKAGED_FOR: &str = "x86_64";
-
 /// The last bytes of every request line.
 const REQUEST_LINE_END: &[u8] = b" HTTP/1.1\r\n";
 
@@ -32,8 +25,6 @@ const REQUEST_LINE_END: &[u8] = b" HTTP/1.1\r\n";
 pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
     let agents = built(stage, "lambda/agents")?;
     let hello = built(stage, "lambda/examples/hello")?;
-    let zip = built(stage, &format!("functions/{PACKAGED_FOR}/agents/bootstrap.zip"))?;
-    let zip_bytes = std::fs::metadata(&zip).context("look at the zip file")?.len();
     let calls = count_calls(stage, &agents).await?;
 
     let url = stage.stack().supabase_url();
@@ -48,10 +39,10 @@ pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
     let asked = event("GET", "/agents/runtime", &json!({}), None);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..effort.pick(11, 31) {
-        ours.push(answer_one(&agents, &env, &asked).await?.after_ms);
-        theirs.push(answer_one(&hello, &[], &asked).await?.after_ms);
+        ours.push(answer_one(&agents, &env, &asked).await?.0);
+        theirs.push(answer_one(&hello, &[], &asked).await?.0);
     }
-    let mib = f64::from(u32::try_from(zip_bytes).context("measure the zip file")?) / (1024.0 * 1024.0);
+    let mib = zip_mib(stage, "agents")?;
     let alone = |name, what, ours, unit, goal| Figure {
         name,
         what,
@@ -82,7 +73,20 @@ pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
     ])
 }
 
-fn built(stage: &Stage, file: &str) -> Result<PathBuf> {
+/// How large the package of a function is.
+pub(super) fn zip_mib(stage: &Stage, function: &str) -> Result<f64> {
+    let arch = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let zip = built(stage, &format!("functions/{arch}/{function}/bootstrap.zip"))?;
+    let bytes = std::fs::metadata(&zip).context("look at the zip file")?.len();
+    let bytes = u32::try_from(bytes).context("measure the zip file")?;
+    Ok(f64::from(bytes) / (1024.0 * 1024.0))
+}
+
+/// A file that scripts/bench builds.
+pub(super) fn built(stage: &Stage, file: &str) -> Result<PathBuf> {
     let path = stage.repo.join("target").join(file);
     if !path.is_file() {
         bail!(
@@ -123,9 +127,9 @@ async fn count_calls(stage: &Stage, agents: &std::path::Path) -> Result<u32> {
     });
     let wish = json!({ "agentKey": "agent:asked:main" }).to_string();
     let asked = event("POST", "/agents/provision", &headers, Some(&wish));
-    let answer = answer_one(agents, &env, &asked).await?;
-    if answer.body["statusCode"] != json!(202) {
-        bail!("the function refused: {}", answer.body);
+    let (_, answer) = answer_one(agents, &env, &asked).await?;
+    if answer["statusCode"] != json!(202) {
+        bail!("the function refused: {answer}");
     }
     Ok(counter.requests.load(Ordering::Acquire))
 }
