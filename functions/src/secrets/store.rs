@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use backon::{ExponentialBuilder, Retryable};
+use clap::Parser;
 use creel_core::secret::Secret;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
@@ -39,6 +40,25 @@ pub struct Store {
     http: reqwest::Client,
 }
 
+/// Who a function is on AWS, and where it is: AWS Lambda says so, by the names that AWS's own programs read.
+#[derive(Debug, clap::Parser)]
+struct AwsSettings {
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", hide_env_values = true)]
+    access_key_id: Option<Secret>,
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    secret_access_key: Option<Secret>,
+    #[arg(long, env = "AWS_SESSION_TOKEN", hide_env_values = true)]
+    session_token: Option<Secret>,
+    #[arg(long, env = "AWS_REGION")]
+    region: Option<String>,
+    #[arg(long, env = "AWS_ENDPOINT_URL_SSM", value_parser = parse_url)]
+    ssm_url: Option<String>,
+    #[arg(long, env = "AWS_ENDPOINT_URL_SECRETS_MANAGER", value_parser = parse_url)]
+    secrets_manager_url: Option<String>,
+    #[arg(long, env = "SSL_CERT_FILE")]
+    ssl_cert_file: Option<PathBuf>,
+}
+
 /// Why a store did not answer a request.
 #[derive(Debug, thiserror::Error)]
 enum Refused {
@@ -51,32 +71,32 @@ enum Refused {
 }
 
 impl Store {
-    /// As AWS Lambda tells a function who it is; with the addresses that AWS's own programs would take.
+    /// As the environment says.
     pub fn of_environment() -> anyhow::Result<Self> {
-        let needed = |name: &str| {
-            std::env::var(name).ok().filter(|value| !value.is_empty()).with_context(|| {
+        // What the command line has is the function's own settings.
+        Self::new(AwsSettings::try_parse_from(["function"]).context("read AWS's variables")?)
+    }
+
+    fn new(settings: AwsSettings) -> anyhow::Result<Self> {
+        let needed = |value: Option<Secret>, name: &str| {
+            let value = value.filter(|value| !value.expose().is_empty());
+            value.with_context(|| {
                 format!("{name} is not set, and a secret is kept at AWS; elsewhere than there set the secret itself")
             })
         };
-        let given = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let address = |name: &str| {
-            let address = given(name).map(|url| parse_url(&url).map_err(|why| anyhow!("{name}: {why}")));
-            address.transpose()
-        };
         let credentials = Credentials::new(
-            needed("AWS_ACCESS_KEY_ID")?,
-            needed("AWS_SECRET_ACCESS_KEY")?,
-            given("AWS_SESSION_TOKEN"),
+            needed(settings.access_key_id, "AWS_ACCESS_KEY_ID")?.expose(),
+            needed(settings.secret_access_key, "AWS_SECRET_ACCESS_KEY")?.expose(),
+            settings.session_token.map(|token| token.expose().to_owned()),
             None,
             "environment",
         );
         let endpoints = [
-            (Service::Parameters, address("AWS_ENDPOINT_URL_SSM")?),
-            (Service::Secrets, address("AWS_ENDPOINT_URL_SECRETS_MANAGER")?),
+            (Service::Parameters, settings.ssm_url),
+            (Service::Secrets, settings.secrets_manager_url),
         ];
-        let certificates = given("SSL_CERT_FILE").map(PathBuf::from);
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(crate::tls::client_config(certificates.as_deref())?)
+            .tls_backend_preconfigured(crate::tls::client_config(settings.ssl_cert_file.as_deref())?)
             .redirect(reqwest::redirect::Policy::none())
             .timeout(ATTEMPT_TIMEOUT);
         let is_loopback = |url: &Option<String>| url.as_deref().is_some_and(|url| url.starts_with("http://"));
@@ -87,7 +107,9 @@ impl Store {
         };
         Ok(Self {
             credentials,
-            region: needed("AWS_REGION")?,
+            region: needed(settings.region.map(Secret::new), "AWS_REGION")?
+                .expose()
+                .to_owned(),
             endpoints,
             http: http.build().context("make the HTTP client")?,
         })
