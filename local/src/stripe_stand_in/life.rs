@@ -227,7 +227,7 @@ impl StandIn {
     }
 }
 
-fn refused(refusal: Refusal) -> anyhow::Error {
+pub(super) fn refused(refusal: Refusal) -> anyhow::Error {
     anyhow!("the stand-in refused: {}", refusal.body()["error"]["message"])
 }
 

@@ -10,6 +10,7 @@ mod life;
 mod list;
 mod objects;
 mod params;
+mod program;
 mod state;
 
 use std::net::{Ipv4Addr, SocketAddr};

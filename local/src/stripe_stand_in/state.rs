@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) url: String,
     /// Time that passed at Stripe alone.
     pub(super) offset_secs: i64,
+    /// Where the clock stands, where it does not go by itself.
+    pub(super) clock_secs: Option<i64>,
     /// What is available of each account's money.
     pub(super) balances: HashMap<String, i64>,
     /// Answers by idempotency key.
@@ -38,6 +40,7 @@ impl State {
         Self {
             url,
             offset_secs: 0,
+            clock_secs: None,
             balances: HashMap::new(),
             saved: HashMap::new(),
             calls: Vec::new(),
@@ -52,7 +55,8 @@ impl State {
     /// Stripe's clock.
     pub(super) fn now_secs(&self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(now.as_secs()).unwrap_or_default() + self.offset_secs
+        let now = i64::try_from(now.as_secs()).unwrap_or_default();
+        self.clock_secs.unwrap_or(now) + self.offset_secs
     }
 
     /// Keeps a new object; answers its id.
