@@ -14,8 +14,8 @@ use crate::caller::Asker;
 use crate::data_api::Repeat;
 use crate::failure::Failure;
 use crate::refusal::unavailable;
+use crate::stripe::Event;
 use crate::stripe::door::Endpoint;
-use crate::stripe::{Event, StripeError};
 
 /// As much of a name as Stripe shows.
 const NAME_MAX_CHARS: usize = 200;
@@ -50,7 +50,11 @@ pub(super) async fn open(
     let told = match made {
         Ok(told) => told,
         Err(error) if error.is_other_content() => return other_pages(&checkout, &payer, &wish).await,
-        Err(error) => return Err(refused(&checkout, &payer, id, &error).await),
+        Err(error) => {
+            // Its place is given back when the intent expires, if nobody asks again before.
+            tracing::error!(%error, intent.id = id, "failed to make a session of Checkout for intent {id}");
+            return Err(stripe_failure(&error));
+        }
     };
     let url = told.object["url"].as_str().ok_or_else(unavailable)?.to_owned();
     let event = Event::answer("checkout.session.created", told.object, told.at_secs);
@@ -138,22 +142,6 @@ async fn other_pages(checkout: &Checkout, payer: &Payer, wish: &Value) -> Result
             "ask again with the same ones, or wait until it ends",
         )),
     }
-}
-
-/// What Stripe will never take keeps no place.
-async fn refused(checkout: &Checkout, payer: &Payer, intent: &str, error: &StripeError) -> Failure {
-    tracing::error!(%error, intent.id = intent, "failed to make a session of Checkout for intent {intent}");
-    if error.is_permanent() {
-        let given_up = Event::given_up("checkout.session.refused", intent);
-        let told = checkout
-            .door
-            .apply(Endpoint::Answer, &given_up, payer.deadline())
-            .await;
-        if let Err(failure) = told {
-            tracing::warn!(code = %failure.code, "failed to give a place back; it is given back when it expires");
-        }
-    }
-    stripe_failure(error)
 }
 
 #[cfg(test)]

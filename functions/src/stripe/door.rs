@@ -32,7 +32,10 @@ const DELIVERY_LIMIT: Duration = Duration::from_secs(20);
 /// For what the database asks Stripe to do, after a delivery is in: the clock does the rest.
 const REQUEST_LIMIT: Duration = Duration::from_secs(8);
 
-/// Requests that one run of the clock does: more is due in the next minute.
+/// Shorter than the minute after which the clock comes again.
+const CLOCK_LIMIT: Duration = Duration::from_secs(50);
+
+/// Rounds that one run of the clock does: what is due then, the next one does.
 const CLOCK_ROUNDS_MAX: usize = 10;
 
 /// Where an event came in.
@@ -98,18 +101,16 @@ impl Door {
     ) -> Result<Outcome, Failure> {
         let limit = Deadline::at_latest(limit, Instant::now() + DELIVERY_LIMIT);
         let mut current = Map::new();
-        for _ in 0..=FETCH_ROUNDS_MAX {
-            let said = json!({
-                "api": API,
-                "endpoint": endpoint.as_str(),
-                "event": event.value(),
-                "current": current,
-            });
+        for round in 0..=FETCH_ROUNDS_MAX {
+            let mut said = json!({ "api": API, "endpoint": endpoint.as_str(), "event": event.value() });
+            // With it, it is the same delivery once more.
+            if round > 0 {
+                said["current"] = Value::Object(current.clone());
+            }
             let answer = self.call(&said, limit).await?;
             let word = answer["outcome"].as_str().unwrap_or_default();
             if word == "fetch" {
-                let wanted = answer["fetch"].as_array().map(Vec::as_slice).unwrap_or_default();
-                current.extend(fetch::all(&self.stripe, wanted, limit).await?);
+                current.extend(fetch::all(&self.stripe, list(&answer, "fetch"), limit).await?);
                 continue;
             }
             let outcome = Outcome {
@@ -139,27 +140,34 @@ impl Door {
         ))
     }
 
-    /// Does what is due because of the time. Returns how many requests were made of Stripe.
+    /// Does what is due because of the time, and looks again at what waits. Returns how many requests were made of Stripe.
     pub async fn tick(&self, limit: Option<Deadline>) -> Result<usize, Failure> {
-        let limit = Deadline::at_latest(limit, Instant::now() + Duration::from_secs(50));
-        let mut done = Value::Array(Vec::new());
+        let limit = Deadline::at_latest(limit, Instant::now() + CLOCK_LIMIT);
+        let mut current = Map::new();
+        let mut done = Vec::new();
         let mut count = 0;
-        for _ in 0..CLOCK_ROUNDS_MAX {
-            let said = json!({ "api": API, "endpoint": Endpoint::Clock.as_str(), "done": done });
+        for round in 0..CLOCK_ROUNDS_MAX {
+            let mut said = json!({ "api": API, "endpoint": Endpoint::Clock.as_str(), "done": done });
+            if round > 0 {
+                said["current"] = Value::Object(current.clone());
+            }
             let answer = self.call(&said, limit).await?;
-            let results = request::all(&self.stripe, requests(&answer), limit).await;
-            if results.is_empty() {
+            let is_new = |wish: &&Value| !current.contains_key(wish["id"].as_str().unwrap_or_default());
+            let wanted: Vec<Value> = list(&answer, "fetch").iter().filter(is_new).cloned().collect();
+            let found = fetch::those_there(&self.stripe, &wanted, limit).await;
+            done = request::all(&self.stripe, list(&answer, "requests"), limit).await;
+            if done.is_empty() && found.is_empty() {
                 break;
             }
-            count += results.len();
-            done = Value::Array(results);
+            count += done.len();
+            current.extend(found);
         }
         Ok(count)
     }
 
     /// Does what the answer asks for, and says what became of it.
     async fn perform(&self, answer: &Value, limit: Deadline) -> Result<(), Failure> {
-        let results = request::all(&self.stripe, requests(answer), limit).await;
+        let results = request::all(&self.stripe, list(answer, "requests"), limit).await;
         if results.is_empty() {
             return Ok(());
         }
@@ -182,11 +190,8 @@ impl Door {
     }
 }
 
-fn requests(answer: &Value) -> &[Value] {
-    answer["requests"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer[name].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Whoever delivered cannot do anything about it, but deliver again.

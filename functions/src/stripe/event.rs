@@ -92,14 +92,6 @@ impl Event {
         without_nul(&mut event);
         Self(event)
     }
-
-    /// Stripe did not make what was asked for an intent, and never will.
-    pub fn given_up(kind: &str, intent: &str) -> Self {
-        let object = serde_json::json!({
-            "id": format!("refused_{intent}"), "object": "checkout.session", "client_reference_id": intent,
-        });
-        Self::answer(kind, object, super::api::now_secs())
-    }
 }
 
 /// Thin events are objects of the second API, or carry types of both under a prefix.

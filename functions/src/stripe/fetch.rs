@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 
 use super::api::StripeApi;
@@ -13,8 +14,11 @@ use crate::failure::Failure;
 /// More than one event can be about.
 const OBJECTS_MAX: usize = 10;
 
+/// As many as are read at a time where there are many.
+const AT_ONCE: usize = 4;
+
 /// The objects by their ids, each with the time as of which it is.
-pub(super) async fn all(
+pub async fn all(
     stripe: &StripeApi,
     wanted: &[Value],
     limit: Deadline,
@@ -34,6 +38,22 @@ pub(super) async fn all(
         )
     })?;
     Ok(found.into_iter().collect())
+}
+
+/// Those of the objects that can be read: the others may be read another time.
+pub(super) async fn those_there(stripe: &StripeApi, wanted: &[Value], limit: Deadline) -> Map<String, Value> {
+    let reading: Vec<_> = wanted.iter().map(|wish| one(stripe, wish, limit)).collect();
+    let mut found = Map::new();
+    let mut reading = stream::iter(reading).buffer_unordered(AT_ONCE);
+    while let Some(read) = reading.next().await {
+        match read {
+            Ok((id, object)) => drop(found.insert(id, object)),
+            Err(error) => {
+                tracing::warn!(%error, "failed to read what an event that waits is about from Stripe")
+            }
+        }
+    }
+    found
 }
 
 async fn one(stripe: &StripeApi, wish: &Value, limit: Deadline) -> Result<(String, Value), StripeError> {

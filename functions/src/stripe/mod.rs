@@ -4,7 +4,7 @@ pub mod api;
 pub mod door;
 pub mod endpoint;
 mod event;
-mod fetch;
+pub mod fetch;
 mod form;
 mod refused;
 mod request;
