@@ -492,7 +492,7 @@ begin
     verdict := creel.retry_waiting(current);
     return jsonb_build_object(
       'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
-      'requests', creel.due_stripe_requests());
+      'requests', creel.due_stripe_requests(), 'waiting_count', creel.count_what_waits());
   end if;
 
   if jsonb_typeof(event) is distinct from 'object' or jsonb_typeof(event -> 'id') is distinct from 'string'
