@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::command::{agent, docs, doctor, host, login, project, request, up, worker};
+use crate::command::{agent, billing, docs, doctor, host, login, project, request, up, worker};
 
 /// Shown at the end of `creel --help`; `docs/operations.md` holds the same list.
 const EXIT_CODES: &str = "\
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Machines that run agents.
     #[command(subcommand)]
     Host(host::HostCommand),
+    /// What Stripe told, and whether the ledger is right: for whoever runs the platform.
+    #[command(subcommand)]
+    Billing(billing::BillingCommand),
     /// Agents.
     #[command(subcommand)]
     Agent(agent::AgentCommand),

@@ -27,6 +27,8 @@ language sql stable set search_path = '' as $$
           select r.status || coalesce(': ' || r.error, '') from creel.stripe_requests r
           where r.earning_id = e.id and r.status <> 'done' order by r.created_at desc limit 1)) order by e.id), '[]')
       from public.host_earnings e where e.kind = 'earning' and e.paid_at >= since and e.paid_at < until),
+    'known_transfers', (select coalesce(jsonb_agg(t.transfer_id order by t.transfer_id), '[]')
+      from creel.earning_transfers t where t.created_at >= since - interval '4 days'),
     'subscriptions', (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'status', s.status) order by s.id), '[]')
       from public.subscriptions s),
     'paid_invoices', (select coalesce(jsonb_agg(distinct i.id), '[]') from (
@@ -36,7 +38,8 @@ language sql stable set search_path = '' as $$
 $$;
 
 comment on function creel.ledger_for_reconciliation(timestamptz, timestamptz) is
-  'Earnings that were paid from since to until, with what corrects them; all subscriptions, and the invoices of which '
+  'Earnings that were paid from since to until, with what corrects them; the transfers that are known, all subscriptions, '
+  'and the invoices of which '
   'Creel was told that they are paid. For whoever has the database''s own URL: creel billing reconcile.';
 
 revoke all on function creel.secs_of(timestamptz), creel.ledger_for_reconciliation(timestamptz, timestamptz)

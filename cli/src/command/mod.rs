@@ -1,6 +1,7 @@
 //! One file a command.
 
 pub(crate) mod agent;
+pub(crate) mod billing;
 mod completions;
 pub(crate) mod docs;
 pub(crate) mod doctor;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
         Command::Logout(args) => login::logout(&args, *out).await,
         Command::Project(command) => project::run(command, *out).await,
         Command::Host(command) => host::run(command, *out).await,
+        Command::Billing(command) => billing::run(command, *out).await,
         Command::Agent(command) => agent::run(command, *out).await,
         Command::Docs(command) => docs::run(command, *out).await,
         Command::Request(command) => request::run(command, *out).await,

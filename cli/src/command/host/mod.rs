@@ -2,6 +2,7 @@
 
 mod code;
 mod codes;
+mod earnings;
 mod enroll;
 mod enroll_by_code;
 mod list;
@@ -32,6 +33,8 @@ pub(crate) enum HostCommand {
         #[command(flatten)]
         connection: ConnectionArgs,
     },
+    /// Show what your hosts earned, month by month.
+    Earnings(earnings::EarningsArgs),
     /// Replace the key of this host, as creel worker rotate-key does.
     Rotate(Box<RotateKeyArgs>),
     /// End every login and key of a host at once.
@@ -60,6 +63,7 @@ pub(super) async fn run(command: HostCommand, out: Output) -> anyhow::Result<()>
         HostCommand::Codes(args) => codes::run(args, out).await,
         HostCommand::Enroll(args) => enroll::run(*args, out).await,
         HostCommand::List { connection } => list::run(&DataApi::open(&connection).await?, out).await,
+        HostCommand::Earnings(args) => earnings::run(args, out).await,
         HostCommand::Rotate(args) => rotate_key::run(*args, out).await,
         HostCommand::Revoke(args) => revoke::run(args, out).await,
         HostCommand::Drain(args) => status::run(&args, HostStatus::Draining, out).await,
