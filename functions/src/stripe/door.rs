@@ -154,7 +154,10 @@ impl Door {
             let answer = self.call(&said, limit).await?;
             if let Some(waiting_count) = answer["waiting_count"].as_u64() {
                 // An alarm is made of this line: infra/ has the name of the field.
-                tracing::info!(waiting_count, "{waiting_count} events or requests wait for somebody");
+                tracing::info!(
+                    waiting_count,
+                    "{waiting_count} events or requests wait for somebody"
+                );
             }
             let is_new = |wish: &&Value| !current.contains_key(wish["id"].as_str().unwrap_or_default());
             let wanted: Vec<Value> = list(&answer, "fetch").iter().filter(is_new).cloned().collect();
