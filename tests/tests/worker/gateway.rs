@@ -17,7 +17,7 @@ const GIVING_UP: Duration = Duration::from_secs(60);
 const REAL: Duration = Duration::from_secs(240);
 
 /// Gives the host's configuration a gateway on a port of its own, as tests run side by side.
-fn give_gateway(station: &Station, gateway: &Value) -> u16 {
+pub fn give_gateway(station: &Station, gateway: &Value) -> u16 {
     let port = creel_local::ports::free_port().expect("a port is free");
     let mut config = json!({ "gateway": gateway, "agents": { "entries": {} } });
     config["gateway"]["port"] = json!(port);
@@ -26,7 +26,7 @@ fn give_gateway(station: &Station, gateway: &Value) -> u16 {
     port
 }
 
-fn whole() -> Value {
+pub fn whole() -> Value {
     json!({ "mode": "local", "bind": "loopback", "auth": { "mode": "token", "token": "t0ken" } })
 }
 
@@ -39,14 +39,14 @@ async fn gateway(station: &Station) -> Value {
 }
 
 /// Waits until the gateway stands so.
-async fn until(station: &Station, state: &str, limit: Duration) -> Value {
+pub async fn until(station: &Station, state: &str, limit: Duration) -> Value {
     eventually_some(&format!("the gateway is {state}"), limit, async || {
         Some(gateway(station).await).filter(|view| view["state"] == state)
     })
     .await
 }
 
-fn pid(view: &Value) -> Pid {
+pub fn pid(view: &Value) -> Pid {
     let pid = view["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
     pid.and_then(Pid::from_raw)
         .unwrap_or_else(|| panic!("a process: {view}"))

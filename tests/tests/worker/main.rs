@@ -13,6 +13,7 @@ mod bad_name;
 mod bad_workspace;
 mod batch;
 mod beside;
+mod canaries;
 mod command_kills;
 mod commands;
 mod config;
