@@ -5,14 +5,17 @@
     reason = "a test binary has no callers; its names say what it promises"
 )]
 
+mod alarm;
 mod aws;
 mod bodies;
+mod checkout;
 mod emulator;
 mod files;
 mod files_synced;
 mod hosts;
 mod lambda;
 mod malformed;
+mod market;
 mod mounted;
 mod notifications;
 mod once;
@@ -23,6 +26,10 @@ mod refusals;
 mod removal;
 mod runtime;
 mod secrets;
+mod signer;
 mod stage;
+mod stripe_fuzzed;
+mod stripe_signed;
+mod stripe_told;
 mod tokens;
 mod wait;

@@ -6,11 +6,11 @@ use crate::emulator::{Emulator, event};
 use crate::stage::{SCOUT, Stage};
 
 /// The same events in every run.
-struct Seeded(u64);
+pub struct Seeded(pub u64);
 
 impl Seeded {
     /// Splitmix64.
-    fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Seeded {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(end).expect("a size")).expect("a size")
     }
 
