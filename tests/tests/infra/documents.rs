@@ -86,3 +86,49 @@ fn every_alarm_says_what_to_do() {
     let said: BTreeSet<String> = said.filter(|name| !functions.contains_key(name)).collect();
     assert_eq!(said, alarms.collect());
 }
+
+#[test]
+fn stripe_is_asked_for_the_events_that_the_database_handles_and_no_others() {
+    let text = operations();
+    let endpoints: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `https://…/stripe/"))
+        .collect();
+    assert_eq!(endpoints.len(), 2, "{endpoints:?}");
+    let asked: BTreeSet<String> = endpoints
+        .iter()
+        .flat_map(|line| names(line))
+        .filter(|name| !name.contains('/'))
+        .collect();
+
+    let folder = repo().join("supabase/migrations");
+    let mut migrations: Vec<_> = std::fs::read_dir(folder)
+        .expect("list the migrations")
+        .map(|entry| entry.expect("list the migrations").path())
+        .collect();
+    migrations.sort();
+    let newest = migrations.iter().rev().find_map(|path| {
+        let sql = std::fs::read_to_string(path).expect("read a migration");
+        let at = sql.rfind("function creel.handle_event(")?;
+        Some(sql[at..].split("$$;").next().unwrap_or_default().to_owned())
+    });
+    let newest = newest.expect("the function that handles events");
+    let quoted = newest
+        .split('\'')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.contains('.'));
+    let (patterns, mut handled): (BTreeSet<String>, BTreeSet<String>) =
+        quoted.map(str::to_owned).partition(|word| word.ends_with(".%"));
+    // Not told by Stripe: what it answered to a request of ours.
+    handled.retain(|kind| kind != "account.created" && kind != "checkout.session.created");
+    let unasked: Vec<&String> = handled.difference(&asked).collect();
+    assert!(unasked.is_empty(), "nobody is told to ask Stripe for {unasked:?}");
+    let by_pattern = |kind: &&String| {
+        !patterns
+            .iter()
+            .any(|one| kind.starts_with(one.trim_end_matches('%')))
+    };
+    let unhandled: Vec<&String> = asked.difference(&handled).filter(by_pattern).collect();
+    assert!(unhandled.is_empty(), "nothing is done with {unhandled:?}");
+}
