@@ -14,7 +14,7 @@ use creel_functions::origins::Origins;
 use creel_functions::stripe::api::StripeApi;
 use creel_functions::stripe::door::Door;
 use creel_functions::stripe::endpoint::{self, Webhooks};
-use creel_functions::stripe::settings::api_key;
+use creel_functions::stripe::settings::{api_key, is_live};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
@@ -64,6 +64,7 @@ impl Billing {
             door: Door::new(api.clone(), creel_key, stripe),
             platform: secrets(&config.webhook_secret, "STRIPE_WEBHOOK_SECRET")?,
             connect: secrets(&config.connect_webhook_secret, "STRIPE_CONNECT_WEBHOOK_SECRET")?,
+            is_live: is_live(&config.api_key),
         };
         Ok(Self { webhooks, api })
     }

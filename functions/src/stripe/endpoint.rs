@@ -31,6 +31,8 @@ pub struct Webhooks {
     pub platform: SigningSecrets,
     /// The secrets of the endpoint for events of connected accounts.
     pub connect: SigningSecrets,
+    /// Whether real money is meant: an endpoint of Connect is told of connected accounts' tests, too.
+    pub is_live: bool,
 }
 
 /// The routes; [`crate::server::router`] puts the rest around them.
@@ -55,7 +57,7 @@ async fn platform(
     body: Body,
 ) -> Result<Response, Failure> {
     let event = read(&headers, body, &webhooks.platform)?;
-    deliver(&webhooks.door, Endpoint::Platform, &event, limit).await
+    deliver(&webhooks, Endpoint::Platform, &event, limit).await
 }
 
 async fn connect(
@@ -65,7 +67,7 @@ async fn connect(
     body: Body,
 ) -> Result<Response, Failure> {
     let event = read(&headers, body, &webhooks.connect)?;
-    deliver(&webhooks.door, Endpoint::Connect, &event, limit).await
+    deliver(&webhooks, Endpoint::Connect, &event, limit).await
 }
 
 fn read(headers: &HeaderMap, body: Body, secrets: &SigningSecrets) -> Result<Event, Failure> {
@@ -83,15 +85,34 @@ fn read(headers: &HeaderMap, body: Body, secrets: &SigningSecrets) -> Result<Eve
     })
 }
 
-async fn deliver(door: &Door, endpoint: Endpoint, event: &Event, limit: Limit) -> Result<Response, Failure> {
+async fn deliver(
+    webhooks: &Webhooks,
+    endpoint: Endpoint,
+    event: &Event,
+    limit: Limit,
+) -> Result<Response, Failure> {
     let (id, kind) = (event.id(), event.kind());
-    let limit = limit.map(|Extension(limit)| limit);
-    let outcome = door.apply(endpoint, event, limit).await.inspect_err(|failure| {
-        tracing::error!(
-            event.id = id, event.kind = kind, code = %failure.code,
-            "failed to apply {kind} {id}: {}; Stripe sends it again", failure.message
+    if webhooks.is_live && !event.is_live() {
+        tracing::info!(
+            event.id = id,
+            event.kind = kind,
+            "{kind} {id} is a test's, and is left away"
         );
-    })?;
+        let body =
+            json!({ "ok": true, "outcome": "ignored", "note": "this is an event of Stripe's test mode" });
+        return Ok(Json(body).into_response());
+    }
+    let limit = limit.map(|Extension(limit)| limit);
+    let outcome = webhooks
+        .door
+        .apply(endpoint, event, limit)
+        .await
+        .inspect_err(|failure| {
+            tracing::error!(
+                event.id = id, event.kind = kind, code = %failure.code,
+                "failed to apply {kind} {id}: {}; Stripe sends it again", failure.message
+            );
+        })?;
     let (word, note) = (outcome.word, outcome.note);
     tracing::info!(event.id = id, event.kind = kind, note, "{kind} {id} is {word}");
     let status = if outcome.is_settled {

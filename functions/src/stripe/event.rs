@@ -72,6 +72,16 @@ impl Event {
         self.0["type"].as_str().unwrap_or_default()
     }
 
+    /// The version of the API that its object is of.
+    pub fn version(&self) -> Option<&str> {
+        self.0["api_version"].as_str()
+    }
+
+    /// Whether it is of real money.
+    pub fn is_live(&self) -> bool {
+        self.0["livemode"] == true
+    }
+
     /// All of it.
     pub fn value(&self) -> &Value {
         &self.0

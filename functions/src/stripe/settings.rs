@@ -18,6 +18,7 @@ impl TryFrom<&StripeSettings> for Webhooks {
         let key = settings.supabase_publishable_key.clone();
         let certificates = settings.ssl_cert_file.clone();
         let api_key = api_key(&settings.stripe_api_key)?;
+        let is_live = is_live(&api_key);
         Ok(Self {
             door: Door::new(
                 DataApi::new(&url, key, certificates.clone()),
@@ -27,6 +28,7 @@ impl TryFrom<&StripeSettings> for Webhooks {
             platform: signing_secrets(&settings.stripe_webhook_secret).context("STRIPE_WEBHOOK_SECRET")?,
             connect: signing_secrets(&settings.stripe_connect_webhook_secret)
                 .context("STRIPE_CONNECT_WEBHOOK_SECRET")?,
+            is_live,
         })
     }
 }
@@ -55,6 +57,13 @@ pub fn api_key(key: &Secret) -> anyhow::Result<Secret> {
         "STRIPE_API_KEY is no key of Stripe's API; make a restricted one at Stripe, it begins with rk_"
     );
     Ok(Secret::new(text))
+}
+
+/// Whether a key is of real money: it says so itself.
+pub fn is_live(key: &Secret) -> bool {
+    ["rk_live_", "sk_live_"]
+        .iter()
+        .any(|prefix| key.expose().starts_with(prefix))
 }
 
 fn signing_secrets(secret: &Secret) -> anyhow::Result<SigningSecrets> {

@@ -1,5 +1,7 @@
 //! Events go out to the endpoints, signed, and again until they are taken.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
 use creel_functions::stripe::endpoint::SIGNATURE_HEADER;
@@ -43,8 +45,9 @@ impl StandIn {
                 _ => &endpoints.connect,
             };
             let body = serde_json::to_vec_pretty(&event).context("write an event")?;
-            let at_secs = u64::try_from(self.lock().now_secs()).unwrap_or_default();
-            let signature = sign(&body, secret, at_secs).context("sign an event")?;
+            // What is signed is when it is sent, however far the stand-in's time has gone on.
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let signature = sign(&body, secret, now.as_secs()).context("sign an event")?;
             let request = client
                 .post(url)
                 .header("content-type", "application/json; charset=utf-8")

@@ -3,9 +3,10 @@
 use creel_local::stripe_stand_in::Fault;
 use serde_json::{Value, json};
 
+use crate::emulator::{Emulator, event};
 use crate::market::{Market, PAGE, PRICE, session_of};
 use crate::proxy::Rule;
-use crate::stage::SCOUT;
+use crate::stage::{ORIGIN, SCOUT};
 
 #[tokio::test]
 async fn a_wish_becomes_a_session_at_the_price_of_the_database() {
@@ -75,6 +76,55 @@ async fn a_wish_becomes_a_session_at_the_price_of_the_database() {
         market.stage.count("host_earnings where kind = 'earning'").await,
         1
     );
+}
+
+#[tokio::test]
+async fn the_program_on_lambda_does_the_same() {
+    let market = Market::new().await;
+    let (url, stripe) = (market.stage.proxy.url(), market.stripe.url());
+    let settings = [
+        ("SUPABASE_URL", url.as_str()),
+        ("SUPABASE_PUBLISHABLE_KEY", market.stage.rest.publishable_key()),
+        ("CREEL_STRIPE_KEY", market.key.expose()),
+        ("STRIPE_API_KEY", market.stripe.api_key().expose()),
+        ("STRIPE_API_URL", &stripe),
+        ("CREEL_ALLOWED_ORIGINS", ORIGIN),
+    ];
+    let emulator = Emulator::start_function("checkout", &settings).await;
+    let headers = json!({
+        "authorization": format!("Bearer {}", market.stage.owner.jwt), "content-type": "application/json",
+    });
+    let ask = async |wish: &Value| {
+        let event = event(
+            "POST",
+            "/checkout/sessions",
+            &headers,
+            Some(&wish.to_string()),
+            false,
+        );
+        emulator.ask(&event).await
+    };
+    let mut wish = market.wish();
+    assert_eq!(ask(&wish).await.0, 422, "it is no page of this origin");
+    wish["successUrl"] = json!(format!("{ORIGIN}/paid"));
+    wish["cancelUrl"] = json!(ORIGIN);
+    let (status, answer) = ask(&wish).await;
+    assert_eq!((status, &answer["amountMinor"]), (200, &json!(PRICE)), "{answer}");
+    assert_eq!(
+        market
+            .stage
+            .count("checkout_intents where session_id is not null")
+            .await,
+        1
+    );
+    let log = emulator.log();
+    for secret in [
+        &market.stage.owner.jwt,
+        market.key.expose(),
+        market.stripe.api_key().expose(),
+    ] {
+        assert!(!log.contains(secret), "no token and no key is logged");
+    }
 }
 
 #[tokio::test]

@@ -233,6 +233,35 @@ async fn a_thin_event_and_what_is_none_are_told_apart() {
 }
 
 #[tokio::test]
+async fn a_test_of_a_connected_account_is_no_matter_of_real_money() {
+    let stage = Stage::new().await;
+    let (emulator, key) = start(&stage).await;
+    drop(emulator);
+    let url = stage.proxy.url();
+    let settings = [
+        ("SUPABASE_URL", url.as_str()),
+        ("SUPABASE_PUBLISHABLE_KEY", stage.rest.publishable_key()),
+        ("CREEL_STRIPE_KEY", key.expose()),
+        ("STRIPE_API_KEY", "rk_live_of_nobody"),
+        ("STRIPE_API_URL", "http://127.0.0.1:1"),
+        ("STRIPE_WEBHOOK_SECRET", SECRET),
+        ("STRIPE_CONNECT_WEBHOOK_SECRET", SECRET),
+    ];
+    let emulator = Emulator::start_function("stripe", &settings).await;
+    for (is_live, kept) in [(false, 0), (true, 1)] {
+        let mut told = event("evt_of_an_account");
+        told["livemode"] = json!(is_live);
+        told["account"] = json!("acct_1");
+        let body = told.to_string();
+        let header = sign_one(&body).await;
+        let (status, outcome) = deliver(&emulator, "/stripe/connect", Some(&header), &body).await;
+        assert_eq!(status, 200);
+        assert!(is_live || outcome == "ignored", "{outcome}");
+        assert_eq!(stage.count("stripe_events").await, kept);
+    }
+}
+
+#[tokio::test]
 async fn the_clock_is_no_request_and_no_request_is_the_clock() {
     let stage = Stage::new().await;
     let (emulator, _) = start(&stage).await;
