@@ -146,12 +146,13 @@ comment on table public.subscriptions is
   'by which its agent was asked to run. Written by apply_stripe_event and the sweep alone. A subscription outlives its '
   'project, its agent and its host.';
 
--- What a subscription was at which time: from this follows since when it is past due, in whatever order it was told.
+-- What a subscription was at which time: from this follows since when it is past due, in whatever order it was told. In one
+-- second it may have been several things, and nobody says which came first.
 create table creel.subscription_states (
   subscription_id text not null references public.subscriptions (id) on delete cascade,
   as_of timestamptz not null,
   status text not null,
-  primary key (subscription_id, as_of)
+  primary key (subscription_id, as_of, status)
 );
 
 create table public.stripe_customers (

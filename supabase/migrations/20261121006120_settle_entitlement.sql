@@ -133,7 +133,6 @@ create function creel.settle_entitlement(of_agent uuid, cause text) returns void
 language plpgsql set search_path = '' as $$
 declare
   agent public.agents;
-  bought public.subscriptions;
   is_paid boolean;
   item uuid;
 begin
@@ -145,19 +144,6 @@ begin
     select from public.subscriptions s where s.agent_id = of_agent and s.service in ('active', 'grace'));
   if is_paid = (agent.billing = 'paid') then
     return;
-  end if;
-  select * into bought from public.subscriptions s where s.id = cause;
-  if is_paid then
-    -- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by those
-    -- who write both.
-    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
-    select agent.project_id, agent.agent_key, d.key, d.value, coalesce('user:' || i.created_by, 'creel')
-    from public.checkout_intents i, jsonb_each_text(i.agent -> 'docs') d
-    where i.id = bought.intent_id and i.agent_id = of_agent and jsonb_typeof(i.agent -> 'docs') = 'object'
-      and not exists (select from public.subscriptions s where s.intent_id = i.id and s.asked_at is not null)
-    order by d.key
-    on conflict on constraint brain_docs_key do update
-      set content = excluded.content, updated_by = excluded.updated_by;
   end if;
   perform creel.lock_agent_lane(agent, false);
   select * into agent from public.agents a where a.id = of_agent for no key update;

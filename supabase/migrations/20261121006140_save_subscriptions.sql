@@ -34,12 +34,13 @@ declare
   knobs constant creel.settings := creel.knobs();
   before public.subscriptions;
   after public.subscriptions;
+  intent public.checkout_intents;
 begin
   select * into before from public.subscriptions s where s.id = of_subscription for no key update;
   after := before;
   after.past_due_since := case when before.status in ('past_due', 'unpaid') then (
     select min(s.as_of) from creel.subscription_states s
-    where s.subscription_id = of_subscription and s.as_of > coalesce((
+    where s.subscription_id = of_subscription and s.status in ('past_due', 'unpaid') and s.as_of >= coalesce((
       select max(o.as_of) from creel.subscription_states o
       where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
   after.grace_until := case when before.status = 'past_due'
@@ -55,6 +56,12 @@ begin
   if before.service not in ('active', 'grace') and after.service in ('active', 'grace') then
     after.paid_at := coalesce(paid, before.as_of);
     after.received_at := coalesce(received, now());
+  elsif before.paid_at is null then
+    -- It was paid, and is over: the end was told before.
+    after.paid_at := (
+      select min(s.as_of) from creel.subscription_states s
+      where s.subscription_id = of_subscription and s.status in ('active', 'trialing'));
+    after.received_at := case when after.paid_at is not null then coalesce(received, now()) end;
   end if;
   if after is distinct from before then
     update public.subscriptions s set
@@ -62,10 +69,22 @@ begin
       remove_at = after.remove_at, paid_at = after.paid_at, received_at = after.received_at
     where s.id = of_subscription;
   end if;
-  if after.service in ('active', 'grace') then
+  -- Whatever came of it since, it was paid for once.
+  if before.status not in ('incomplete', 'incomplete_expired') then
     update public.checkout_intents i
     set status = 'paid', awaits_payment = false, ended_at = now(), customer_id = coalesce(i.customer_id, before.customer_id)
-    where i.id = before.intent_id and i.status <> 'paid';
+    where i.id = before.intent_id and i.status <> 'paid'
+    returning * into intent;
+    if found then
+      -- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by
+      -- those who write both.
+      insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+      select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
+      from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
+      order by d.key
+      on conflict on constraint brain_docs_key do update
+        set content = excluded.content, updated_by = excluded.updated_by;
+    end if;
   end if;
   if after.service <> before.service and before.project_id is not null and after.service <> 'awaiting' then
     perform creel.log_event(
@@ -186,9 +205,14 @@ begin
     where creel.stripe_ref(object -> 'customer') is not null
     on conflict do nothing;
   elsif known.status in ('canceled', 'incomplete_expired') then
-    -- That is final. When it ended does not depend on who said it first.
-    if shown.ended_at < known.ended_at then
-      update public.subscriptions s set ended_at = shown.ended_at where s.id = sub_id;
+    -- That is final. When it ended does not depend on who said it first; the rest the end of its customer did not say.
+    if is_final then
+      update public.subscriptions s set
+        status = said, ended_at = least(s.ended_at, shown.ended_at),
+        current_period_start = coalesce(shown.current_period_start, s.current_period_start),
+        current_period_end = coalesce(shown.current_period_end, s.current_period_end),
+        cancel_at_period_end = shown.cancel_at_period_end
+      where s.id = sub_id;
     end if;
     note := 'this subscription has ended';
   elsif not is_final and as_of < known.as_of then
@@ -206,10 +230,9 @@ begin
     where s.id = sub_id;
   end if;
   if as_of is not null then
-    insert into creel.subscription_states as s (subscription_id, as_of, status)
+    insert into creel.subscription_states (subscription_id, as_of, status)
     values (sub_id, save_subscription.as_of, said)
-    on conflict on constraint subscription_states_pkey do update set status = excluded.status
-      where note is null;
+    on conflict do nothing;
   end if;
   perform creel.settle_subscription(sub_id, received, creel.read_time(event -> 'created'));
   select * into known from public.subscriptions s where s.id = sub_id;
