@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use creel_local::gateway::http;
@@ -21,6 +21,8 @@ pub struct Emulator {
     function: Child,
     folder: TempDir,
     http: reqwest::Client,
+    name: String,
+    settings: Vec<(String, String)>,
 }
 
 fn cargo_lambda() -> PathBuf {
@@ -84,25 +86,26 @@ impl Emulator {
                 .is_ok()
         })
         .await;
-        let function = Command::new(built_program(name).expect("it is built"))
-            .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
-            .env("AWS_LAMBDA_FUNCTION_NAME", "_")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(log("function.log"))
-            .stderr(log("function.err"))
-            .spawn()
-            .expect("start the function");
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         Self {
             port,
             emulator,
-            function,
+            function: start_program(name, &settings, port, folder.path()),
             folder,
             http: http::client().expect("make a client"),
+            name: name.to_owned(),
+            settings,
         }
+    }
+
+    /// The function dies at whatever it does, and is there again as a new process.
+    pub fn kill_function(&mut self) {
+        self.function.kill().expect("kill the function");
+        self.function.wait().expect("wait for its end");
+        self.function = start_program(&self.name, &self.settings, self.port, self.folder.path());
     }
 
     /// Sends an event as it is; answers status and text of the runtime API.
@@ -149,6 +152,28 @@ impl Emulator {
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         read("function.log") + &read("function.err")
     }
+}
+
+fn start_program(name: &str, settings: &[(String, String)], port: u16, folder: &Path) -> Child {
+    let log = |name: &str| {
+        let opened = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.join(name));
+        opened.expect("open a log")
+    };
+    Command::new(built_program(name).expect("it is built"))
+        .env_clear()
+        .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{port}/.rt"))
+        .env("AWS_LAMBDA_FUNCTION_NAME", "_")
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+        .envs(settings.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(log("function.log"))
+        .stderr(log("function.err"))
+        .spawn()
+        .expect("start the function")
 }
 
 impl Drop for Emulator {

@@ -29,6 +29,8 @@ mod secrets;
 mod signer;
 mod stage;
 mod stripe_fuzzed;
+mod stripe_killed;
+mod stripe_paid;
 mod stripe_signed;
 mod stripe_told;
 mod tokens;

@@ -9,7 +9,7 @@ use creel_functions::origins::Origins;
 use creel_functions::server;
 use creel_local::billing::{Billing, StripeConfig, make_key};
 use creel_local::stripe_stand_in::{Delivered, Endpoints, StandIn};
-use creel_tests::db::User;
+use creel_tests::db::{Host, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -31,6 +31,8 @@ pub struct Market {
     pub stripe: StandIn,
     pub landlord: User,
     pub host: Uuid,
+    /// How a worker of the host connects.
+    pub login: Host,
     /// The key of the role `creel_stripe`.
     pub key: Secret,
     pub url: String,
@@ -67,7 +69,8 @@ impl Market {
             .user("landlord@example.com")
             .await
             .expect("make a person");
-        let host = stage.db.host(&[]).await.expect("make a host").id;
+        let login = stage.db.host(&[]).await.expect("make a host");
+        let host = login.id;
         let price = json!({ "currency": "eur", "month": PRICE, "year": 9_000 });
         let sql = "update hosts set owner_id = $1, tenancy = 'single', price = $2 where id = $3";
         let changed = stage.admin.execute(sql, &[&landlord.id, &price, &host]).await;
@@ -77,6 +80,7 @@ impl Market {
             stripe,
             landlord,
             host,
+            login,
             key,
             url,
             serving,

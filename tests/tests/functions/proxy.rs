@@ -26,6 +26,8 @@ pub enum Rule {
     LoseReply,
     /// Nobody answers.
     Hang,
+    /// The Data API gets it, and the caller hears nothing.
+    HangReply,
 }
 
 #[derive(Debug)]
@@ -139,6 +141,10 @@ async fn hand_on(
             Response::new(Body::from_stream(cut))
         }
         Rule::Hang => std::future::pending().await,
+        Rule::HangReply => {
+            forward(&shared, method, &uri, headers, body).await;
+            std::future::pending().await
+        }
     }
 }
 
