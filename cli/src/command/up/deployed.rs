@@ -174,34 +174,8 @@ impl<'a> Life<'a> {
     async fn turn(&mut self, told: &str) -> anyhow::Result<()> {
         let began = Instant::now();
         self.progress.doing("one turn");
-        let state = self.folder().join("state/openclaw.json");
-        let text = std::fs::read_to_string(&state).with_context(|| format!("read {}", state.display()))?;
-        let config: Value = serde_json::from_str(&text).context("read the agent's configuration")?;
-        let token = config["gateway"]["auth"]["token"].as_str();
-        let (_, short) = self.agent_key.split_once(':').context("read the agent's key")?;
-        let short = short.trim_end_matches(":main");
-        let request = json!({
-            "model": format!("openclaw/{short}"), "messages": [{ "role": "user", "content": "Are you there?" }],
-        });
-        let url = format!("http://127.0.0.1:{}/v1/chat/completions", self.port);
-        let asking = creel_local::gateway::http::client()?
-            .post(url)
-            .bearer_auth(token.context("find the gateway's token")?)
-            .timeout(TURN_LIMIT)
-            .json(&request);
-        let answer = asking.send().await.context("ask the agent")?;
-        let status = answer.status();
-        let answer: Value = answer.json().await.context("read the agent's answer")?;
-        let said = answer["choices"][0]["message"]["content"]
-            .as_str()
-            .unwrap_or_default();
-        if !said.contains(REPLY) {
-            anyhow::bail!("the agent did not answer as its model does (status {status}): {answer}");
-        }
-        if !self.model.was_told(told) {
-            anyhow::bail!("the agent's model was not told what is in its SOUL.md: {told:?}");
-        }
-        self.done("turn", began, said);
+        let said = one_turn(&self.folder(), &self.agent_key, self.port, self.model, told).await?;
+        self.done("turn", began, &said);
         Ok(())
     }
 
@@ -210,31 +184,79 @@ impl<'a> Life<'a> {
     }
 
     fn is_silent(&self, after: &str) -> anyhow::Result<()> {
-        if !creel_local::ports::is_free(self.port) {
-            anyhow::bail!("{after}, and its port {} is still in use", self.port);
-        }
-        Ok(())
+        is_silent(self.port, after)
     }
 
     /// Nothing is left of the agent but its archive.
     async fn is_gone(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
-        self.is_silent("the agent was undeployed")?;
-        let (mark, service) = (Mark::new(self.data_dir, Uuid::nil()), service_name(self.agent_id));
-        let left = tokio::task::spawn_blocking(move || {
-            let seen = ProcessTable::new(mark).map(|mut table| table.read());
-            let left = seen.into_iter().flatten();
-            left.filter(|process| process.service.as_ref() == Some(&service))
-                .count()
-        });
-        let left = left.await.context("look for processes of the agent")?;
-        if left > 0 || self.folder().exists() {
-            anyhow::bail!("the agent was undeployed, and {left} processes and its folder are left");
-        }
-        let told = format!("port {} is free, no process is left", self.port);
+        let told = is_gone(self.data_dir, self.agent_id, self.port).await?;
         self.done("gone", began, &told);
         Ok(())
     }
+}
+
+/// Lets an agent with this folder and port answer, and makes sure that its model was told this. Answers what it said.
+pub(super) async fn one_turn(
+    folder: &Path,
+    agent_key: &str,
+    port: u16,
+    model: &StandInModel,
+    told: &str,
+) -> anyhow::Result<String> {
+    let state = folder.join("state/openclaw.json");
+    let text = std::fs::read_to_string(&state).with_context(|| format!("read {}", state.display()))?;
+    let config: Value = serde_json::from_str(&text).context("read the agent's configuration")?;
+    let token = config["gateway"]["auth"]["token"].as_str();
+    let (_, short) = agent_key.split_once(':').context("read the agent's key")?;
+    let short = short.trim_end_matches(":main");
+    let request = json!({
+        "model": format!("openclaw/{short}"), "messages": [{ "role": "user", "content": "Are you there?" }],
+    });
+    let asking = creel_local::gateway::http::client()?
+        .post(format!("http://127.0.0.1:{port}/v1/chat/completions"))
+        .bearer_auth(token.context("find the gateway's token")?)
+        .timeout(TURN_LIMIT)
+        .json(&request);
+    let answer = asking.send().await.context("ask the agent")?;
+    let status = answer.status();
+    let answer: Value = answer.json().await.context("read the agent's answer")?;
+    let said = answer["choices"][0]["message"]["content"]
+        .as_str()
+        .unwrap_or_default();
+    if !said.contains(REPLY) {
+        anyhow::bail!("the agent did not answer as its model does (status {status}): {answer}");
+    }
+    if !model.was_told(told) {
+        anyhow::bail!("the agent's model was not told what is in its SOUL.md: {told:?}");
+    }
+    Ok(said.to_owned())
+}
+
+/// Fails while something listens at an agent's port.
+pub(super) fn is_silent(port: u16, after: &str) -> anyhow::Result<()> {
+    if !creel_local::ports::is_free(port) {
+        anyhow::bail!("{after}, and its port {port} is still in use");
+    }
+    Ok(())
+}
+
+/// Fails while anything is left of an agent but its archive.
+pub(super) async fn is_gone(data_dir: &Path, agent_id: Uuid, port: u16) -> anyhow::Result<String> {
+    is_silent(port, "the agent was undeployed")?;
+    let (mark, service) = (Mark::new(data_dir, Uuid::nil()), service_name(agent_id));
+    let left = tokio::task::spawn_blocking(move || {
+        let seen = ProcessTable::new(mark).map(|mut table| table.read());
+        let left = seen.into_iter().flatten();
+        left.filter(|process| process.service.as_ref() == Some(&service))
+            .count()
+    });
+    let left = left.await.context("look for processes of the agent")?;
+    let folder = data_dir.join("agents").join(agent_id.to_string());
+    if left > 0 || folder.exists() {
+        anyhow::bail!("the agent was undeployed, and {left} processes and its folder are left");
+    }
+    Ok(format!("port {port} is free, no process is left"))
 }
 
 fn failed(kind: &str, row: &Value) -> CliError {

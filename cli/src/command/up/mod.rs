@@ -2,6 +2,7 @@
 
 mod deployed;
 mod once;
+mod paid;
 mod parts;
 mod project;
 mod report;
@@ -25,6 +26,11 @@ pub(crate) struct UpArgs {
     /// asked, stopped, started, changed, restarted and undeployed.
     #[arg(long)]
     once: bool,
+
+    /// With --once: an agent is rented. Its checkout is paid at a stand-in of Stripe, it is deployed with a gateway of its
+    /// own, and goes when its subscription has ended.
+    #[arg(long, requires = "once")]
+    paid: bool,
 
     /// Folder for all that is kept: database, keys, programs from npm, OpenClaw's state.
     #[arg(long, default_value = ".creel", env = "CREEL_STATE_DIR", value_name = "DIR")]
@@ -96,10 +102,14 @@ async fn serve(
         let openclaw = parts.openclaw.clone();
         let state_dir = parts.openclaw_state_dir.clone();
         let (data_dir, model) = (parts.worker_data_dir.clone(), parts.model.clone());
+        let (shop, database_url) = (parts.shop.clone(), parts.stack.database_url());
         let living = async {
-            match model {
-                Some(model) => deployed::live(project, &data_dir, &model, out).await,
-                None => once::provision(project, &openclaw, &state_dir, out).await,
+            match (shop, model) {
+                (Some(shop), Some(model)) => {
+                    paid::rent(project, &shop, &database_url, &data_dir, &model, out).await
+                }
+                (_, Some(model)) => deployed::live(project, &data_dir, &model, out).await,
+                _ => once::provision(project, &openclaw, &state_dir, out).await,
             }
         };
         return tokio::select! {

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::deployed;
+use super::paid::Shop;
 use super::project::{self, LocalProject};
 use super::{OnceBackend, UpArgs};
 use crate::output::Progress;
@@ -30,6 +31,8 @@ pub(super) struct Parts {
     pub(super) worker_data_dir: PathBuf,
     /// What agents with a gateway of their own think with; none where they are not asked for.
     pub(super) model: Option<Arc<StandInModel>>,
+    /// Where agents are rented; none where they are not asked for.
+    pub(super) shop: Option<Arc<Shop>>,
     worker: Option<JoinHandle<anyhow::Result<Stopped>>>,
     shutdown: Shutdown,
 }
@@ -42,9 +45,16 @@ pub(super) async fn start(
 ) -> anyhow::Result<(Parts, LocalProject)> {
     progress
         .doing("starting Postgres and PostgREST; the first run installs them and OpenClaw (about 800 MB)");
+    let mut shop = None;
+    if args.paid {
+        shop = Some(Shop::open().await?);
+    }
     let config = StackConfig {
         gateway_port: args.port,
-        stripe: args.stripe.config(),
+        stripe: match &shop {
+            Some(shop) => Some(shop.stripe_config()),
+            None => args.stripe.config(),
+        },
         ..StackConfig::new(&args.state_dir)
     };
     // At the same time, but that another creel up runs here is said before hundreds of megabytes are there.
@@ -52,7 +62,7 @@ pub(super) async fn start(
     let openclaw = AbortOnDropHandle::new(tokio::spawn(async move { tools.openclaw().await }));
     let stack = Stack::up(&config).await.context("start the local stack")?;
     progress.done(&format!("Supabase at {}", stack.supabase_url()));
-    match start_on(args, stack, openclaw, shutdown, progress).await {
+    match start_on(args, stack, shop, openclaw, shutdown, progress).await {
         Ok(started) => Ok(started),
         Err((stack, error)) => {
             let _first_error_tells_more = stack.down().await;
@@ -65,6 +75,7 @@ pub(super) async fn start(
 async fn start_on(
     args: &UpArgs,
     stack: Stack,
+    mut shop: Option<Shop>,
     openclaw: AbortOnDropHandle<anyhow::Result<PathBuf>>,
     shutdown: &Shutdown,
     progress: &Progress,
@@ -84,6 +95,9 @@ async fn start_on(
             .context("find the state directory")?;
         let project = project::prepare(&stack, &state_dir).await?;
         progress.done(&format!("project {} with this host in it", project.id));
+        if let Some(shop) = &mut shop {
+            shop.let_in_deployer(&stack).await?;
+        }
         let openclaw_state_dir = state_dir.join("openclaw");
         make_private(&openclaw_state_dir)?;
         let mut worker = WorkerConfig::new(project.host_database_url.clone())?;
@@ -95,7 +109,7 @@ async fn start_on(
         // What this command started ends with it.
         worker.agents_end_with_worker = true;
         let mut model = None;
-        if args.backend == OnceBackend::Profile {
+        if args.backend == OnceBackend::Profile || args.paid {
             let started = Arc::new(StandInModel::start().await?);
             worker.profile_base = Some(deployed::write_base(&state_dir, &started)?);
             model = Some(started);
@@ -126,6 +140,7 @@ async fn start_on(
                 openclaw_state_dir,
                 worker_data_dir,
                 model,
+                shop: shop.map(Arc::new),
                 worker,
                 shutdown,
             };
