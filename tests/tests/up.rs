@@ -110,6 +110,43 @@ async fn real_openclaw_once_makes_one_agent_and_leaves_nothing_running() {
     assert_eq!(left_over(state.path()), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn real_openclaw_once_paid_runs_what_is_paid_for_and_leaves_nothing_running() {
+    let state = state_folder().await;
+    let mut once = creel();
+    once.args(["up", "--once", "--paid", "--json", "--state-dir"])
+        .arg(state.path());
+    let said = process::run(&mut once, 2 * ONE_AGENT + START)
+        .await
+        .expect("creel up --once --paid --json");
+    let last: Value = serde_json::from_str(said.lines().last().expect("a last line")).expect("an object");
+    let names: Vec<&str> = last["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .filter_map(|step| step["name"].as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "let the host",
+            "checkout",
+            "pay",
+            "paid to running",
+            "turn",
+            "earned",
+            "renew",
+            "cancel",
+            "stopped",
+            "undeployed"
+        ],
+        "{last}"
+    );
+    assert_eq!(last["paid_to_running"]["gap"], Value::Null, "{last}");
+    assert!(last["paid_to_running"]["received_to_running"].is_string(), "{last}");
+    assert_eq!(left_over(state.path()), Vec::<String>::new());
+}
+
 /// `creel up` that stays; its environment file.
 struct Up {
     child: Child,
