@@ -169,7 +169,8 @@ language sql stable set search_path = '' as $$
   select agent.billing = 'unpaid' and agent.openclaw_id is null and not agent.provisioned
     and not exists (
       select from public.subscriptions s
-      where s.project_id = agent.project_id and s.agent_key = agent.agent_key)
+      where s.project_id = agent.project_id and s.agent_key = agent.agent_key
+        and s.status not in ('incomplete', 'incomplete_expired'))
 $$;
 
 -- Gives back the place that a checkout kept, unless another one keeps it. Its intent has ended.
