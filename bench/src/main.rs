@@ -113,7 +113,7 @@ async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
             Row::Wake => latency::measure(stage, &host, effort).await?,
             Row::Idle => idle::measure_idle(stage, &host, None, effort).await?,
             Row::Function => function::measure(stage, effort).await?,
-            Row::Stripe => stripe::measure(stage, effort).await?,
+            Row::Stripe => stripe::measure(stage, &host, effort).await?,
             Row::Mirror => mirror::measure(stage, effort).await?,
             Row::Hosts => hosts::measure(stage, effort).await?,
             Row::Start => idle::measure_start(stage, &host, effort).await?,

@@ -18,7 +18,7 @@ use super::function::{built, zip_mib};
 use crate::clock::now_ms;
 use crate::figure::{Against, Figure, Goal};
 use crate::lambda::{Answer, Runtime, answer_one, answer_warm, event, stop};
-use crate::stage::{PROJECT, Stage};
+use crate::stage::{Host, PROJECT, Stage};
 use crate::statistics::{median, percentile};
 
 /// What is asked of it.
@@ -37,7 +37,7 @@ const REPEATED_EACH: usize = 10;
 const SECRET: &str = "whsec_0123456789abcdef0123456789abcdef";
 
 /// Measures.
-pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
+pub async fn measure(stage: &Stage, host: &Host, effort: Effort) -> Result<Vec<Figure>> {
     let program = built(stage, "lambda/stripe")?;
     let hello = built(stage, "lambda/examples/hello")?;
     let key = Uuid::new_v4().simple().to_string();
@@ -73,7 +73,7 @@ pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
     let warm = answer_warm(&program, &env, &asked, warm_count).await?;
     let hello_warm = answer_warm(&hello, &[], &asked, warm_count).await?;
 
-    seed(stage, &key).await?;
+    seed(stage, host, &key).await?;
     let event_count = effort.pick(2_500, 15_000);
     let load = run(stage, &program, &env, event_count).await?;
     let figure = |name, what, ours, unit, against, goal| Figure {
@@ -173,7 +173,7 @@ impl Load {
 }
 
 /// A key for the function, and subscriptions that are active.
-async fn seed(stage: &Stage, key: &str) -> Result<()> {
+async fn seed(stage: &Stage, host: &Host, key: &str) -> Result<()> {
     let hash = hex::encode(Sha256::digest(key));
     stage
         .admin
@@ -184,8 +184,9 @@ async fn seed(stage: &Stage, key: &str) -> Result<()> {
         .admin
         .execute(
             "with made as (
-               insert into public.agents (project_id, agent_key, openclaw_id, provisioned, status, billing)
-               select $1::text, 'agent:paid' || n || ':main', 'paid' || n, true, 'running', 'paid'
+               insert into public.agents
+                 (project_id, agent_key, host_id, openclaw_id, workspace_path, provisioned, status, billing)
+               select $1::text, 'agent:paid' || n || ':main', $3::uuid, 'paid' || n, '/w/paid' || n, true, 'running', 'paid'
                from generate_series(1, $2::bigint) n
                returning id, project_id, agent_key)
              insert into public.subscriptions (
@@ -195,7 +196,11 @@ async fn seed(stage: &Stage, key: &str) -> Result<()> {
                'cus_' || agent_key, 'month', 900, 'usd', 'active', 'active', now(), now() + interval '1 month',
                now() - interval '1 day'
              from made",
-            &[&PROJECT, &i64::try_from(SUBSCRIPTIONS).context("count subscriptions")?],
+            &[
+                &PROJECT,
+                &i64::try_from(SUBSCRIPTIONS).context("count subscriptions")?,
+                &host.id,
+            ],
         )
         .await
         .context("make subscriptions")?;
@@ -213,7 +218,7 @@ async fn run(
     let programs = started?;
     // Each has its connection before it counts, as those of a minute ago have on AWS.
     for n in 0..PROGRAMS * 3 {
-        runtime.send(paid_event("warm", n, n)?)?;
+        runtime.send(paid_event("warm", n)?)?;
     }
     let mut warmed = Vec::new();
     for _ in 0..PROGRAMS * 3 {
@@ -233,7 +238,7 @@ async fn run(
         clock.tick().await;
         let is_repeated = n % REPEATED_EACH == REPEATED_EACH - 1;
         let which = if is_repeated { n - REPEATED_EACH / 2 } else { n };
-        runtime.send(paid_event("evt", which, which)?)?;
+        runtime.send(paid_event("load", which)?)?;
         answers.extend(runtime.answers_so_far());
     }
     while answers.len() < event_count {
@@ -254,7 +259,7 @@ async fn run(
     let written: i64 = stage
         .admin
         .query_one(
-            "select count(*) from public.stripe_events where id like 'evt%' and status = 'applied'",
+            "select count(*) from public.stripe_events where id like 'evt\\_load\\_%' and status = 'applied'",
             &[],
         )
         .await
@@ -281,15 +286,15 @@ fn error_of(answer: &Answer) -> Option<String> {
 }
 
 /// A subscription's next month is paid: an event as Stripe sends it.
-fn paid_event(id: &str, n: usize, turn: usize) -> Result<String> {
+fn paid_event(id: &str, n: usize) -> Result<String> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("read the clock")?;
     let now = now.as_secs();
-    let (which, round) = (n % SUBSCRIPTIONS, turn / SUBSCRIPTIONS);
+    let (which, round) = (n % SUBSCRIPTIONS, n / SUBSCRIPTIONS);
     let created = now - 3_600 + u64::try_from(round).context("count rounds")?;
     let body = json!({
-        "id": format!("{id}_{n}"), "object": "event", "api_version": "2026-10-28.endive", "created": created,
+        "id": format!("evt_{id}_{n}"), "object": "event", "api_version": "2026-10-28.endive", "created": created,
         "livemode": false, "pending_webhooks": 1, "type": "customer.subscription.updated",
         "request": { "id": null, "idempotency_key": null },
         "data": {
