@@ -602,6 +602,8 @@ text_enum! {
         PaymentFailed = "billing.payment_failed",
         /// A bank wants its customer to confirm a payment.
         ActionRequired = "billing.action_required",
+        /// Stripe refused for good what it was asked to do; a person is to look at it.
+        RequestFailed = "billing.request_failed",
     }
 }
 

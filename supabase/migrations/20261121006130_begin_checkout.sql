@@ -26,7 +26,7 @@ end
 $$;
 
 create function creel.check_price() returns trigger
-language plpgsql set search_path = '' as $$
+language plpgsql security definer set search_path = '' as $$
 begin
   if creel.fault_of_price(new.price) is not null then
     raise exception '%', creel.fault_of_price(new.price)

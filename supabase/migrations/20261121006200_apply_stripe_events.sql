@@ -77,6 +77,7 @@ declare
   intent public.checkout_intents;
   fetched record;
   fault text;
+  verdict jsonb;
 begin
   if intent_id is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'this checkout is not of Creel');
@@ -122,7 +123,10 @@ begin
        and not exists (select from public.subscriptions s where s.id = sub_id) then
       return jsonb_build_object('outcome', 'waiting', 'note', 'the subscription does not name the checkout');
     end if;
-    return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    update public.checkout_intents i set status = 'paid', awaits_payment = false, ended_at = now()
+    where i.id = intent_id and i.status <> 'paid' and verdict ->> 'outcome' = 'applied';
+    return verdict;
   end if;
   return null;
 end
@@ -228,7 +232,9 @@ begin
   delete from public.stripe_customers c where c.customer_id = customer;
   foreach sub_id in array sub_ids loop
     update public.subscriptions s set
-      status = 'canceled', as_of = greatest(s.as_of, told_at), ended_at = told_at
+      -- One that was never paid does not come to be paid by this.
+      status = case s.status when 'incomplete' then 'incomplete_expired' else 'canceled' end,
+      as_of = greatest(s.as_of, told_at), ended_at = told_at
     where s.id = sub_id and s.status not in ('canceled', 'incomplete_expired');
     insert into creel.subscription_states (subscription_id, as_of, status)
     values (sub_id, told_at, 'canceled') on conflict do nothing;

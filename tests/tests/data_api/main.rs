@@ -14,4 +14,5 @@ mod floods;
 mod host_keys;
 mod hostile;
 mod strangers;
+mod stripe_key;
 mod victim;

@@ -8,7 +8,12 @@
 mod adoption;
 mod agent_logs;
 mod agent_reports;
+mod billing_accounts;
+mod billing_checkout;
+mod billing_guard;
 mod billing_life;
+mod billing_order;
+mod billing_rights;
 mod canaries;
 mod claims;
 mod command_input;

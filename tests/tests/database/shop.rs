@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, Session};
+use crate::fixture::Fixture;
 use crate::station::Station;
 
 pub const KEY: &str = "agent:scout:main";
@@ -13,7 +13,7 @@ pub const PRICE: i64 = 900;
 /// When the first thing happens, by Stripe's clock.
 pub const T: i64 = 1_763_000_000;
 
-/// A host for nine euros a month, and a project of somebody else.
+/// A host for nine euros a month, and a project of somebody else. What has ended is kept for 63 years.
 pub struct Shop {
     pub s: Station,
     pub host_owner: Uuid,
@@ -36,18 +36,11 @@ impl Shop {
             "update hosts set owner_id = '{host_owner}', tenancy = 'single', backends = '{{shared,profile,docker}}',
                price = '{{\"currency\": \"eur\", \"month\": {PRICE}, \"year\": 9000}}' where id = '{id}';
              insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of)
-             values ('{host_owner}', 'acct_1', true, now())"
+             values ('{host_owner}', 'acct_1', true, now());
+             update creel.settings set billing_retention_secs = 2000000000"
         ))
         .await;
         shop
-    }
-
-    pub fn f(&self) -> &Fixture {
-        &self.s.f
-    }
-
-    pub fn host(&self) -> &Session {
-        &self.s.host
     }
 
     pub async fn exec(&self, sql: &str) {
@@ -61,7 +54,9 @@ impl Shop {
 
     pub async fn value(&self, sql: &str) -> Value {
         let rows = self.s.f.admin.query(sql, &[]).await.expect("read a value");
-        rows.first().map_or(Value::Null, |row| row.get(0))
+        rows.first()
+            .and_then(|row| row.get::<_, Option<Value>>(0))
+            .unwrap_or(Value::Null)
     }
 
     pub fn wish(&self) -> Value {
