@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
+use creel_functions::stripe::api::StripeApi;
+use creel_local::billing::StripeConfig;
 use creel_local::gateway::http;
 use creel_local::process::MARK;
+use creel_local::stripe_stand_in::{Endpoints, StandIn};
 use creel_local::{Stack, StackConfig};
 use rustix::process::{Pid, Signal, kill_process};
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
@@ -72,6 +75,59 @@ fn postmaster(dir: &Path) -> Result<Pid> {
     let text = fs::read_to_string(dir.join("postgres/data/postmaster.pid"))?;
     let line = text.lines().next().context("read the pid file")?;
     Pid::from_raw(line.trim().parse()?).context("read the pid file")
+}
+
+#[tokio::test]
+async fn a_stack_that_knows_a_stripe_hears_what_it_tells() -> Result<()> {
+    let dir = folder(OPEN)?;
+    let stripe = StandIn::start().await?;
+    let [events, accounts] = [
+        "whsec_0192837465aabbccddeeff001122",
+        "whsec_99887766554433221100aabb",
+    ]
+    .map(Secret::new);
+    let mut config = config(dir.path());
+    config.stripe = Some(StripeConfig {
+        api_url: stripe.url(),
+        api_key: stripe.api_key().clone(),
+        webhook_secret: events.clone(),
+        connect_webhook_secret: accounts.clone(),
+    });
+    let http = http::client()?;
+    for round in 1..=2 {
+        let stack = Stack::up(&config).await?;
+        let functions = format!("{}/functions/v1", stack.supabase_url());
+        let api = StripeApi::new(&stripe.url(), stripe.api_key().clone(), None);
+        let key = format!("customer-{round}");
+        api.post("/v1/customers", &serde_json::json!({}), &key, None)
+            .await?;
+        let endpoints = Endpoints {
+            platform: (format!("{functions}/stripe/events"), events.clone()),
+            connect: (format!("{functions}/stripe/connect"), accounts.clone()),
+        };
+        let told = stripe.deliver(&endpoints).await?;
+        assert_eq!(
+            told.iter().map(|one| one.status).collect::<Vec<_>>(),
+            [200],
+            "{told:?}"
+        );
+        let ticked = http.post(format!("{functions}/stripe/clock")).send().await?;
+        assert_eq!(ticked.status().as_u16(), 200);
+        let refused = http.post(format!("{functions}/checkout/sessions")).send().await?;
+        assert_eq!(refused.status().as_u16(), 401);
+        let postgres = connect(&stack.database_url()).await?;
+        let sql = "select (select count(*) from stripe_events),
+                          (select count(*) from creel.stripe_keys where revoked_at is null)";
+        let counted = postgres.query_one(sql, &[]).await?;
+        let (kept, good): (i64, i64) = (counted.get(0), counted.get(1));
+        assert_eq!(
+            (kept, good),
+            (round, 1),
+            "each start has a key of its own, and ends the others"
+        );
+        stack.down().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
