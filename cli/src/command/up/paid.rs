@@ -201,7 +201,7 @@ impl Rental<'_> {
         let account = last_of(&answer["url"])?;
         self.shop.stripe.onboard(&account)?;
         self.deliver().await?;
-        let told = format!("{PRICE} eur a month, for {account}");
+        let told = format!("{PRICE} cents a month, for {account}");
         self.done("let the host", began, &told);
         Ok(())
     }
@@ -280,17 +280,13 @@ impl Rental<'_> {
     async fn earned(&mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         let api = &self.landlord.api;
-        let asked = api
-            .from("host_earnings")
-            .select("amount_minor,fee_minor,currency");
+        let asked = api.from("host_earnings").select("amount_minor,fee_minor");
         let asked = asked.eq("subscription_id", &self.subscription);
         let rows = api.rows(asked).await?;
         let row = rows.first().context("find what the host earned")?;
         let told = format!(
-            "{} {} for the host's owner, {} for the platform",
-            row["amount_minor"],
-            row["currency"].as_str().unwrap_or_default(),
-            row["fee_minor"]
+            "{} cents for the host's owner, {} for the platform",
+            row["amount_minor"], row["fee_minor"]
         );
         self.done("earned", began, &told);
         Ok(())
