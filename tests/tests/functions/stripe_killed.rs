@@ -133,7 +133,7 @@ async fn a_function_that_dies_before_it_called_changes_nothing() {
         payment
             .market
             .stage
-            .count("stripe_events where id like 'evt%'")
+            .count("stripe_events where type = 'checkout.session.completed'")
             .await,
         0
     );
