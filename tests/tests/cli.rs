@@ -18,6 +18,8 @@ use creel_tests::worker::{WorkerHome, WorkerSetup};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "cli/billing.rs"]
+mod billing;
 #[path = "cli/docs.rs"]
 mod docs;
 

@@ -49,9 +49,7 @@ pub(super) async fn run(args: ReplayArgs, out: Output) -> anyhow::Result<()> {
     let verdict = apply(&client, &args.stripe, &event, &endpoint).await?;
     let word = verdict["outcome"].as_str().unwrap_or_default();
     let note = verdict["note"].as_str().unwrap_or_default();
-    out.value(&json!({
-        "ok": word != "waiting", "event": event["id"], "type": event["type"], "outcome": word, "note": verdict["note"],
-    }));
+    let told = json!({ "id": event["id"], "type": event["type"], "outcome": word, "note": verdict["note"] });
     let id = event["id"].as_str().unwrap_or_default();
     let kind = event["type"].as_str().unwrap_or_default();
     if word == "waiting" {
@@ -59,9 +57,11 @@ pub(super) async fn run(args: ReplayArgs, out: Output) -> anyhow::Result<()> {
             CliError::new(ErrorKind::Failed, format!("{id} cannot be applied yet: {note}"))
                 .code("waiting")
                 .hint("bring in what it waits for, or wait: it is looked at again then")
+                .detail("event", told)
                 .into(),
         );
     }
+    out.value(&json!({ "ok": true, "event": told }));
     let because = match note {
         "" => String::new(),
         note => format!(": {}", printable(note)),

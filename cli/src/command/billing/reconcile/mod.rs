@@ -84,6 +84,7 @@ pub(super) async fn run(args: ReconcileArgs, out: Output) -> anyhow::Result<()> 
     )
     .code("differences")
     .hint("docs/operations.md says what each kind means, and what to do")
+    .detail("differences", json!(found))
     .into())
 }
 
@@ -118,20 +119,17 @@ fn show(ledger: &Ledger, found: &[Difference], range: &Range<i64>, out: Output) 
         .earnings
         .iter()
         .filter(|earning| range.contains(&earning.paid_at));
-    let (earning_count, net_minor) = earnings.fold((0, 0), |(count, sum), earning| {
-        (
-            count + 1,
-            sum + earning.gross_minor - earning.fee_minor - earning.corrected_minor,
-        )
-    });
+    let earning_count = earnings.count();
     let (from, to) = (
         Timestamp::from_second(range.start)?,
         Timestamp::from_second(range.end)?,
     );
-    out.value(&json!({
-        "ok": found.is_empty(), "from": from.to_string(), "to": to.to_string(), "earning_count": earning_count,
-        "net_minor": net_minor, "subscription_count": ledger.subscriptions.len(), "differences": found,
-    }));
+    if found.is_empty() {
+        out.value(&json!({
+            "ok": true, "from": from.to_string(), "to": to.to_string(), "earning_count": earning_count,
+            "subscription_count": ledger.subscriptions.len(), "differences": found,
+        }));
+    }
     let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "–".to_owned());
     let cells = found.iter().map(|one| {
         let kind = serde_json::to_value(one.kind)
