@@ -85,7 +85,9 @@ begin
       if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
          and not exists (
            select from public.subscriptions o
-           where o.agent_id = agent.id and o.id <> sub.id and o.remove_at > now())
+           where o.agent_id = agent.id and o.id <> sub.id
+             -- A later one that has not ended keeps it, though it is not paid for at the moment.
+             and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end)
          and not exists (
            select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
         perform creel.send_own_command(agent, 'undeploy');
