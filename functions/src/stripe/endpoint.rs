@@ -115,14 +115,17 @@ async fn deliver(
         })?;
     let (word, note) = (outcome.word, outcome.note);
     tracing::info!(event.id = id, event.kind = kind, note, "{kind} {id} is {word}");
-    let status = if outcome.is_settled {
-        StatusCode::OK
-    } else {
-        // It is kept. Stripe asks again, and shows to people that it waits.
-        StatusCode::INTERNAL_SERVER_ERROR
-    };
-    let body = json!({ "ok": outcome.is_settled, "outcome": word, "note": note });
-    Ok((status, Json(body)).into_response())
+    if outcome.is_settled {
+        return Ok(Json(json!({ "ok": true, "outcome": word, "note": note })).into_response());
+    }
+    // It is kept. Stripe asks again, and shows to people that it waits.
+    let error = json!({
+        "code": word,
+        "message": note,
+        "hint": "it is kept, and applied as soon as what it needs is known; creel billing events shows it",
+    });
+    let body = json!({ "ok": false, "outcome": word, "note": note, "error": error });
+    Ok((StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response())
 }
 
 fn unreadable(error: &BytesRejection) -> Failure {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::market::{Market, PRICE, session_of};
 use crate::proxy::Rule;
-use crate::stage::SCOUT;
+use crate::signer::sign_one;
+use crate::stage::{SCOUT, send};
 
 /// An agent that is paid for, and everything that Stripe told of it is in.
 async fn paid(market: &Market) -> creel_local::stripe_stand_in::Paid {
@@ -228,5 +229,46 @@ async fn a_key_that_is_revoked_opens_nothing_and_is_named() {
         market.value("select to_jsonb(billing) from agents").await,
         json!("unpaid"),
         "{SCOUT}"
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_waits_and_is_seen_at_stripe_and_here() {
+    let market = Market::new().await;
+    let answer = market.checkout(&market.wish()).await;
+    market.stripe.pay(&session_of(&answer)).expect("pay");
+    let is_completed = |event: &Value| event["type"] == json!("checkout.session.completed");
+    let mut odd = market
+        .stripe
+        .events()
+        .into_iter()
+        .find(is_completed)
+        .expect("an event");
+    odd["id"] = json!("evt_of_less_money");
+    odd["data"]["object"]["amount_total"] = json!(PRICE - 1);
+    let body = odd.to_string();
+    for deliveries in 1..=2 {
+        let request = creel_local::gateway::http::client().expect("a client");
+        let request = request
+            .post(format!("{}/stripe/events", market.url))
+            .body(body.clone());
+        let answer = send(request.header("stripe-signature", sign_one(&body).await)).await;
+        assert_eq!(answer.refused(), (500, "waiting"));
+        let kept = market
+            .value("select to_jsonb(e) from stripe_events e where id = 'evt_of_less_money'")
+            .await;
+        assert_eq!(
+            (&kept["status"], &kept["deliveries"]),
+            (&json!("waiting"), &json!(deliveries))
+        );
+    }
+    assert_eq!(
+        market.value("select to_jsonb(billing) from agents").await,
+        json!("unpaid")
+    );
+    market.deliver_well().await;
+    assert_eq!(
+        market.value("select to_jsonb(billing) from agents").await,
+        json!("paid")
     );
 }
