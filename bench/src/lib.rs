@@ -6,6 +6,7 @@ pub mod graphile;
 pub mod lambda;
 pub mod openclaw;
 pub mod pgbench;
+pub mod processor;
 pub mod program;
 pub mod queue;
 pub mod row;

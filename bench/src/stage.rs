@@ -9,6 +9,7 @@ use creel_local::install::Tools;
 use creel_local::keys::{self, Passwords};
 use creel_local::{Stack, StackConfig};
 use serde_json::{Value, json};
+use sysinfo::Pid;
 use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 use uuid::Uuid;
@@ -118,6 +119,20 @@ impl Stage {
     /// Postgres' port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The process that all processes of the database come from.
+    pub async fn postmaster(&self) -> Result<Pid> {
+        let row = self
+            .admin
+            .query_one(
+                "select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)",
+                &[],
+            )
+            .await
+            .context("find the database's process")?;
+        let pid: String = row.get(0);
+        Ok(Pid::from_u32(pid.trim().parse().context("read a process id")?))
     }
 
     /// One more session of the superuser.

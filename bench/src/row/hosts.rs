@@ -5,19 +5,18 @@
 //! of each agent once a minute. A few connections take turns, as the machine under measure is not to be busy with a
 //! thousand processes of which 990 wait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio_postgres::Client;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::Effort;
 use crate::figure::{Against, Figure, Goal};
+use crate::processor::ProcessorMeter;
 use crate::stage::Stage;
 use crate::statistics::percentile;
 
@@ -35,9 +34,6 @@ const HOSTS_A_PROJECT: usize = 10;
 
 /// As often as Supabase's Realtime asks for changes.
 const DECODE_EVERY: Duration = Duration::from_millis(100);
-
-/// Autovacuum's processes come and go; one that lives shorter than this costs next to nothing.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What the goal speaks of.
 const CORES: f64 = 2.0;
@@ -229,16 +225,7 @@ async fn add_agents(stage: &Stage, fleet: &mut [Member], each: usize) -> Result<
 
 /// Lets all hosts tick for a while.
 async fn run(stage: &Stage, fleet: &[Member], period: Duration) -> Result<Cost> {
-    let postmaster: String = stage
-        .admin
-        .query_one(
-            "select split_part(pg_read_file('postmaster.pid'), E'\\n', 1)",
-            &[],
-        )
-        .await
-        .context("find the database's process")?
-        .get(0);
-    let postmaster = Pid::from_u32(postmaster.trim().parse().context("read a process id")?);
+    let postmaster = stage.postmaster().await?;
     let connections = CONNECTIONS.min(fleet.len());
     let mut turns = Vec::new();
     for n in 0..connections {
@@ -261,7 +248,7 @@ async fn run(stage: &Stage, fleet: &[Member], period: Duration) -> Result<Cost> 
     }
     stage.settle().await?;
     let decoder = Decoder::start(stage).await?;
-    let meter = ProcessorMeter::start(postmaster);
+    let meter = ProcessorMeter::start(vec![postmaster]);
     let wal_before = wal_position(stage).await?;
     let begin = Instant::now();
     let host_count = fleet.len();
@@ -419,65 +406,4 @@ async fn count(client: &Client) -> Result<()> {
             .context("count changes")?;
     }
     Ok(())
-}
-
-/// What all processes of the database use together.
-struct ProcessorMeter {
-    postmaster: Pid,
-    before: HashMap<Pid, u64>,
-    looking: AbortOnDropHandle<()>,
-    seen: Arc<std::sync::Mutex<HashMap<Pid, u64>>>,
-}
-
-impl ProcessorMeter {
-    fn start(postmaster: Pid) -> Self {
-        let before = used_ms(postmaster);
-        let seen = Arc::new(std::sync::Mutex::new(before.clone()));
-        let looks = seen.clone();
-        let looking = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK_EVERY).await;
-                let now = tokio::task::spawn_blocking(move || used_ms(postmaster)).await;
-                if let (Ok(now), Ok(mut seen)) = (now, looks.lock()) {
-                    seen.extend(now);
-                }
-            }
-        });
-        Self {
-            postmaster,
-            before,
-            looking: AbortOnDropHandle::new(looking),
-            seen,
-        }
-    }
-
-    /// Milliseconds since the start.
-    async fn stop(self) -> Result<f64> {
-        drop(self.looking);
-        let postmaster = self.postmaster;
-        let now = tokio::task::spawn_blocking(move || used_ms(postmaster)).await?;
-        let mut seen = self.seen.lock().map(|seen| seen.clone()).unwrap_or_default();
-        seen.extend(now);
-        let used = seen
-            .iter()
-            .map(|(pid, after)| after.saturating_sub(self.before.get(pid).copied().unwrap_or_default()));
-        let used: u64 = used.sum();
-        #[expect(clippy::cast_precision_loss, reason = "nobody measures for centuries")]
-        Ok(used as f64)
-    }
-}
-
-/// Milliseconds that each process of the database has used.
-fn used_ms(postmaster: Pid) -> HashMap<Pid, u64> {
-    let Ok(mut system) = System::new() else {
-        return HashMap::new();
-    };
-    let kind = ProcessRefreshKind::nothing().with_cpu().without_tasks();
-    system.refresh_processes_specifics(ProcessesToUpdate::All, true, kind);
-    system
-        .processes()
-        .iter()
-        .filter(|(pid, process)| **pid == postmaster || process.parent() == Some(postmaster))
-        .map(|(pid, process)| (*pid, process.accumulated_cpu_time()))
-        .collect()
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use sysinfo::Pid;
 use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
@@ -18,6 +19,7 @@ use super::function::{built, zip_mib};
 use crate::clock::now_ms;
 use crate::figure::{Against, Figure, Goal};
 use crate::lambda::{Answer, Runtime, answer_one, answer_warm, event, stop};
+use crate::processor::ProcessorMeter;
 use crate::stage::{Host, PROJECT, Stage};
 use crate::statistics::{median, percentile};
 
@@ -124,6 +126,22 @@ pub async fn measure(stage: &Stage, host: &Host, effort: Effort) -> Result<Vec<F
             )
         },
         figure(
+            "stripe_cpu",
+            "the same: processor time of the database, a delivery",
+            load.database_ms,
+            "ms",
+            Against::Itself,
+            Goal::None,
+        ),
+        figure(
+            "stripe_cpu_others",
+            "the same: of function, PostgREST and the bench",
+            load.others_ms,
+            "ms",
+            Against::Itself,
+            Goal::None,
+        ),
+        figure(
             "stripe_rate",
             "the same: answered",
             load.rate,
@@ -156,6 +174,8 @@ struct Load {
     event_count: usize,
     first_error: Option<String>,
     error_count: f64,
+    database_ms: f64,
+    others_ms: f64,
     rate: f64,
     p50_ms: f64,
     p99_ms: f64,
@@ -227,6 +247,9 @@ async fn run(
     let refused = warmed.iter().find_map(error_of);
     ensure!(refused.is_none(), "the function refused an event: {refused:?}");
 
+    // PostgREST and the programs were started by this one.
+    let of_others = ProcessorMeter::start(vec![Pid::from_u32(std::process::id())]);
+    let of_database = ProcessorMeter::start(vec![stage.postmaster().await?]);
     let gap = Duration::from_secs(1) / EVENTS_A_SECOND;
     let mut clock = tokio::time::interval_at(Instant::now() + gap, gap);
     // What could not be handed over in time was due all the same.
@@ -248,6 +271,7 @@ async fn run(
             Err(_) => break,
         }
     }
+    let (database_ms, others_ms) = (of_database.stop().await?, of_others.stop().await?);
     stop(programs).await?;
 
     #[expect(clippy::cast_precision_loss, reason = "they are thousands")]
@@ -275,6 +299,8 @@ async fn run(
         event_count,
         first_error: errors.into_iter().next(),
         error_count: error_count as f64,
+        database_ms: database_ms / event_count as f64,
+        others_ms: others_ms / event_count as f64,
         rate: answers.len() as f64 / ((end - begin) / 1e3),
         p50_ms: percentile(&took_ms, 0.5),
         p99_ms: percentile(&took_ms, 0.99),
