@@ -143,7 +143,10 @@ async fn real_openclaw_once_paid_runs_what_is_paid_for_and_leaves_nothing_runnin
         "{last}"
     );
     assert_eq!(last["paid_to_running"]["gap"], Value::Null, "{last}");
-    assert!(last["paid_to_running"]["received_to_running"].is_string(), "{last}");
+    assert!(
+        last["paid_to_running"]["received_to_running"].is_string(),
+        "{last}"
+    );
     assert_eq!(left_over(state.path()), Vec::<String>::new());
 }
 

@@ -9,8 +9,11 @@ use crate::chance::Chance;
 /// What an agent costs: no round number, so that fees and shares are rounded.
 pub const PRICE: i64 = 999;
 
-/// In the place of the checkout's id, which each database has its own for.
-pub const INTENT: &str = "00000000-0000-4000-8000-000000000000";
+/// In the place of the ids of checkouts: an agent may be paid for twice, and each world has ids of its own.
+pub const INTENTS: [&str; 2] = [
+    "00000000-0000-4000-8000-000000000000",
+    "00000000-0000-4000-8000-000000000001",
+];
 
 /// Events of a life, at least.
 const EVENTS_MIN: usize = 12;
@@ -23,6 +26,7 @@ pub struct Life {
     pub stripe: StandIn,
     pub account: String,
     pub subscription: String,
+    intent: &'static str,
     chance: Chance,
     is_over: bool,
     status: Status,
@@ -38,8 +42,8 @@ enum Status {
 }
 
 impl Life {
-    /// A stand-in whose clock stands at `at_secs`, with a connected account.
-    pub async fn new(chance: Chance, at_secs: i64) -> Self {
+    /// A stand-in whose clock stands at `at_secs`, with a connected account. `intent` is one of [`INTENTS`].
+    pub async fn new(chance: Chance, intent: &'static str, at_secs: i64) -> Self {
         let stripe = StandIn::start().await.expect("start the stand-in of Stripe");
         stripe.set_clock(at_secs);
         let account = stripe
@@ -52,6 +56,7 @@ impl Life {
             stripe,
             account,
             subscription: String::new(),
+            intent,
             chance,
             is_over: false,
             status: Status::Active,
@@ -75,13 +80,13 @@ impl Life {
 
     fn begin(&mut self) {
         let form = json!({
-            "mode": "subscription", "success_url": "https://app.example.com/", "client_reference_id": INTENT,
-            "metadata": { "creel_intent": INTENT },
+            "mode": "subscription", "success_url": "https://app.example.com/", "client_reference_id": self.intent,
+            "metadata": { "creel_intent": self.intent },
             "line_items": [{ "quantity": "1", "price_data": {
                 "currency": "eur", "unit_amount": PRICE.to_string(), "recurring": { "interval": "month" },
                 "product_data": { "name": "Agent" } } }],
             "subscription_data": {
-                "application_fee_percent": "15.00", "metadata": { "creel_intent": INTENT },
+                "application_fee_percent": "15.00", "metadata": { "creel_intent": self.intent },
                 "transfer_data": { "destination": self.account } },
         });
         let session = self
@@ -117,6 +122,12 @@ impl Life {
         self.pass_time();
         self.stripe.settle(&paid, false).expect("the bank does not pay");
         self.subscription = paid.subscription;
+    }
+
+    /// Whether the subscription was paid for, and has ended.
+    pub fn has_ended(&self) -> bool {
+        let subscription = self.stripe.object(&self.subscription);
+        subscription.is_some_and(|subscription| subscription["status"] == "canceled")
     }
 
     pub fn is_paid(&self) -> bool {

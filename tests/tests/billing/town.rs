@@ -98,7 +98,7 @@ impl Town {
     pub async fn checkout(&self, project: &str) -> String {
         self.admin
             .execute(
-                "insert into projects (id, name, created_by) values ($1, $1, $2)",
+                "insert into projects (id, name, created_by) values ($1, $1, $2) on conflict do nothing",
                 &[&project, &self.owner.id],
             )
             .await
@@ -190,10 +190,20 @@ impl Town {
         requests.iter().map(|request| books.perform(request)).collect()
     }
 
-    /// What came back of all transfers since the last question, less what was paid again.
-    pub fn take_came_back(&self) -> i64 {
-        let mut books = self.books.lock().expect("no holder of this lock panics");
-        std::mem::take(&mut books.came_back)
+    /// What came back of all transfers, less what was paid again.
+    pub fn came_back(&self) -> i64 {
+        self.books
+            .lock()
+            .expect("no holder of this lock panics")
+            .came_back
+    }
+
+    /// Another world begins.
+    pub fn forget_what_came_back(&self) {
+        self.books
+            .lock()
+            .expect("no holder of this lock panics")
+            .came_back = 0;
     }
 
     /// The clock strikes: what is due is done, until nothing is.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::life::{INTENT, Life, text};
+use crate::life::{INTENTS, Life, text};
 use crate::town::Town;
 
 /// As many as the function makes.
@@ -17,7 +17,7 @@ pub struct World<'a> {
     town: &'a Town,
     project: String,
     suffix: &'static str,
-    intent: String,
+    intents: Vec<String>,
 }
 
 /// How a delivery ended.
@@ -35,8 +35,18 @@ impl<'a> World<'a> {
             town,
             project,
             suffix,
-            intent,
+            intents: vec![intent],
         }
+    }
+
+    /// Somebody pays for the agent again.
+    pub async fn checkout_again(&mut self) {
+        let intent = self.town.checkout(&self.project).await;
+        self.intents.push(intent);
+    }
+
+    pub fn is_paid_again(&self) -> bool {
+        self.intents.len() > 1
     }
 
     /// An object of the life as it is in this world.
@@ -47,7 +57,10 @@ impl<'a> World<'a> {
 
     fn rename(&self, account: &str, value: &mut Value) {
         match value {
-            Value::String(id) if id == INTENT => id.clone_from(&self.intent),
+            Value::String(id) if INTENTS.contains(&id.as_str()) => {
+                let at = usize::from(id == INTENTS[1]);
+                id.clone_from(&self.intents[at]);
+            }
             Value::String(id) if id == account => "acct_town".clone_into(id),
             Value::String(id) if PREFIXES.iter().any(|prefix| id.starts_with(prefix)) => {
                 id.push_str(self.suffix);
@@ -128,7 +141,7 @@ impl<'a> World<'a> {
             'agents', (select jsonb_agg(jsonb_build_object(
                'billing', a.billing, 'desired_state', a.desired_state, 'pinned', a.host_pinned))
              from agents a where a.project_id = $1),
-            'intents', (select jsonb_agg(i.status) from checkout_intents i where i.project_id = $1),
+            'intents', (select jsonb_agg(i.status order by i.created_at) from checkout_intents i where i.project_id = $1),
             'customers', (select jsonb_agg(c.customer_id) from stripe_customers c where c.project_id = $1),
             'souls', (select count(*) from brain_docs d where d.project_id = $1),
             'earnings', (select jsonb_agg(jsonb_build_object(
@@ -142,10 +155,10 @@ impl<'a> World<'a> {
             'failed payments', (select count(*) from events v
               where v.project_id = $1 and v.kind = 'billing.payment_failed'),
             'waiting', (select jsonb_agg(jsonb_build_object(e.type, e.note)) from stripe_events e
-              where e.status = 'waiting' and e.subjects && array[$2::text]))";
+              where e.status = 'waiting' and e.subjects && $2::text[]))";
         let end = self
             .town
-            .value(sql, &[&self.project, &self.intent])
+            .value(sql, &[&self.project, &self.intents])
             .await
             .to_string()
             .replace(&format!("{}\"", self.suffix), "\"");
