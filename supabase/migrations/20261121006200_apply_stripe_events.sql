@@ -410,7 +410,7 @@ create function creel.apply_waiting_for(known text[], current jsonb) returns int
 language plpgsql set search_path = '' as $$
 declare
   sought text[] := known;
-  tried text[] := '{}';
+  tried text[] := '{}'::text[];
   waiting public.stripe_events;
   verdict jsonb;
   applied int := 0;
@@ -443,7 +443,7 @@ language plpgsql set search_path = '' as $$
 declare
   waiting public.stripe_events;
   verdict jsonb;
-  wanted jsonb := '[]';
+  wanted jsonb := '[]'::jsonb;
 begin
   for waiting in
     select * from public.stripe_events e

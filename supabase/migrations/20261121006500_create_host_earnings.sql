@@ -7,10 +7,8 @@ set local statement_timeout = '60s';
 
 alter table creel.settings
   add column earning_settle_secs int not null default 3600,
-  add column outage_allowance_bp int not null default 100,
-  add constraint settings_earnings check (
-    earning_settle_secs >= 0 and outage_allowance_bp between 0 and 10000) not valid;
-alter table creel.settings validate constraint settings_earnings;
+  add column outage_allowance_bp int not null default 100
+    constraint settings_earnings check (earning_settle_secs >= 0 and outage_allowance_bp between 0 and 10000);
 
 comment on column creel.settings.earning_settle_secs is
   'So long after its period an earning is corrected for outages: what a canary found until then is known by then.';

@@ -73,7 +73,6 @@ declare
   destination text;
   gross bigint;
   fee bigint;
-  host uuid;
   owner uuid;
   period record;
   earned bigint;
@@ -122,7 +121,7 @@ begin
     return creel.waits(format('charge %s has no transfer yet', charge ->> 'id'));
   end if;
 
-  select h.id, h.owner_id into host, owner from public.hosts h where h.id = subscription.host_id;
+  select h.owner_id into owner from public.hosts h where h.id = subscription.host_id;
   owner := coalesce((select a.owner_id from public.stripe_accounts a where a.account_id = destination), owner);
   if owner is null then
     return creel.waits(format('nobody is known to have account %s', destination));

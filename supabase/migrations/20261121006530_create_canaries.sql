@@ -8,10 +8,9 @@ alter table creel.settings
   add column canary_every_secs int not null default 3600,
   add column canary_retry_secs int not null default 300,
   add column canary_limit_secs int not null default 300,
-  add column canary_retention_days int not null default 90,
-  add constraint settings_canaries check (
-    least(canary_every_secs, canary_retry_secs, canary_limit_secs, canary_retention_days) > 0) not valid;
-alter table creel.settings validate constraint settings_canaries;
+  add column canary_retention_days int not null default 90
+    constraint settings_canaries check (
+      least(canary_every_secs, canary_retry_secs, canary_limit_secs, canary_retention_days) > 0);
 
 comment on column creel.settings.canary_every_secs is
   'Between two canaries of an agent, on average: half as long to half as long again, at random.';
