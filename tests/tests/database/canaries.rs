@@ -299,3 +299,24 @@ async fn a_period_is_settled_when_it_is_over_and_not_before() {
         "nothing to be corrected"
     );
 }
+
+#[tokio::test]
+async fn a_daemon_that_is_no_worker_is_asked_too() {
+    let t = Till::new().await;
+    ask(&t).await.expect("a canary");
+    let told = t.s.host.call("heartbeat", &json!({ "api": 1 })).await;
+    let told = told.expect("beat");
+    let command = &told["commands"][0];
+    assert_eq!(command["type"], json!("canary"), "{told}");
+    let challenge = command["payload"]["challenge"].as_str().expect("a challenge");
+    assert!(command["payload"]["deadline_at"].is_string(), "{told}");
+    let ack =
+        json!({ "command_id": command["id"], "ok": true, "result": { "answer": answer_to(challenge) } });
+    let told =
+        t.s.host
+            .call("heartbeat", &json!({ "api": 1, "acks": [ack] }))
+            .await
+            .expect("beat");
+    assert_eq!(told["acks"][0]["applied"], json!(true), "{told}");
+    assert_eq!(last(&t).await, ("done".to_owned(), Value::Null));
+}
