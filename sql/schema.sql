@@ -57,6 +57,22 @@ CREATE TYPE creel.settlement AS (
 
 
 --
+-- Name: accepts_billing(uuid, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.accepts_billing(host_id uuid, project text, billing text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return billing = 'paid' or billing = 'free' and not exists (
+    select from public.project_hosts p
+    where p.host_id = accepts_billing.host_id and p.project_id = project and p.terms = 'rented');
+end
+$$;
+
+
+--
 -- Name: actor(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -103,6 +119,75 @@ $$;
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
+
+--
+-- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_docs (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    content text DEFAULT ''::text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    sha256 text DEFAULT ''::text NOT NULL,
+    doc_date date,
+    updated_by text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_version integer DEFAULT 1 NOT NULL,
+    base_version integer,
+    disk_sha256 text,
+    disk_version integer DEFAULT 0 NOT NULL,
+    disk_at timestamp with time zone,
+    sync_state text DEFAULT 'waiting'::text NOT NULL,
+    sync_note text,
+    held_version integer,
+    conflict_version integer,
+    warning text,
+    changed xid8 DEFAULT '0'::xid8 NOT NULL,
+    CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
+    CONSTRAINT brain_docs_sizes CHECK (((octet_length(content) <= 1048576) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(updated_by), 0) <= 1024))),
+    CONSTRAINT brain_docs_sync_note_size CHECK ((octet_length(sync_note) <= 4096)),
+    CONSTRAINT brain_docs_sync_state CHECK ((sync_state = ANY (ARRAY['waiting'::text, 'synced'::text, 'held'::text, 'blocked'::text])))
+);
+
+
+--
+-- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. changed is the transaction in which somebody other than the agent''s host wrote.';
+
+
+--
+-- Name: add_doc_version(public.brain_docs, integer, text, text, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  host constant uuid := creel.current_host_id();
+  hash constant text := creel.text_sha256(content);
+begin
+  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
+  perform creel.add_doc_bytes(
+    doc.project_id, 256 + octet_length(doc.agent_key) + coalesce(octet_length(doc.updated_by), 0));
+  insert into public.brain_doc_contents (project_id, sha256, content)
+  values (doc.project_id, hash, add_doc_version.content) on conflict do nothing;
+  insert into public.brain_doc_versions (
+    doc_id, project_id, agent_key, doc_type, version, base_version, sha256, author_kind, author_id, updated_by, reason,
+    side, doc_date)
+  values (
+    doc.id, doc.project_id, doc.agent_key, doc.doc_type, number,
+    case when number > 1 then doc.version end, hash, add_doc_version.author_kind,
+    case when host is null then auth.uid() end, doc.updated_by, add_doc_version.reason, add_doc_version.side,
+    doc.doc_date);
+end
+$$;
+
 
 --
 -- Name: queues; Type: TABLE; Schema: creel; Owner: -
@@ -238,6 +323,71 @@ $$;
 
 
 --
+-- Name: add_stripe_key(text, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_stripe_key(sha256 text, label text, days integer DEFAULT NULL::integer) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  insert into creel.stripe_keys (key_sha256, label, expires_at)
+  values (
+    creel.read_sha256(add_stripe_key.sha256), coalesce(add_stripe_key.label, ''),
+    now() + add_stripe_key.days * interval '1 day')
+  returning id into made;
+  return made;
+end
+$$;
+
+
+--
+-- Name: FUNCTION add_stripe_key(sha256 text, label text, days integer); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.add_stripe_key(sha256 text, label text, days integer) IS 'Another key of the Stripe function, by its SHA-256 as 64 hexadecimal digits; good for so many days, or until it is revoked. For whoever has the database''s own URL.';
+
+
+--
+-- Name: adjust_earning(bigint, bigint, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.adjust_earning(earning bigint, amount bigint, reason text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  earned public.host_earnings;
+  made bigint;
+begin
+  select * into earned from public.host_earnings e where e.id = earning and e.kind = 'earning';
+  if not found then
+    raise exception 'there is no earning %', earning
+      using errcode = 'PT404', hint = 'Name the row of kind earning that is to be corrected.';
+  end if;
+  perform 1 from creel.earning_facts f where f.earning_id = earning for update;
+  if (select sum(e.amount_minor) + amount from public.host_earnings e where e.id = earning or e.corrects = earning)
+    not between 0 and earned.amount_minor then
+    raise exception 'an earning comes to no less than nothing, and to no more than it was'
+      using errcode = 'PT409', hint = 'Look at the rows that correct it already.';
+  end if;
+  insert into public.host_earnings (
+    host_id, owner_id, subscription_id, agent_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id,
+    charge_id, payment_intent_id, transfer_id, destination, period_start, period_end, source, corrects, paid_at)
+  values (
+    earned.host_id, earned.owner_id, earned.subscription_id, earned.agent_id, 'adjustment', amount, earned.currency, 0, 0,
+    earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id, earned.destination,
+    earned.period_start, earned.period_end, 'adjusted: ' || left(reason, 200), earned.id, earned.paid_at)
+  returning id into made;
+  perform creel.ask_for_return(earning);
+  return made;
+end
+$$;
+
+
+--
 -- Name: adopt_agent(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -328,6 +478,9 @@ CREATE FUNCTION creel.after_settled(for_queue text, row_ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 begin
+  if for_queue = 'agent_canaries' then
+    perform creel.canary_settled(row_ids);
+  end if;
   if for_queue = 'agent_commands' then
     perform creel.command_settled(row_ids);
   end if;
@@ -353,6 +506,523 @@ begin
   if for_queue = 'agent_provision_requests' then
     perform creel.provision_taken(row_ids);
   end if;
+end
+$$;
+
+
+--
+-- Name: agents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agents (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    name text,
+    role text,
+    emoji text,
+    color text,
+    agent_id_short text,
+    workspace_path text,
+    provisioned boolean DEFAULT false NOT NULL,
+    host_id uuid,
+    host_pinned boolean DEFAULT false NOT NULL,
+    openclaw_id text,
+    backend text DEFAULT 'shared'::text NOT NULL,
+    profile text,
+    port integer,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    desired_state text DEFAULT 'running'::text NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    status text DEFAULT 'pending_deploy'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleting_since timestamp with time zone,
+    billing text DEFAULT 'free'::text NOT NULL,
+    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
+    CONSTRAINT agents_billing CHECK ((billing = ANY (ARRAY['free'::text, 'unpaid'::text, 'paid'::text]))),
+    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
+    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
+    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
+    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
+);
+
+
+--
+-- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
+
+
+--
+-- Name: COLUMN agents.billing; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.agents.billing IS 'free: nobody asks for money. unpaid: it waits for its payment, or is not paid for any more; it can be neither deployed nor started. paid: a subscription covers it. Written by Creel alone.';
+
+
+--
+-- Name: checkout_intents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.checkout_intents (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id uuid,
+    host_id uuid,
+    plan text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    fee_bp integer NOT NULL,
+    destination text NOT NULL,
+    agent jsonb NOT NULL,
+    session_id text,
+    session_url text,
+    customer_id text,
+    status text DEFAULT 'open'::text NOT NULL,
+    awaits_payment boolean DEFAULT false NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_by uuid,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT checkout_intents_amount CHECK (((amount_minor > 0) AND ((fee_bp >= 0) AND (fee_bp <= 10000)))),
+    CONSTRAINT checkout_intents_ended CHECK (((status = 'open'::text) = (ended_at IS NULL))),
+    CONSTRAINT checkout_intents_plan CHECK ((plan = ANY (ARRAY['month'::text, 'year'::text]))),
+    CONSTRAINT checkout_intents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (octet_length(currency) = 3) AND (octet_length(destination) <= 255) AND (COALESCE(octet_length(session_id), 0) <= 255) AND (COALESCE(octet_length(session_url), 0) <= 4096) AND (COALESCE(octet_length(customer_id), 0) <= 255))),
+    CONSTRAINT checkout_intents_status CHECK ((status = ANY (ARRAY['open'::text, 'paid'::text, 'expired'::text, 'failed'::text])))
+);
+
+
+--
+-- Name: TABLE checkout_intents; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.checkout_intents IS 'A wish for an agent that is to be paid for, made by begin_checkout: the price as it was decided, and the agent as it is wished. While it is open the agent''s row keeps the place on the host. awaits_payment: the deployer is through, and his bank takes its time. open -> paid, expired or failed.';
+
+
+--
+-- Name: agent_of_intent(public.checkout_intents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.agent_of_intent(intent public.checkout_intents) RETURNS public.agents
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+  host public.hosts;
+begin
+  select * into agent from public.agents a where a.project_id = intent.project_id and a.agent_key = intent.agent_key;
+  if agent.id is null or agent.billing = 'unpaid' and agent.openclaw_id is null and agent.status = 'removed' then
+    perform 1 from public.hosts h where h.id = intent.host_id for no key update;
+    select * into host from public.hosts h where h.id = intent.host_id;
+    if host.id is null then
+      raise exception 'the host of the checkout is gone' using errcode = 'PT409';
+    end if;
+    if agent.id is not null then
+      perform creel.lock_agent_lane(agent, false);
+    end if;
+    agent.id := creel.reserve(intent.project_id, intent.agent_key, host, intent.agent, agent);
+    select * into agent from public.agents a where a.id = agent.id;
+    perform creel.lock_agent_lane(agent, false);
+  end if;
+  if agent.billing = 'free' then
+    raise exception 'agent % is there, and nobody asks money for it', intent.agent_key using errcode = 'PT409';
+  end if;
+  return agent;
+end
+$$;
+
+
+--
+-- Name: agent_on_host(uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.agent_on_host(host uuid, agent_id uuid) RETURNS public.agents
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+begin
+  select * into agent from public.agents a
+  where a.id = agent_id and a.host_id = host and a.status <> 'removed'
+    and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id);
+  return agent;
+end
+$$;
+
+
+--
+-- Name: all_docs_warning(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.all_docs_warning(project text, key text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (creel.doc_limits() ->> 'openclaw_all_chars')::int;
+  total bigint;
+begin
+  select sum(octet_length(d.content)) into total from public.brain_docs d
+  where d.project_id = project and d.agent_key = key and d.doc_type <> 'memory_today';
+  if coalesce(total, 0) > most then
+    select sum(char_length(d.content)) into total from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type <> 'memory_today';
+  end if;
+  return case when total > most then format(
+    'OpenClaw reads %s characters of all documents of an agent together and these have %s: it leaves some out. Nothing '
+    'is lost; shorten them.', most, total) end;
+end
+$$;
+
+
+--
+-- Name: apply_waiting_for(text[], jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.apply_waiting_for(known text[], current jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  sought text[] := known;
+  tried text[] := '{}'::text[];
+  waiting public.stripe_events;
+  verdict jsonb;
+  applied int := 0;
+begin
+  for turn in 1..100 loop
+    select * into waiting from public.stripe_events e
+    where e.subjects && sought and e.id <> all (tried) and e.payload is not null
+      and e.status <> 'applied'
+      and (e.status = 'waiting' or e.type = 'customer.deleted')
+    order by e.created, e.id limit 1 for no key update skip locked;
+    exit when waiting.id is null;
+    tried := tried || waiting.id;
+    verdict := creel.try_event(waiting.payload, current);
+    if verdict ->> 'outcome' <> 'fetch' then
+      perform creel.note_verdict(waiting.id, verdict);
+    end if;
+    if verdict ->> 'outcome' = 'applied' then
+      applied := applied + 1;
+      sought := sought || array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]')));
+    end if;
+  end loop;
+  return applied;
+end
+$$;
+
+
+--
+-- Name: ask_canaries(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ask_canaries() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  agent public.agents;
+  canary uuid;
+  question record;
+  asked int := 0;
+begin
+  -- Not all at once after a long pause, and none at a time that its host could foresee.
+  insert into creel.canary_plans (agent_id, host_id, due_at)
+  select a.id, a.host_id, now() + random() * knobs.canary_every_secs * interval '1 second'
+  from public.agents a
+  where a.billing = 'paid' and creel.is_owed(a)
+    and not exists (select from creel.canary_plans p where p.agent_id = a.id)
+  order by a.id limit 500
+  on conflict (agent_id) do nothing;
+
+  for agent in
+    select a.* from creel.canary_plans p join public.agents a on a.id = p.agent_id and a.host_id = p.host_id
+    where p.due_at <= now() and creel.is_owed(a)
+    order by p.due_at limit 200
+  loop
+    question := creel.make_challenge();
+    insert into public.agent_canaries (project_id, agent_key, agent_id, host_id, generation, challenge, deadline_at)
+    values (
+      agent.project_id, agent.agent_key, agent.id, agent.host_id, agent.generation, question.challenge,
+      now() + knobs.canary_limit_secs * interval '1 second')
+    on conflict (agent_id) where status in ('queued', 'running') do nothing
+    returning id into canary;
+    if found then
+      insert into creel.canary_answers (canary_id, answer) values (canary, question.answer);
+      asked := asked + 1;
+    end if;
+    update creel.canary_plans p
+    set due_at = now() + case
+      when exists (select from public.agent_outages o where o.agent_id = p.agent_id and o.ended_at is null)
+        then knobs.canary_retry_secs
+      else (0.5 + random()) * knobs.canary_every_secs end * interval '1 second'
+    where p.agent_id = agent.id;
+  end loop;
+
+  delete from public.agent_canaries c where c.id in (
+    select o.id from public.agent_canaries o
+    where o.asked_at < now() - knobs.canary_retention_days * interval '1 day' order by o.asked_at limit 500
+    for update of o skip locked);
+  return asked;
+end
+$$;
+
+
+--
+-- Name: ask_for_return(bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ask_for_return(earning bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  due constant bigint := creel.still_to_return(earning);
+  earned public.host_earnings;
+  intent uuid;
+  metadata jsonb;
+  transfer creel.earning_transfers;
+  amount bigint;
+begin
+  if due = 0 or exists (
+    select from creel.stripe_requests r where r.earning_id = earning and r.status = 'waiting') then
+    return;
+  end if;
+  select * into strict earned from public.host_earnings e where e.id = earning;
+  select s.intent_id into intent from public.subscriptions s where s.id = earned.subscription_id;
+  metadata := jsonb_strip_nulls(jsonb_build_object('creel_intent', intent));
+
+  if due < 0 then
+    -- Only what was reversed because of us: what somebody reversed by hand stays reversed.
+    select least(-due, sum(case when t.is_back then t.asked_minor - t.amount_minor else t.asked_minor end)) into amount
+    from creel.earning_transfers t where t.earning_id = earning;
+    if amount > 0 then
+      insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
+      values (earning, 'payback', earned.transfer_id, amount, jsonb_build_object(
+        'amount', amount, 'currency', earned.currency, 'destination', earned.destination,
+        'transfer_group', 'creel_' || earned.transfer_id, 'metadata', metadata));
+    end if;
+    return;
+  end if;
+
+  select * into transfer from creel.earning_transfers t
+  where t.earning_id = earning and t.left_minor > 0
+  order by t.is_back desc, t.created_at desc, t.transfer_id limit 1;
+  if not found then
+    return;
+  end if;
+  amount := transfer.returned_minor + least(due, transfer.left_minor);
+  insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
+  select earning, 'reversal', transfer.transfer_id, amount, jsonb_build_object('amount', amount, 'metadata', metadata)
+  where not exists (
+    select from creel.stripe_requests r
+    where r.earning_id = earning and r.status = 'failed' and r.kind = 'reversal'
+      and r.transfer_id = transfer.transfer_id and r.amount_minor = amount);
+end
+$$;
+
+
+--
+-- Name: ask_to_run(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ask_to_run(agent public.agents) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  if agent.desired_state <> 'removed' and (
+    agent.provisioned and creel.is_on_host(agent)
+    or creel.has_open(agent, array['deploy', 'agent_provision_requests'])) then
+    return creel.send_own_command(agent, 'start');
+  end if;
+  if agent.backend <> 'shared' then
+    return creel.send_own_command(agent, 'deploy');
+  end if;
+  update public.agents a set desired_state = 'running', generation = a.generation + 1
+  where a.id = agent.id and a.desired_state = 'stopped';
+  insert into public.agent_provision_requests (
+    project_id, agent_key, agent_id_short, display_name, emoji, role_short, requested_by)
+  values (
+    agent.project_id, agent.agent_key, agent.agent_id_short, coalesce(agent.name, agent.agent_id_short), agent.emoji,
+    agent.role, null)
+  on conflict do nothing
+  returning id into made;
+  return made;
+end
+$$;
+
+
+--
+-- Name: ask_to_stop(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ask_to_stop(agent public.agents) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.settle_superseded(array(
+    select (
+      o.lane_id, o.seq, o.item_id, o.queue, case when o.seq = l.head then l.attempts else 0 end, o.max_attempts, 0,
+      null, 'dead', 'failed',
+      creel.failure('superseded', 'the agent is not paid for any more', 'Pay for it again; then it is deployed by itself.'),
+      false)::creel.settlement
+    from creel.lanes l join creel.items o on o.lane_id = l.id and not (l.token is not null and o.seq = l.head)
+    left join public.agent_commands c on c.id = o.item_id and o.queue = 'agent_commands'
+    where l.project_id = agent.project_id and l.agent_key = agent.agent_key and l.kind = 'control'
+      and (o.queue = 'agent_provision_requests' or c.type in ('deploy', 'start', 'restart'))
+    order by o.seq));
+  update public.agents a set status = 'pending_deploy'
+  where a.id = agent.id and a.openclaw_id is null and a.status = 'error';
+  if agent.desired_state = 'removed' then
+    return null;
+  end if;
+  return creel.send_own_command(agent, 'stop');
+end
+$$;
+
+
+--
+-- Name: asked_doc(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_doc(args jsonb, needed text) RETURNS public.brain_docs
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  project constant text := creel.asked_project(args, needed);
+  key constant text := creel.wanted_text(args, 'agent_key');
+  kind constant text := creel.wanted_text(args, 'doc_type');
+  doc public.brain_docs;
+begin
+  if not creel.is_doc_type(kind) then
+    raise exception 'there is no document %', left(kind, 100)
+      using errcode = 'PT404', detail = 'unknown_type', hint = 'The types are ' || creel.doc_types() || '.';
+  end if;
+  if needed = 'read' then
+    select * into doc from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type = kind;
+  else
+    select * into doc from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type = kind for no key update;
+  end if;
+  if doc.id is null then
+    -- The documents of an agent outlive it.
+    if not exists (select from public.agents a where a.project_id = project and a.agent_key = key)
+       and not exists (select from public.brain_docs d where d.project_id = project and d.agent_key = key) then
+      raise exception 'there is no agent % in this project', left(key, 200)
+        using errcode = 'PT404', detail = 'unknown_agent',
+          hint = coalesce('There are ' || (
+            select string_agg(n.agent_key, ', ') from (
+              select a.agent_key from public.agents a where a.project_id = project order by a.agent_key limit 20) n)
+            || '.', 'The project has no agents.');
+    end if;
+    doc.project_id := project;
+    doc.agent_key := key;
+    doc.doc_type := kind;
+    doc.version := 0;
+    doc.last_version := 0;
+    doc.disk_version := 0;
+    doc.content := '';
+    doc.sha256 := creel.empty_sha256();
+    doc.sync_state := 'synced';
+  end if;
+  return doc;
+end
+$$;
+
+
+--
+-- Name: asked_project(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_project(args jsonb, needed text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  project constant text := creel.wanted_text(args, 'project_id');
+begin
+  if not coalesce(project = any (creel.readable_projects()), false) then
+    raise exception 'there is no project %', left(project, 100)
+      using errcode = 'PT404', detail = 'unknown_project', hint = 'Look at the projects that you are a member of.';
+  end if;
+  if needed = 'write' and not project = any (creel.writable_projects())
+     or needed = 'own' and not project = any (creel.owned_projects()) then
+    raise exception 'you may not do this in project %', project
+      using errcode = '42501', hint = case needed
+        when 'own' then 'Ask an owner of the project to do it.'
+        else 'Ask an owner of the project to make you an editor.' end;
+  end if;
+  return project;
+end
+$$;
+
+
+--
+-- Name: brain_doc_versions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_doc_versions (
+    id bigint NOT NULL,
+    doc_id uuid NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    version integer NOT NULL,
+    base_version integer,
+    sha256 text NOT NULL,
+    author_kind text NOT NULL,
+    author_id uuid,
+    updated_by text,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    doc_date date,
+    pinned boolean DEFAULT false NOT NULL,
+    side boolean DEFAULT false NOT NULL,
+    CONSTRAINT brain_doc_versions_author_kind CHECK ((author_kind = ANY (ARRAY['person'::text, 'agent'::text, 'template'::text, 'update'::text]))),
+    CONSTRAINT brain_doc_versions_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
+    CONSTRAINT brain_doc_versions_reason CHECK ((reason = ANY (ARRAY['merged'::text, 'conflict'::text, 'held'::text, 'went_back'::text, 'restored'::text, 'day'::text, 'earlier_day'::text, 'merge_side'::text, 'accepted'::text])))
+);
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_doc_versions IS 'Every version: who (person, agent, template, update), when, on which base, and why if it was no plain write. Its text is in brain_doc_contents, once a hash. side: it never was the row''s text. doc_date: whose day it is, of memory_today. What is older than settings.doc_versions_days and not among the newest settings.doc_versions_keep goes, unless it is pinned or still needed.';
+
+
+--
+-- Name: asked_version(public.brain_docs, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_version(doc public.brain_docs, number integer) RETURNS public.brain_doc_versions
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  found_version public.brain_doc_versions;
+begin
+  select * into found_version from public.brain_doc_versions v where v.doc_id = doc.id and v.version = number;
+  if not found then
+    raise exception 'the document has no version %', number
+      using errcode = 'PT404', detail = 'unknown_version',
+        hint = 'Look at its history; old versions go after a while, and an owner may have erased it.';
+  end if;
+  return found_version;
 end
 $$;
 
@@ -392,12 +1062,40 @@ CREATE TABLE creel.settings (
     notification_damping_secs integer DEFAULT 300 NOT NULL,
     notification_retention_days integer DEFAULT 14 NOT NULL,
     webhooks_to_loopback boolean DEFAULT false NOT NULL,
+    doc_versions_keep integer DEFAULT 200 NOT NULL,
+    doc_versions_days integer DEFAULT 90 NOT NULL,
+    billing_fee_bp integer DEFAULT 1500 NOT NULL,
+    billing_grace_secs integer DEFAULT 604800 NOT NULL,
+    billing_retention_secs integer DEFAULT 2592000 NOT NULL,
+    billing_currency text DEFAULT 'usd'::text NOT NULL,
+    checkout_ttl_secs integer DEFAULT 1800 NOT NULL,
+    checkout_release_secs integer DEFAULT 86400 NOT NULL,
+    max_open_checkouts_per_project integer DEFAULT 20 NOT NULL,
+    stripe_payload_days integer DEFAULT 400 NOT NULL,
+    earning_settle_secs integer DEFAULT 3600 NOT NULL,
+    outage_allowance_bp integer DEFAULT 100 NOT NULL,
+    canary_every_secs integer DEFAULT 3600 NOT NULL,
+    canary_retry_secs integer DEFAULT 300 NOT NULL,
+    canary_limit_secs integer DEFAULT 300 NOT NULL,
+    canary_retention_days integer DEFAULT 90 NOT NULL,
+    CONSTRAINT settings_billing_currency CHECK ((billing_currency ~ '^[a-z]{3}$'::text)),
+    CONSTRAINT settings_billing_fee CHECK (((billing_fee_bp >= 0) AND (billing_fee_bp <= 10000))),
+    CONSTRAINT settings_billing_grace CHECK ((billing_grace_secs >= 0)),
+    CONSTRAINT settings_billing_retention CHECK ((billing_retention_secs >= 0)),
+    CONSTRAINT settings_canaries CHECK ((LEAST(canary_every_secs, canary_retry_secs, canary_limit_secs, canary_retention_days) > 0)),
+    CONSTRAINT settings_checkout_release CHECK ((checkout_release_secs > 0)),
+    CONSTRAINT settings_checkout_ttl CHECK (((checkout_ttl_secs >= 1800) AND (checkout_ttl_secs <= 86400))),
+    CONSTRAINT settings_doc_versions_days_positive CHECK ((doc_versions_days > 0)),
+    CONSTRAINT settings_doc_versions_keep_positive CHECK ((doc_versions_keep > 0)),
+    CONSTRAINT settings_earnings CHECK (((earning_settle_secs >= 0) AND ((outage_allowance_bp >= 0) AND (outage_allowance_bp <= 10000)))),
     CONSTRAINT settings_max_command_bytes_not_negative CHECK ((max_command_bytes >= 0)),
     CONSTRAINT settings_max_commands_not_negative CHECK ((max_commands_per_day >= 0)),
+    CONSTRAINT settings_max_open_checkouts CHECK ((max_open_checkouts_per_project >= 0)),
     CONSTRAINT settings_max_open_commands_not_negative CHECK ((max_open_commands_per_agent >= 0)),
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
-    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0))
+    CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0)),
+    CONSTRAINT settings_stripe_payload CHECK ((stripe_payload_days > 0))
 );
 
 
@@ -465,6 +1163,90 @@ COMMENT ON COLUMN creel.settings.webhooks_to_loopback IS 'Whether a webhook may 
 
 
 --
+-- Name: COLUMN settings.doc_versions_keep; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.doc_versions_keep IS 'So many versions of a document are kept, however old they are.';
+
+
+--
+-- Name: COLUMN settings.doc_versions_days; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.doc_versions_days IS 'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes. When a project has used up three quarters of max_doc_bytes_per_project, versions by agents beyond doc_versions_keep go at any age: an agent that writes without end must not keep people from writing.';
+
+
+--
+-- Name: COLUMN settings.billing_fee_bp; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.billing_fee_bp IS 'What the platform keeps of each payment, in hundredths of a percent.';
+
+
+--
+-- Name: COLUMN settings.billing_grace_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.billing_grace_secs IS 'For how long an agent runs on after a payment that failed.';
+
+
+--
+-- Name: COLUMN settings.billing_retention_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.billing_retention_secs IS 'For how long a host keeps the agent of a subscription that has ended, before it is archived and undeployed.';
+
+
+--
+-- Name: COLUMN settings.checkout_ttl_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.checkout_ttl_secs IS 'For how long a checkout can be paid, and its place on the host is kept. Stripe allows no less than half an hour.';
+
+
+--
+-- Name: COLUMN settings.checkout_release_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.checkout_release_secs IS 'After so long without a word of Stripe an expired checkout gives its place back all the same.';
+
+
+--
+-- Name: COLUMN settings.earning_settle_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.earning_settle_secs IS 'So long after its period an earning is corrected for outages: what a canary found until then is known by then.';
+
+
+--
+-- Name: COLUMN settings.outage_allowance_bp; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.outage_allowance_bp IS 'How much of a period an agent may be away at no loss of its host''s owner, in basis points: 100 are 7 hours of a month.';
+
+
+--
+-- Name: COLUMN settings.canary_every_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.canary_every_secs IS 'Between two canaries of an agent, on average: half as long to half as long again, at random.';
+
+
+--
+-- Name: COLUMN settings.canary_retry_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.canary_retry_secs IS 'The same while an agent does not answer.';
+
+
+--
+-- Name: COLUMN settings.canary_limit_secs; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.canary_limit_secs IS 'An agent that has not answered by then does not: a first turn on a busy host takes minutes.';
+
+
+--
 -- Name: backoff(integer, creel.settings); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -498,6 +1280,92 @@ $$;
 
 
 --
+-- Name: block_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  told constant text := left(note, 1000);
+  doc public.brain_docs;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update skip locked;
+  if doc.id is null or (doc.sync_state, doc.sync_note) is not distinct from ('blocked', told) then
+    return;
+  end if;
+  update public.brain_docs d set sync_state = 'blocked', sync_note = told where d.id = doc.id;
+  if doc.sync_state <> 'blocked' then
+    perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', told), host);
+  end if;
+end
+$$;
+
+
+--
+-- Name: canary_settled(uuid[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.canary_settled(ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  canary public.agent_canaries;
+  plan creel.canary_plans;
+  wanted text;
+  is_right boolean;
+  blames_host boolean;
+begin
+  for canary in
+    select * from public.agent_canaries c where c.id = any (ids) and c.status in ('done', 'failed') order by c.id
+  loop
+    delete from creel.canary_answers a where a.canary_id = canary.id returning a.answer into wanted;
+    -- What the host sent is kept, as far as people look at it.
+    is_right := canary.status = 'done' and creel.is_answer(canary.result ->> 'answer', wanted);
+    update public.agent_canaries c set
+      status = case when is_right then 'done' else 'failed' end,
+      fault = case when is_right then null when canary.status = 'done' then 'wrong'
+        when canary.result #>> '{error,code}' in ('deadline_passed', 'no_host', 'lease_expired') then 'unanswered'
+        else 'error' end,
+      result = jsonb_strip_nulls(jsonb_build_object(
+        'answer', left(canary.result ->> 'answer', 1000), 'error', canary.result -> 'error',
+        'ms', case when jsonb_typeof(canary.result -> 'ms') = 'number' then canary.result -> 'ms' end))
+    where c.id = canary.id returning * into canary;
+
+    select * into plan from creel.canary_plans p
+    where p.agent_id = canary.agent_id and p.host_id = canary.host_id and p.since <= canary.asked_at for no key update;
+    continue when not found;
+    if is_right then
+      update creel.canary_plans p set proven_generation = canary.generation where p.agent_id = canary.agent_id;
+      perform creel.end_outage(canary.agent_id, now(), 'answer');
+      continue;
+    end if;
+    blames_host := canary.fault = 'unanswered' or plan.proven_generation is not distinct from canary.generation;
+    if not blames_host then
+      perform creel.end_outage(canary.agent_id, canary.asked_at, 'doubt');
+      continue;
+    end if;
+    update creel.canary_plans p
+    set due_at = least(p.due_at, now() + (creel.knobs()).canary_retry_secs * interval '1 second')
+    where p.agent_id = canary.agent_id;
+    insert into public.agent_outages as o (project_id, agent_key, agent_id, host_id, began_at, canary_id)
+    values (canary.project_id, canary.agent_key, canary.agent_id, canary.host_id, canary.asked_at, canary.id)
+    on conflict (agent_id) where ended_at is null do nothing;
+    if found then
+      perform creel.log_event('outage.began', canary.project_id, canary.agent_key, h.id, canary.id,
+        jsonb_build_object('began_at', canary.asked_at, 'fault', canary.fault, 'error', canary.result -> 'error'))
+      from (values (true)) as one left join public.hosts h on h.id = canary.host_id;
+    end if;
+  end loop;
+end
+$$;
+
+
+--
 -- Name: cancels(text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -509,6 +1377,75 @@ CREATE FUNCTION creel.cancels(newer text, older text) RETURNS boolean
     when 'undeploy' then older in ('deploy', 'start', 'restart', 'update_config', 'agent_provision_requests')
     when 'stop' then older in ('start', 'restart')
     else false end
+$$;
+
+
+--
+-- Name: check_commands_paid(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_commands_paid() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.refuse_unpaid((
+    select min(n.agent_key) from new_rows n join public.agents a on a.id = n.agent_id
+    where n.type in ('deploy', 'start', 'restart') and a.billing = 'unpaid'));
+  return null;
+end
+$$;
+
+
+--
+-- Name: check_price(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_price() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if creel.fault_of_price(new.price) is not null then
+    raise exception '%', creel.fault_of_price(new.price)
+      using errcode = '22023', hint = 'As in {"currency": "eur", "month": 900, "year": 9000}.';
+  end if;
+  return new;
+end
+$$;
+
+
+--
+-- Name: check_redriven_paid(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_redriven_paid() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.refuse_unpaid((
+    select a.agent_key from public.agents a
+    where a.project_id = new.project_id and a.agent_key = new.agent_key and a.billing = 'unpaid'));
+  return new;
+end
+$$;
+
+
+--
+-- Name: check_requests_paid(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_requests_paid() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.refuse_unpaid((
+    select min(n.agent_key) from new_rows n join public.agents a using (project_id, agent_key)
+    where a.billing = 'unpaid'));
+  return null;
+end
 $$;
 
 
@@ -603,10 +1540,15 @@ begin
   if tg_op = 'UPDATE' and new.host_id is not distinct from old.host_id then
     return new;
   end if;
-  if not exists (
+  -- What is not paid for yet only keeps a place. The host serves the project from the payment on.
+  if new.billing <> 'unpaid' and not exists (
     select from public.project_hosts p where p.project_id = new.project_id and p.host_id = new.host_id) then
     raise exception 'host % does not serve project %', new.host_id, new.project_id
       using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
+  end if;
+  if new.billing <> 'unpaid' and not creel.accepts_billing(new.host_id, new.project_id, new.billing) then
+    raise exception 'host % is rented, and runs only what is paid for', new.host_id
+      using errcode = 'PT409', hint = 'Pay for the agent by a checkout, or choose a host of your own.';
   end if;
   if host.capacity <= (
     select count(*) from public.agents a
@@ -618,51 +1560,6 @@ begin
   return new;
 end
 $$;
-
-
---
--- Name: agents; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.agents (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    name text,
-    role text,
-    emoji text,
-    color text,
-    agent_id_short text,
-    workspace_path text,
-    provisioned boolean DEFAULT false NOT NULL,
-    host_id uuid,
-    host_pinned boolean DEFAULT false NOT NULL,
-    openclaw_id text,
-    backend text DEFAULT 'shared'::text NOT NULL,
-    profile text,
-    port integer,
-    config jsonb DEFAULT '{}'::jsonb NOT NULL,
-    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
-    desired_state text DEFAULT 'running'::text NOT NULL,
-    generation bigint DEFAULT 1 NOT NULL,
-    status text DEFAULT 'pending_deploy'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleting_since timestamp with time zone,
-    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
-    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
-    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
-    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
-    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
-    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
-);
-
-
---
--- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
 
 
 --
@@ -963,17 +1860,132 @@ begin
   return coalesce((
     select jsonb_agg(
       jsonb_build_object(
-        'id', l.item_id, 'type', coalesce(c.type, 'deploy'), 'agent_id', a.id, 'agent_key', l.agent_key,
-        'project_id', l.project_id, 'payload', creel.without_secrets(coalesce(c.payload, '{}')),
+        'id', l.item_id, 'type', creel.daemon_word(l.queue, c.type), 'agent_id', a.id, 'agent_key', l.agent_key,
+        'project_id', l.project_id, 'payload', case
+          when q.id is null then creel.without_secrets(coalesce(c.payload, '{}'))
+          else jsonb_build_object('challenge', q.challenge, 'deadline_at', q.deadline_at) end,
         'attempt', l.attempts)
       order by l.head)
     from creel.lanes l
     join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
     join creel.items i on i.lane_id = l.id and i.seq = l.head
     left join public.agent_commands c on c.id = l.item_id and l.queue = 'agent_commands'
+    left join public.agent_canaries q on q.id = l.item_id and l.queue = 'agent_canaries'
     where l.host_id = host and l.token is not null and l.session_id = creel.daemon_session(host)
       and l.expires_at > now() and l.item_id <> all (working) and not i.cancel), '[]');
 end
+$$;
+
+
+--
+-- Name: correct_charge(jsonb, jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.correct_charge(event jsonb, object jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := object ->> 'object';
+  charge jsonb;
+  told_charge text;
+  earning bigint;
+  written int;
+begin
+  if kind is null or kind not in ('charge', 'dispute', 'refund') then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it changes no earning');
+  end if;
+  told_charge := case kind when 'charge' then object ->> 'id' else creel.id_in(object -> 'charge') end;
+  if told_charge is null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it is about no charge');
+  end if;
+  charge := case kind when 'charge' then object else creel.object_in(object -> 'charge', current) end;
+  select e.id into earning from public.host_earnings e where e.charge_id = told_charge and e.kind = 'earning';
+
+  -- A refund says what it is itself, and only its charge how much there was of all of them.
+  if charge is null and (earning is null or kind = 'refund') then
+    return creel.wants('charge', told_charge, '[]');
+  end if;
+  if earning is null then
+    if exists (
+      select from public.stripe_accounts a
+      where a.account_id = coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'))) then
+      return creel.waits(format('nobody has earned by charge %s yet', told_charge));
+    end if;
+    return jsonb_build_object('outcome', 'ignored', 'note', 'the charge is for nobody who has hosts here');
+  end if;
+
+  perform 1 from creel.earning_facts f where f.earning_id = earning for update;
+  if kind = 'dispute' then
+    insert into creel.earning_disputes as d (dispute_id, earning_id, amount_minor, status)
+    values (object ->> 'id', earning, greatest((object ->> 'amount')::bigint, 0), object ->> 'status')
+    on conflict (dispute_id) do update set
+      amount_minor = greatest(d.amount_minor, excluded.amount_minor),
+      status = case when d.status in ('won', 'lost', 'warning_closed', 'prevented') then d.status else excluded.status end;
+  else
+    update creel.earning_facts f
+    set refunded_minor = greatest(f.refunded_minor, (charge ->> 'amount_refunded')::bigint)
+    where f.earning_id = earning;
+  end if;
+  written := creel.write_corrections(earning, event ->> 'id');
+  return jsonb_build_object(
+    'outcome', 'applied', 'led_to', jsonb_build_object('earning', earning, 'corrections', written));
+end
+$$;
+
+
+--
+-- Name: correct_outages(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.correct_outages() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  earned public.host_earnings;
+  period_secs bigint;
+  beyond bigint;
+  corrected int := 0;
+begin
+  for earned in
+    select e.* from creel.earning_facts f join public.host_earnings e on e.id = f.earning_id
+    where f.outage_secs is null and e.period_end < now() - knobs.earning_settle_secs * interval '1 second'
+    order by f.earning_id limit 100 for update of f skip locked
+  loop
+    period_secs := floor(extract(epoch from earned.period_end - earned.period_start))::bigint;
+    beyond := creel.outage_beyond(
+      creel.outage_secs(earned.agent_id, earned.host_id, earned.period_start, earned.period_end),
+      period_secs, knobs.outage_allowance_bp);
+    update creel.earning_facts f set
+      outage_secs = beyond,
+      outage_minor = case when period_secs > 0 then creel.prorate(earned.amount_minor, beyond, period_secs) else 0 end
+    where f.earning_id = earned.id;
+    perform creel.write_corrections(earned.id, 'sweep');
+    corrected := corrected + 1;
+  end loop;
+  return corrected;
+end
+$$;
+
+
+--
+-- Name: correction_targets(bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint) RETURNS TABLE(kind text, target bigint)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  with by_refund as (select creel.prorate(net, refunded, gross) as minor),
+  by_dispute as (
+    select least(r.minor + creel.prorate(net, disputed, gross), net) - r.minor as minor from by_refund r)
+  select 'refund', r.minor from by_refund r
+  union all
+  select 'dispute', d.minor from by_dispute d
+  union all
+  select 'outage', least(greatest(outage, 0), net - r.minor - d.minor) from by_refund r, by_dispute d
 $$;
 
 
@@ -1052,6 +2064,7 @@ CREATE FUNCTION creel.could_take(host public.hosts, agent public.agents) RETURNS
     AS $$
 begin
   return agent.backend = any (host.backends) and creel.has_tags(host, agent.config)
+    and creel.accepts_billing(host.id, agent.project_id, agent.billing)
     and creel.may_neighbour(host, agent.project_id, agent.backend) and creel.has_room(host);
 end
 $$;
@@ -1101,6 +2114,22 @@ $$;
 
 
 --
+-- Name: count_what_waits(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.count_what_waits() RETURNS integer
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select (
+    (select count(*) from public.stripe_events e
+      where e.status = 'waiting' and e.received_at < now() - interval '5 minutes')
+    + (select count(*) from creel.stripe_requests r
+      where r.status = 'failed' and r.settled_at > now() - interval '1 day'))::int
+$$;
+
+
+--
 -- Name: current_host_id(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1135,6 +2164,18 @@ CREATE FUNCTION creel.daemon_session(host uuid) RETURNS uuid
     SET search_path TO ''
     AS $$
   select md5(host || ' daemon')::uuid
+$$;
+
+
+--
+-- Name: daemon_word(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.daemon_word(queue text, command_type text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case queue when 'agent_canaries' then 'canary' else coalesce(command_type, 'deploy') end
 $$;
 
 
@@ -1194,6 +2235,257 @@ $_$;
 
 
 --
+-- Name: dispute_takes(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.dispute_takes(status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select status not in ('won', 'prevented') and status not like 'warning\_%'
+$$;
+
+
+--
+-- Name: doc_limits(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_limits() RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'doc_max_bytes', 1048576, 'docs_call_max_bytes', 4194304, 'docs_call_max', 500,
+    'openclaw_file_chars', 20000, 'openclaw_user_chars', 4000, 'openclaw_all_chars', 60000)
+$$;
+
+
+--
+-- Name: doc_types(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_types() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select 'soul, agents, user, identity, memory_long, memory_today'
+$$;
+
+
+--
+-- Name: doc_warning(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_warning(doc_type text, content text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (creel.doc_limits() ->> case doc_type
+    when 'user' then 'openclaw_user_chars' else 'openclaw_file_chars' end)::int;
+begin
+  -- No character has less than a byte.
+  if octet_length(content) <= most or char_length(content) <= most then
+    return null;
+  end if;
+  return format(
+    'OpenClaw reads %s characters of this file and this has %s: it leaves out the middle. Nothing is lost; shorten it, or '
+    'move some of it to another file.', most, char_length(content));
+end
+$$;
+
+
+--
+-- Name: due_stripe_requests(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.due_stripe_requests() RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  leased jsonb;
+begin
+  with due as (
+    select r.id from creel.stripe_requests r where r.status = 'waiting' and r.not_before <= now()
+    order by r.not_before, r.created_at limit 20 for update skip locked),
+  taken as (
+    update creel.stripe_requests r set attempts = r.attempts + 1, not_before = now() + interval '5 minutes'
+    from due d where r.id = d.id returning r.*)
+  select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'request_id', t.id, 'method', 'POST',
+    'path', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id || '/reversals' else '/v1/transfers' end,
+    'form', t.form, 'idempotency_key', 'creel_' || t.id,
+    'read_first', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id end,
+    'read_expand', case t.kind when 'reversal' then '["source_transaction.application_fee"]'::jsonb end)) order by t.created_at)
+  into leased from taken t;
+  return coalesce(leased, '[]');
+end
+$$;
+
+
+--
+-- Name: subscriptions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.subscriptions (
+    id text NOT NULL,
+    project_id text,
+    agent_id uuid,
+    agent_key text NOT NULL,
+    host_id uuid,
+    intent_id uuid,
+    customer_id text,
+    plan text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    status text NOT NULL,
+    service text DEFAULT 'awaiting'::text NOT NULL,
+    current_period_start timestamp with time zone,
+    current_period_end timestamp with time zone,
+    cancel_at_period_end boolean DEFAULT false NOT NULL,
+    past_due_since timestamp with time zone,
+    grace_until timestamp with time zone,
+    ended_at timestamp with time zone,
+    remove_at timestamp with time zone,
+    paid_at timestamp with time zone,
+    received_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    item_id uuid,
+    as_of timestamp with time zone NOT NULL,
+    livemode boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT subscriptions_plan CHECK ((plan = ANY (ARRAY['month'::text, 'year'::text]))),
+    CONSTRAINT subscriptions_service CHECK ((service = ANY (ARRAY['awaiting'::text, 'active'::text, 'grace'::text, 'suspended'::text, 'ended'::text, 'removed'::text]))),
+    CONSTRAINT subscriptions_sizes CHECK ((((octet_length(id) >= 1) AND (octet_length(id) <= 255)) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(customer_id), 0) <= 255))),
+    CONSTRAINT subscriptions_status CHECK ((status = ANY (ARRAY['incomplete'::text, 'incomplete_expired'::text, 'trialing'::text, 'active'::text, 'past_due'::text, 'canceled'::text, 'unpaid'::text, 'paused'::text])))
+);
+
+
+--
+-- Name: TABLE subscriptions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.subscriptions IS 'What Stripe says of each subscription (status, as of as_of), and what follows for its agent (service): awaiting its first payment, active, grace (a payment failed, and it runs on until grace_until), suspended (stopped), ended (stopped; undeployed when remove_at has passed), removed (undeployed). canceled and incomplete_expired are final. paid_at: when, by Stripe''s clock, it came to be paid; received_at: when Creel was told; asked_at and item_id: the request or command by which its agent was asked to run. Written by apply_stripe_event and the sweep alone. A subscription outlives its project, its agent and its host.';
+
+
+--
+-- Name: earn_invoice(jsonb, jsonb, public.subscriptions, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.earn_invoice(event jsonb, invoice jsonb, subscription public.subscriptions, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  told_invoice constant text := invoice ->> 'id';
+  paid jsonb;
+  intent jsonb;
+  charge jsonb;
+  transfer text;
+  destination text;
+  gross bigint;
+  fee bigint;
+  owner uuid;
+  period record;
+  earned bigint;
+begin
+  if coalesce((invoice ->> 'amount_paid')::bigint, 0) <= 0 then
+    return jsonb_build_object('outcome', 'applied', 'note', 'nothing was charged');
+  end if;
+  if exists (select from public.host_earnings e where e.invoice_id = told_invoice and e.kind = 'earning') then
+    return null;
+  end if;
+
+  paid := creel.payment_of_invoice(invoice);
+  if paid is null and (
+    coalesce((invoice ->> 'paid_out_of_band')::boolean, false) or jsonb_path_exists(invoice, '$.payments.data[*]')) then
+    return jsonb_build_object('outcome', 'applied', 'note', 'it was paid without Stripe, so that nothing was transferred');
+  elsif paid is null and current ? told_invoice then
+    return creel.waits(format('invoice %s has no payment yet', told_invoice));
+  elsif paid is null then
+    return creel.wants('invoice', told_invoice, '["payments"]');
+  end if;
+
+  charge := creel.object_in(paid -> 'charge', current);
+  if charge is null and paid ? 'payment_intent' then
+    intent := creel.object_in(paid -> 'payment_intent', current);
+    charge := creel.object_in(intent -> 'latest_charge', current);
+    if charge is null and not coalesce(current ? creel.id_in(paid -> 'payment_intent'), false) then
+      return creel.wants('payment_intent', creel.id_in(paid -> 'payment_intent'), '["latest_charge"]');
+    end if;
+  end if;
+  if charge is null and creel.id_in(coalesce(paid -> 'charge', intent -> 'latest_charge')) is not null then
+    return creel.wants('charge', creel.id_in(coalesce(paid -> 'charge', intent -> 'latest_charge')), '[]');
+  elsif charge is null then
+    return creel.waits(format('the payment of invoice %s has no charge yet', told_invoice));
+  end if;
+
+  destination := coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'));
+  if destination is null then
+    perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
+      'what', 'no_destination', 'subscription', subscription.id, 'invoice', told_invoice, 'charge', charge -> 'id'))
+    from (values (true)) as one
+    left join public.projects p on p.id = subscription.project_id left join public.hosts h on h.id = subscription.host_id;
+    return jsonb_build_object('outcome', 'applied', 'note', 'the charge is for no connected account: nobody earned by it');
+  end if;
+  transfer := creel.id_in(charge -> 'transfer');
+  if transfer is null then
+    return creel.waits(format('charge %s has no transfer yet', charge ->> 'id'));
+  end if;
+
+  select h.owner_id into owner from public.hosts h where h.id = subscription.host_id;
+  owner := coalesce((select a.owner_id from public.stripe_accounts a where a.account_id = destination), owner);
+  if owner is null then
+    return creel.waits(format('nobody is known to have account %s', destination));
+  end if;
+  gross := coalesce((charge ->> 'amount_captured')::bigint, (charge ->> 'amount')::bigint);
+  fee := least(gross, coalesce(
+    (charge ->> 'application_fee_amount')::bigint,
+    (invoice ->> 'application_fee_amount')::bigint,
+    creel.fee_of(gross, coalesce(
+      (select i.fee_bp from public.checkout_intents i where i.id = subscription.intent_id),
+      (creel.knobs()).billing_fee_bp))));
+  period := creel.period_of_invoice(invoice, subscription);
+
+  insert into public.host_earnings (
+    host_id, owner_id, subscription_id, agent_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id,
+    charge_id, payment_intent_id, transfer_id, destination, period_start, period_end, source, paid_at)
+  values (
+    subscription.host_id, owner, subscription.id, subscription.agent_id, 'earning', gross - fee,
+    lower(charge ->> 'currency'), gross, fee, told_invoice, charge ->> 'id',
+    coalesce(creel.id_in(paid -> 'payment_intent'), creel.id_in(charge -> 'payment_intent')), transfer, destination,
+    period.period_start, greatest(period.period_end, period.period_start), event ->> 'id',
+    coalesce(creel.time_in(invoice #> '{status_transitions,paid_at}'), creel.time_in(event -> 'created'), now()))
+  on conflict (invoice_id) where kind = 'earning' do nothing
+  returning id into earned;
+  if earned is null then
+    return null;
+  end if;
+  insert into creel.earning_facts (earning_id) values (earned);
+  insert into creel.earning_transfers (transfer_id, earning_id, amount_minor, left_minor)
+  values (transfer, earned, gross, gross);
+  return jsonb_build_object(
+    'outcome', 'applied', 'led_to', jsonb_build_object('earning', earned),
+    'knows', jsonb_build_array(charge ->> 'id', transfer));
+end
+$_$;
+
+
+--
+-- Name: empty_sha256(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.empty_sha256() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+$$;
+
+
+--
 -- Name: enable_webhook(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1242,6 +2534,29 @@ begin
     perform creel.notify_lanes(array[ended.lane_id]);
   end if;
   return null;
+end
+$$;
+
+
+--
+-- Name: end_outage(uuid, timestamp with time zone, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.end_outage(agent uuid, ended timestamp with time zone, because text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  outage public.agent_outages;
+begin
+  update public.agent_outages o set ended_at = greatest(ended, o.began_at), ended_by = because
+  where o.agent_id = agent and o.ended_at is null returning * into outage;
+  if found then
+    perform creel.log_event('outage.ended', p.id, outage.agent_key, h.id, outage.canary_id, jsonb_build_object(
+      'began_at', outage.began_at, 'ended_at', outage.ended_at, 'ended_by', because))
+    from (values (true)) as one
+    left join public.projects p on p.id = outage.project_id left join public.hosts h on h.id = outage.host_id;
+  end if;
 end
 $$;
 
@@ -1440,6 +2755,74 @@ $$;
 
 
 --
+-- Name: fault_of_amount(public.checkout_intents, jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_amount(intent public.checkout_intents, amount jsonb, currency jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when coalesce(amount, 'null') <> 'null' and amount <> to_jsonb(intent.amount_minor)
+      or coalesce(currency, 'null') <> 'null' and lower(currency #>> '{}') <> intent.currency
+    then format('Stripe says %s %s, and the checkout was for %s %s',
+      amount #>> '{}', currency #>> '{}', intent.amount_minor, intent.currency) end
+$$;
+
+
+--
+-- Name: fault_of_doc_change(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_doc_change(change jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  op constant text := change ->> 'op';
+  name text;
+begin
+  if not creel.is_doc_type(change ->> 'doc_type') then
+    return 'there is no document of this type';
+  end if;
+  if op is null or op not in ('ack', 'text', 'merge', 'conflict', 'hold', 'note', 'day', 'keep_day') then
+    return 'this is not known how to be done to a document';
+  end if;
+  if op in ('day', 'keep_day') and change ->> 'doc_type' <> 'memory_today' then
+    return 'only memory_today has a day';
+  end if;
+  if op in ('text', 'merge', 'conflict', 'hold', 'day')
+     and not coalesce(change ->> 'base_version' ~ '^[0-9]{1,9}$', false) then
+    return 'base_version is no number';
+  end if;
+  foreach name in array case op
+    when 'merge' then array['content', 'disk_content']
+    when 'ack' then array['sha256']
+    when 'note' then array['state']
+    else array['content'] end
+  loop
+    if jsonb_typeof(change -> name) is distinct from 'string' then
+      return name || ' is no text';
+    elsif octet_length(change ->> name) > 1048576 then
+      return name || ' is larger than 1 MB';
+    end if;
+  end loop;
+  if op in ('day', 'keep_day') and change ->> 'doc_date' is null
+     or change ->> 'doc_date' is not null and change ->> 'doc_date' !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' then
+    return 'doc_date is no day';
+  end if;
+  if op = 'note' and change ->> 'state' not in ('blocked', 'ok') then
+    return 'state is neither blocked nor ok';
+  end if;
+  if op = 'text' and change ->> 'author' is not null and change ->> 'author' not in ('agent', 'template', 'update') then
+    return 'author is neither agent, template nor update';
+  end if;
+  return null;
+end
+$_$;
+
+
+--
 -- Name: fault_of_heartbeat(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1514,6 +2897,7 @@ begin
       then 'project_ids must be an array of at most 100 texts'
     when wish ? 'price' and (jsonb_typeof(wish -> 'price') <> 'object' or pg_column_size(wish -> 'price') > 4096)
       then 'price must be an object of at most 4096 bytes'
+    when creel.fault_of_price(wish -> 'price') is not null then creel.fault_of_price(wish -> 'price')
   end;
 end
 $$;
@@ -1556,6 +2940,34 @@ $$;
 
 
 --
+-- Name: fault_of_price(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_price(price jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  return case
+    when price is null or price = 'null' then null
+    when jsonb_typeof(price) <> 'object' then 'price must be an object of at most 4096 bytes'
+    when exists (select from jsonb_object_keys(price) k where k not in ('currency', 'month', 'year'))
+      then 'a price has currency, month and year, and nothing else'
+    when price ? 'currency' and (
+        jsonb_typeof(price -> 'currency') <> 'string' or price ->> 'currency' !~ '^[a-z]{3}$')
+      then 'price.currency must be a code of three small letters, as eur'
+    when exists (
+        select from jsonb_each(price - 'currency') e
+        where case when jsonb_typeof(e.value) <> 'number' then true
+          else e.value::numeric not between 1 and 99999999 or e.value::numeric % 1 <> 0 end)
+      then 'price.month and price.year must be whole numbers of the currency''s smallest unit, from 1 to 99999999: '
+        '900 for 9 euros'
+  end;
+end
+$_$;
+
+
+--
 -- Name: fault_of_webhook_url(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1577,6 +2989,47 @@ begin
   end;
 end
 $_$;
+
+
+--
+-- Name: fee_of(bigint, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fee_of(gross bigint, fee_bp integer) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select creel.prorate(greatest(gross, 0), fee_bp, 10000)
+$$;
+
+
+--
+-- Name: fee_refunded_of(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fee_refunded_of(transfer jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce((transfer #>> '{source_transaction,application_fee,amount_refunded}')::bigint, 0)
+$$;
+
+
+--
+-- Name: fetched(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fetched(current jsonb, id text, OUT object jsonb, OUT as_of timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if jsonb_typeof(current -> id) = 'object' then
+    object := current -> id;
+    as_of := coalesce(creel.read_time(object -> 'fetched_at'), date_trunc('second', now()));
+  end if;
+end
+$$;
 
 
 --
@@ -1614,7 +3067,8 @@ declare
 begin
   if is_ok then
     result := jsonb_build_object('state', case
-        when type = 'undeploy' then 'removed' when type = 'stop' then 'stopped' when type = 'update_config' then null
+        when type = 'undeploy' then 'removed' when type = 'stop' then 'stopped'
+        when type in ('update_config', 'canary') then null
         else 'running' end)
       || result || jsonb_build_object('ok', true);
     -- What a provision request calls it.
@@ -1660,6 +3114,388 @@ begin
     'items', jsonb_build_array(
       jsonb_build_object('token', finished -> 'token', 'applied', status is not null, 'status', status)),
     'work', creel.has_work(host, projects));
+end
+$$;
+
+
+--
+-- Name: free_doc_bytes(text, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_bytes(of_project text, freed_bytes bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.doc_usage u set size_bytes = greatest(u.size_bytes - freed_bytes, 0) where u.project_id = of_project;
+end
+$$;
+
+
+--
+-- Name: free_doc_contents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_contents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.free_doc_bytes(g.project_id, g.freed_bytes) from (
+    select o.project_id, sum(octet_length(o.content)) as freed_bytes
+    from old_rows o group by o.project_id order by o.project_id) g;
+  return null;
+end
+$$;
+
+
+--
+-- Name: free_doc_versions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_versions() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.free_doc_bytes(g.project_id, g.freed_bytes) from (
+    select o.project_id, sum(256 + octet_length(o.agent_key) + coalesce(octet_length(o.updated_by), 0)) as freed_bytes
+    from old_rows o group by o.project_id order by o.project_id) g;
+  delete from public.brain_doc_contents c
+  where (c.project_id, c.sha256) in (select o.project_id, o.sha256 from old_rows o)
+    and not exists (
+      select from public.brain_doc_versions v where v.project_id = c.project_id and v.sha256 = c.sha256);
+  return null;
+end
+$$;
+
+
+--
+-- Name: handle_account(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_account(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := event ->> 'type';
+  told constant jsonb := event #> '{data,object}';
+  told_at constant timestamptz := creel.read_time(event -> 'created');
+  acct constant text := coalesce(
+    case when kind in ('account.created', 'account.updated') then told ->> 'id' end,
+    event ->> 'account', creel.stripe_ref(told -> 'account'));
+  known public.stripe_accounts;
+  fetched record;
+  object jsonb;
+  taken_at timestamptz := told_at;
+  owner uuid;
+begin
+  if acct is null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it names no account');
+  end if;
+  select * into known from public.stripe_accounts s where s.account_id = acct for no key update;
+  if kind in ('payout.failed', 'payout.paid') then
+    if known.owner_id is null then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
+    end if;
+    update public.stripe_accounts s set
+      payout_failed = case kind when 'payout.failed' then left(coalesce(
+        told ->> 'failure_message', told ->> 'failure_code', 'the bank did not say why'), 2000) end,
+      payout_as_of = told_at
+    where s.owner_id = known.owner_id and coalesce(s.payout_as_of, '-infinity') <= told_at;
+    return null;
+  end if;
+  if kind = 'account.application.deauthorized' then
+    update public.stripe_accounts s set charges_enabled = false, payouts_enabled = false, as_of = told_at
+    where s.owner_id = known.owner_id and s.as_of <= told_at;
+    return null;
+  end if;
+
+  fetched := creel.fetched(current, acct);
+  object := case when kind in ('account.created', 'account.updated') then told end;
+  if fetched.object is not null then
+    object := fetched.object;
+    taken_at := fetched.as_of;
+  end if;
+  if known.owner_id is null then
+    owner := creel.read_uuid((coalesce(object, told)) #>> '{metadata,creel_owner}');
+    if object is not null and owner is null then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
+    end if;
+  elsif object is not null and fetched.object is null and taken_at = known.as_of and (
+    known.charges_enabled, known.payouts_enabled, known.requirements) is distinct from (
+    coalesce(object -> 'charges_enabled' = 'true', false), coalesce(object -> 'payouts_enabled' = 'true', false),
+    coalesce(object -> 'requirements', '{}')) then
+    object := null;
+  end if;
+  if object is null then
+    return creel.want_fetched('account', acct, '{}', 'asks Stripe for the state of the account');
+  end if;
+  if known.owner_id is null then
+    if not exists (select from auth.users u where u.id = owner) then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'the owner of this account is not of this database');
+    end if;
+    if exists (select from public.stripe_accounts s where s.owner_id = owner) then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'its owner has another account already');
+    end if;
+    insert into public.stripe_accounts (owner_id, account_id, as_of) values (owner, acct, '-infinity');
+    known.owner_id := owner;
+  end if;
+  update public.stripe_accounts s set
+    charges_enabled = coalesce(object -> 'charges_enabled' = 'true', false),
+    payouts_enabled = coalesce(object -> 'payouts_enabled' = 'true', false),
+    requirements = case when pg_column_size(object -> 'requirements') <= 32768 then object -> 'requirements' else '{}' end,
+    as_of = taken_at
+  where s.owner_id = known.owner_id and s.as_of <= taken_at;
+  return jsonb_build_object(
+    'note', case when not found then 'older than what is known' end,
+    'knows', jsonb_build_array(acct), 'led_to', jsonb_build_object('account', acct));
+end
+$$;
+
+
+--
+-- Name: handle_customer_deleted(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_customer_deleted(event jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  customer constant text := event #>> '{data,object,id}';
+  told_at constant timestamptz := creel.read_time(event -> 'created');
+  sub_ids text[];
+  sub_id text;
+begin
+  perform 1 from public.subscriptions s where s.customer_id = customer order by s.id for no key update;
+  sub_ids := array(select s.id from public.subscriptions s where s.customer_id = customer order by s.id);
+  perform 1 from creel.lanes l
+  join public.agents a on a.project_id = l.project_id and a.agent_key = l.agent_key
+  join public.subscriptions s on s.agent_id = a.id
+  where s.id = any (sub_ids) and l.kind = 'control' order by l.id for no key update of l;
+  delete from public.stripe_customers c where c.customer_id = customer;
+  foreach sub_id in array sub_ids loop
+    update public.subscriptions s set
+      -- One that was never paid does not come to be paid by this.
+      status = case s.status when 'incomplete' then 'incomplete_expired' else 'canceled' end,
+      as_of = greatest(s.as_of, told_at), ended_at = told_at
+    where s.id = sub_id and s.status not in ('canceled', 'incomplete_expired');
+    insert into creel.subscription_states (subscription_id, as_of, status)
+    values (sub_id, told_at, 'canceled') on conflict do nothing;
+    perform creel.settle_subscription(sub_id, null, null);
+  end loop;
+  if sub_ids = '{}' then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'nothing is known of this customer');
+  end if;
+  return jsonb_build_object('led_to', jsonb_build_object('subscriptions', to_jsonb(sub_ids)));
+end
+$$;
+
+
+--
+-- Name: handle_event(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_event(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := event ->> 'type';
+begin
+  if kind in (
+    'account.created', 'account.updated', 'account.application.deauthorized', 'capability.updated', 'payout.failed',
+    'payout.paid') then
+    return creel.handle_account(event, current);
+  elsif event ->> 'account' is not null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it is a matter of the connected account alone');
+  elsif kind in (
+    'checkout.session.created', 'checkout.session.completed', 'checkout.session.async_payment_succeeded',
+    'checkout.session.async_payment_failed', 'checkout.session.expired') then
+    return creel.handle_session(event, current);
+  elsif kind in (
+    'customer.subscription.created', 'customer.subscription.updated', 'customer.subscription.deleted',
+    'customer.subscription.paused', 'customer.subscription.resumed', 'customer.subscription.trial_will_end') then
+    return creel.handle_subscription(event, current);
+  elsif kind in ('invoice.paid', 'invoice.payment_failed', 'invoice.payment_action_required') then
+    return creel.handle_invoice(event, current);
+  elsif kind = 'customer.deleted' then
+    return creel.handle_customer_deleted(event);
+  elsif kind = 'charge.refunded' or kind like 'charge.refund.%' or kind like 'charge.dispute.%'
+    or kind like 'transfer.%' then
+    return creel.correct_charge(event, event #> '{data,object}', coalesce(current, '{}'));
+  end if;
+  return jsonb_build_object('outcome', 'ignored', 'note', 'Creel does nothing with events of this kind');
+end
+$$;
+
+
+--
+-- Name: handle_invoice(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_invoice(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := event ->> 'type';
+  told constant jsonb := event #> '{data,object}';
+  fetched record;
+  invoice jsonb;
+  sub_id text;
+  intent_id uuid;
+  known public.subscriptions;
+  verdict jsonb;
+begin
+  fetched := creel.fetched(current, told ->> 'id');
+  invoice := coalesce(fetched.object, told);
+  sub_id := coalesce(
+    creel.stripe_ref(invoice -> 'subscription'),
+    creel.stripe_ref(invoice #> '{parent,subscription_details,subscription}'));
+  if sub_id is null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'this invoice is of no subscription');
+  end if;
+  select * into known from public.subscriptions s where s.id = sub_id;
+  if known.id is null then
+    -- Its metadata are those of its subscription; where it has none, the subscription says.
+    intent_id := creel.read_uuid(coalesce(
+      invoice #>> '{parent,subscription_details,metadata,creel_intent}',
+      invoice #>> '{subscription_details,metadata,creel_intent}'));
+    if intent_id is null and jsonb_typeof(coalesce(
+        invoice #> '{parent,subscription_details,metadata}', invoice #> '{subscription_details,metadata}')) = 'object' then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'this invoice is not of Creel');
+    end if;
+    fetched := creel.fetched(current, sub_id);
+    if fetched.object is null then
+      return creel.want_fetched('subscription', sub_id, '{}', 'nothing is known of this subscription yet');
+    end if;
+    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    if verdict ->> 'outcome' <> 'applied' then
+      return verdict;
+    end if;
+    select * into known from public.subscriptions s where s.id = sub_id;
+  end if;
+
+  if kind = 'invoice.paid' then
+    verdict := coalesce(verdict, '{}')
+      || coalesce(creel.earn_invoice(event, invoice, known, coalesce(current, '{}')), '{}');
+    return verdict || jsonb_build_object('knows',
+      coalesce(verdict -> 'knows', '[]') || jsonb_build_array(invoice ->> 'id', sub_id));
+  end if;
+  if known.project_id is not null then
+    perform creel.log_event(
+      case kind when 'invoice.payment_failed' then 'billing.payment_failed' else 'billing.action_required' end,
+      known.project_id, known.agent_key, known.host_id, known.intent_id,
+      jsonb_strip_nulls(jsonb_build_object(
+        'subscription', sub_id, 'invoice', invoice -> 'id', 'amount_due', invoice -> 'amount_due',
+        'currency', invoice -> 'currency', 'attempt_count', invoice -> 'attempt_count',
+        'next_payment_attempt', invoice -> 'next_payment_attempt',
+        'pay_at', left(invoice ->> 'hosted_invoice_url', 2000))));
+  end if;
+  return coalesce(verdict, '{}') || jsonb_build_object('led_to', jsonb_build_object('subscription', sub_id));
+end
+$$;
+
+
+--
+-- Name: handle_session(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_session(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  kind constant text := event ->> 'type';
+  session constant jsonb := event #> '{data,object}';
+  sub_id constant text := creel.stripe_ref(session -> 'subscription');
+  intent_id constant uuid := creel.read_uuid(
+    coalesce(session ->> 'client_reference_id', session #>> '{metadata,creel_intent}'));
+  intent public.checkout_intents;
+  fetched record;
+  fault text;
+  verdict jsonb;
+begin
+  if intent_id is null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'this checkout is not of Creel');
+  end if;
+  select * into intent from public.checkout_intents i where i.id = intent_id for no key update;
+  if intent.id is null then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'this checkout is not of this database');
+  end if;
+  update public.checkout_intents i set
+    session_id = coalesce(i.session_id, session ->> 'id'),
+    session_url = coalesce(session ->> 'url', i.session_url),
+    customer_id = coalesce(creel.stripe_ref(session -> 'customer'), i.customer_id)
+  where i.id = intent_id;
+
+  if kind in ('checkout.session.async_payment_failed', 'checkout.session.expired') then
+    if intent.status <> 'open' then
+      return jsonb_build_object('note', 'the checkout had ended already: ' || intent.status);
+    end if;
+    update public.checkout_intents i set
+      status = case kind when 'checkout.session.expired' then 'expired' else 'failed' end, awaits_payment = false,
+      ended_at = now()
+    where i.id = intent_id;
+    perform creel.release_reservation(intent.agent_id, intent_id);
+    return jsonb_build_object('led_to', jsonb_build_object('released', intent_id));
+  elsif kind = 'checkout.session.completed' and session ->> 'payment_status' = 'unpaid' then
+    update public.checkout_intents i set awaits_payment = true where i.id = intent_id and i.status = 'open';
+    return jsonb_build_object('note', 'the payment is under way');
+  elsif kind in ('checkout.session.completed', 'checkout.session.async_payment_succeeded') then
+    fault := creel.fault_of_amount(
+      intent, case when session ->> 'payment_status' = 'paid' then session -> 'amount_total' end, session -> 'currency');
+    if fault is not null then
+      return jsonb_build_object('outcome', 'waiting', 'note', fault, 'mismatch', intent_id);
+    end if;
+    if sub_id is null then
+      return jsonb_build_object('outcome', 'waiting', 'note', 'the paid checkout has no subscription');
+    end if;
+    -- What came of it meanwhile this event does not know.
+    fetched := creel.fetched(current, sub_id);
+    if fetched.object is null then
+      return creel.want_fetched('subscription', sub_id, '{}', 'asks Stripe what became of the subscription');
+    end if;
+    if creel.read_uuid(fetched.object #>> '{metadata,creel_intent}') is distinct from intent_id
+       and not exists (select from public.subscriptions s where s.id = sub_id) then
+      return jsonb_build_object('outcome', 'waiting', 'note', 'the subscription does not name the checkout');
+    end if;
+    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    update public.checkout_intents i set status = 'paid', awaits_payment = false, ended_at = now()
+    where i.id = intent_id and i.status <> 'paid' and verdict ->> 'outcome' = 'applied';
+    return verdict;
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: handle_subscription(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.handle_subscription(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  object constant jsonb := event #> '{data,object}';
+  told_at constant timestamptz := creel.read_time(event -> 'created');
+  fetched record;
+begin
+  fetched := creel.fetched(current, object ->> 'id');
+  -- What the event says is known for good, whatever is said of later.
+  if fetched.object is not null and exists (select from public.subscriptions s where s.id = object ->> 'id') then
+    insert into creel.subscription_states (subscription_id, as_of, status)
+    values (object ->> 'id', told_at, object ->> 'status') on conflict do nothing;
+  end if;
+  if fetched.object is not null and object ->> 'status' not in ('canceled', 'incomplete_expired') then
+    return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+  end if;
+  return creel.save_subscription(object, told_at, false, event);
 end
 $$;
 
@@ -1717,6 +3553,25 @@ CREATE FUNCTION creel.has_room(host public.hosts) RETURNS boolean
     AS $$
 begin
   return host.capacity > (select count(*) from public.agents a where a.host_id = host.id and a.status <> 'removed');
+end
+$$;
+
+
+--
+-- Name: has_stripe_key(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_stripe_key() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  key constant text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-stripe-key';
+begin
+  return session_user = 'authenticator' and key is not null and exists (
+    select from creel.stripe_keys k
+    where k.key_sha256 = sha256(convert_to(key, 'utf8'))
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()));
 end
 $$;
 
@@ -1910,6 +3765,18 @@ $$;
 
 
 --
+-- Name: id_in(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.id_in(value jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end
+$$;
+
+
+--
 -- Name: ids_with_row(uuid[], json[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1936,6 +3803,19 @@ $_$;
 
 
 --
+-- Name: is_answer(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_answer(said text, wanted text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(
+    ' ' || trim(regexp_replace(lower(left(said, 20000)), '[^a-z]+', ' ', 'g')) || ' ' like '% ' || wanted || ' %', false)
+$$;
+
+
+--
 -- Name: is_confined(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1944,6 +3824,18 @@ CREATE FUNCTION creel.is_confined(backend text) RETURNS boolean
     SET search_path TO ''
     AS $$
   select backend in ('docker', 'multipass')
+$$;
+
+
+--
+-- Name: is_doc_type(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_doc_type(name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(name in ('soul', 'agents', 'user', 'identity', 'memory_long', 'memory_today'), false)
 $$;
 
 
@@ -1959,6 +3851,20 @@ CREATE FUNCTION creel.is_host_event(kind text) RETURNS boolean
     'openclaw.config_restored', 'openclaw.config_unusable', 'gateway.started', 'gateway.failed', 'gateway.given_up',
     'agent.started', 'agent.stopped', 'agent.crashed', 'agent.restarted', 'agent.given_up', 'agent.limit_exceeded',
     'host.upgrade_needed')
+$$;
+
+
+--
+-- Name: is_host_online(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_host_online(project text, key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.agents a join public.host_status h on h.id = a.host_id
+    where a.project_id = project and a.agent_key = key and h.shown_status in ('online', 'draining'))
 $$;
 
 
@@ -1994,6 +3900,35 @@ $$;
 
 
 --
+-- Name: is_owed(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_owed(agent public.agents) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select agent.billing = 'paid' and agent.desired_state = 'running' and agent.host_id is not null
+    and agent.deleting_since is null
+$$;
+
+
+--
+-- Name: is_reservation(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_reservation(agent public.agents) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select agent.billing = 'unpaid' and agent.openclaw_id is null and not agent.provisioned
+    and not exists (
+      select from public.subscriptions s
+      where s.project_id = agent.project_id and s.agent_key = agent.agent_key
+        and s.status not in ('incomplete', 'incomplete_expired'))
+$$;
+
+
+--
 -- Name: is_text(jsonb, integer); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2021,6 +3956,32 @@ begin
   execute format(
     'create trigger queue_dequeue after delete on %s referencing old table as old_rows
        for each statement execute function creel.dequeue()', tbl);
+end
+$$;
+
+
+--
+-- Name: keep_agent_billing(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_agent_billing() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
+  end if;
+  if tg_op = 'INSERT' then
+    new.billing := 'free';
+    return new;
+  end if;
+  new.billing := old.billing;
+  if new.billing = 'unpaid' and new.desired_state = 'running' and old.desired_state <> 'running' then
+    raise exception 'agent % is not paid for', old.agent_key
+      using errcode = 'PT402', detail = 'unpaid', hint = 'Pay for it by a checkout; then it is deployed by itself.';
+  end if;
+  return new;
 end
 $$;
 
@@ -2257,6 +4218,56 @@ $$;
 
 
 --
+-- Name: keep_doc_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_doc_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' then
+    new.id := old.id;
+    new.project_id := old.project_id;
+    new.agent_key := old.agent_key;
+    new.doc_type := old.doc_type;
+  end if;
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
+  end if;
+  if tg_op = 'INSERT' then
+    new.id := gen_random_uuid();
+    new.version := 1;
+    new.doc_date := null;
+    new.disk_sha256 := null;
+    new.disk_version := 0;
+    new.disk_at := null;
+    new.sync_state := 'waiting';
+    new.sync_note := null;
+    new.held_version := null;
+    new.conflict_version := null;
+    return new;
+  end if;
+  new.version := old.version;
+  new.last_version := old.last_version;
+  new.doc_date := old.doc_date;
+  new.sha256 := old.sha256;
+  new.disk_sha256 := old.disk_sha256;
+  new.disk_version := old.disk_version;
+  new.disk_at := old.disk_at;
+  new.sync_state := old.sync_state;
+  new.sync_note := old.sync_note;
+  new.held_version := old.held_version;
+  new.conflict_version := old.conflict_version;
+  new.warning := old.warning;
+  new.changed := old.changed;
+  new.updated_at := old.updated_at;
+  return new;
+end
+$$;
+
+
+--
 -- Name: keep_doc_version(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2264,24 +4275,44 @@ CREATE FUNCTION creel.keep_doc_version() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  by_host constant boolean := creel.current_host_id() is not null;
+  doc public.brain_docs := new;
 begin
-  if tg_op = 'UPDATE' and new.version = old.version then
-    return null;
+  if tg_op = 'INSERT' and new.base_version > 0 then
+    raise exception 'there is no such document any more, or not yet: version % is not the current one', new.base_version
+      using errcode = 'PT409', detail = jsonb_build_object('version', 0, 'sha256', creel.empty_sha256()),
+        hint = 'Write it without base_version, or with base_version 0.';
   end if;
-  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
-  perform creel.add_doc_bytes(
-    new.project_id, 256 + octet_length(new.agent_key) + coalesce(octet_length(new.updated_by), 0));
-  insert into public.brain_doc_contents (project_id, sha256, content)
-  values (new.project_id, new.sha256, new.content) on conflict do nothing;
-  insert into public.brain_doc_versions (
-    doc_id, project_id, agent_key, doc_type, version, base_version, sha256, author_kind, author_id, updated_by)
-  values (
-    new.id, new.project_id, new.agent_key, new.doc_type, new.version,
-    case when tg_op = 'UPDATE' then old.version end, new.sha256,
-    case when creel.current_host_id() is null then 'person' when tg_op = 'INSERT' then 'template' else 'agent' end,
-    case when creel.current_host_id() is null then auth.uid() end,
-    new.updated_by);
+  if tg_op = 'UPDATE' then
+    if new.version = old.version or exists (
+      select from public.brain_doc_versions v where v.doc_id = new.id and v.version = new.version) then
+      return null;
+    end if;
+    doc.version := old.version;
+  end if;
+  perform creel.add_doc_version(
+    doc, new.version, new.content,
+    case when not by_host then 'person' when tg_op = 'INSERT' then 'template' else 'agent' end, null);
+  if tg_op = 'INSERT' and new.base_version is not null then
+    update public.brain_docs d set base_version = null where d.id = new.id;
+  end if;
   return null;
+end
+$$;
+
+
+--
+-- Name: keep_earnings(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_earnings() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception 'host_earnings is append-only'
+    using errcode = '42501', hint = 'Correct an earning by another row: creel.adjust_earning.';
 end
 $$;
 
@@ -2374,6 +4405,27 @@ $$;
 
 
 --
+-- Name: keep_side_text(public.brain_docs, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_side_text(doc public.brain_docs, content text, reason text, of_day date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  as_written public.brain_docs := doc;
+begin
+  as_written.doc_date := of_day;
+  as_written.updated_by := 'agent';
+  perform creel.add_doc_version(as_written, number, keep_side_text.content, 'agent', reason, true);
+  update public.brain_docs d set last_version = number where d.id = doc.id;
+  return number;
+end
+$$;
+
+
+--
 -- Name: knobs(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2434,6 +4486,51 @@ begin
   from (select * from leased order by leased.head) l;
 end
 $$;
+
+
+--
+-- Name: ledger_for_reconciliation(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.ledger_for_reconciliation(since timestamp with time zone, until timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'accounts', (select coalesce(jsonb_agg(distinct d.account), '[]') from (
+      select a.account_id as account from public.stripe_accounts a
+      union select e.destination from public.host_earnings e where e.destination is not null) d),
+    'earnings', (select coalesce(jsonb_agg(jsonb_build_object(
+        'id', e.id, 'subscription', e.subscription_id, 'invoice', e.invoice_id, 'charge', e.charge_id,
+        'payment_intent', e.payment_intent_id, 'transfer', e.transfer_id, 'destination', e.destination,
+        'currency', e.currency, 'gross_minor', e.gross_minor, 'fee_minor', e.fee_minor,
+        'paid_at', creel.secs_of(e.paid_at),
+        'corrected_minor', (
+          select -coalesce(sum(c.amount_minor), 0)::bigint from public.host_earnings c where c.corrects = e.id),
+        'paybacks', (
+          select coalesce(jsonb_agg(jsonb_build_object('transfer', t.transfer_id, 'amount_minor', t.amount_minor)
+            order by t.transfer_id), '[]')
+          from creel.earning_transfers t where t.earning_id = e.id and t.is_back),
+        'request', (
+          select r.status || coalesce(': ' || r.error, '') from creel.stripe_requests r
+          where r.earning_id = e.id and r.status <> 'done' order by r.created_at desc limit 1)) order by e.id), '[]')
+      from public.host_earnings e where e.kind = 'earning' and e.paid_at >= since and e.paid_at < until),
+    'known_transfers', (select coalesce(jsonb_agg(t.transfer_id order by t.transfer_id), '[]')
+      from creel.earning_transfers t where t.created_at >= since - interval '4 days'),
+    'subscriptions', (select coalesce(jsonb_agg(jsonb_build_object('id', s.id, 'status', s.status) order by s.id), '[]')
+      from public.subscriptions s),
+    'paid_invoices', (select coalesce(jsonb_agg(distinct i.id), '[]') from (
+      select u.id from public.stripe_events v cross join unnest(v.subjects) u (id)
+      where v.type = 'invoice.paid' and u.id like 'in\_%'
+        and (v.created >= since and v.created < until or v.status = 'waiting')) i))
+$$;
+
+
+--
+-- Name: FUNCTION ledger_for_reconciliation(since timestamp with time zone, until timestamp with time zone); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.ledger_for_reconciliation(since timestamp with time zone, until timestamp with time zone) IS 'Earnings that were paid from since to until, with what corrects them; the transfers that are known, all subscriptions, and the invoices of which Creel was told that they are paid. For whoever has the database''s own URL: creel billing reconcile.';
 
 
 --
@@ -2536,6 +4633,66 @@ $$;
 
 
 --
+-- Name: lock_agent_lane(public.agents, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.lock_agent_lane(agent public.agents, nobody_waits boolean) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if not exists (
+    select from creel.lanes l
+    where l.project_id = agent.project_id and l.agent_key = agent.agent_key and l.kind = 'control') then
+    perform creel.add_lanes(q, array[agent.project_id], array[agent.agent_key])
+    from creel.queues q where q.queue = 'agent_commands';
+  end if;
+  if nobody_waits then
+    perform 1 from creel.lanes l
+    where l.project_id = agent.project_id and l.agent_key = agent.agent_key and l.kind = 'control'
+    for no key update skip locked;
+  else
+    perform 1 from creel.lanes l
+    where l.project_id = agent.project_id and l.agent_key = agent.agent_key and l.kind = 'control'
+    for no key update;
+  end if;
+  return found;
+end
+$$;
+
+
+--
+-- Name: lock_doc_usage(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.lock_doc_usage(project text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select from creel.doc_usage u where u.project_id = project for update
+$$;
+
+
+--
+-- Name: log_doc_event(text, public.brain_docs, jsonb, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if host is not null and not creel.spend(host, log_doc_event.kind, 1, 1000, '1 hour') then
+    return;
+  end if;
+  perform creel.log_event(
+    log_doc_event.kind, doc.project_id, doc.agent_key, log_doc_event.host, doc.id,
+    jsonb_build_object('doc_type', doc.doc_type) || log_doc_event.detail);
+end
+$$;
+
+
+--
 -- Name: log_event(text, text, text, uuid, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2548,6 +4705,79 @@ begin
   values (
     log_event.kind, log_event.project_id, log_event.agent_key, log_event.host_id, log_event.item_id, creel.actor(),
     log_event.detail);
+end
+$$;
+
+
+--
+-- Name: make_blocked_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.make_blocked_doc(host uuid, agent public.agents, kind text, note text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  made := creel.make_disk_doc(agent, kind, '', 'agent', null);
+  update public.brain_docs d set sync_state = 'blocked', sync_note = note where d.id = made;
+  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host)
+  from public.brain_docs d where d.id = made;
+  return made is not null;
+end
+$$;
+
+
+--
+-- Name: make_challenge(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.make_challenge(OUT challenge text, OUT answer text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  words constant text[] := array[
+    'amber', 'anchor', 'autumn', 'barley', 'basket', 'beacon', 'birch', 'border', 'bridge', 'bronze', 'candle', 'canyon',
+    'cedar', 'cherry', 'circle', 'clover', 'cobalt', 'copper', 'coral', 'cotton', 'crystal', 'dancer', 'desert', 'dragon',
+    'ember', 'falcon', 'feather', 'forest', 'garden', 'ginger', 'glacier', 'granite', 'hammer', 'harbor', 'hazel',
+    'hollow', 'island', 'ivory', 'jasmine', 'jungle', 'kettle', 'ladder', 'lantern', 'lemon', 'magnet', 'maple', 'marble',
+    'meadow', 'mirror', 'nutmeg', 'ocean', 'olive', 'orchard', 'oyster', 'paper', 'pebble', 'pepper', 'pillow', 'planet',
+    'pocket', 'prairie', 'quartz', 'rabbit', 'ribbon', 'river', 'saddle', 'saffron', 'sandal', 'silver', 'sparrow',
+    'spiral', 'stable', 'summer', 'sunset', 'tabby', 'thistle', 'thunder', 'timber', 'tulip', 'tunnel', 'valley',
+    'velvet', 'violet', 'walnut', 'willow', 'winter', 'yellow', 'zephyr'];
+  chosen text[];
+begin
+  chosen := array(select w from unnest(words) w order by random() limit 6);
+  answer := (select string_agg(c.word, ' ' order by c.place desc) from unnest(chosen) with ordinality c (word, place));
+  challenge := 'This is an automatic check that you are there; nobody reads it. Use no tool, remember nothing of it, and '
+    'reply with nothing but these six words in reverse order, the last one first: ' || array_to_string(chosen, ' ');
+end
+$$;
+
+
+--
+-- Name: make_disk_doc(public.agents, text, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  insert into public.brain_docs (
+    project_id, agent_key, doc_type, content, updated_by, doc_date, disk_sha256, disk_version, disk_at, sync_state)
+  values (
+    agent.project_id, agent.agent_key, kind, make_disk_doc.content, author_kind, of_day,
+    creel.text_sha256(make_disk_doc.content), 1, now(), 'synced')
+  on conflict on constraint brain_docs_key do nothing
+  returning id into made;
+  update public.brain_doc_versions v set author_kind = make_disk_doc.author_kind
+  where v.doc_id = made and v.version = 1 and v.author_kind <> make_disk_doc.author_kind;
+  return made;
 end
 $$;
 
@@ -2680,6 +4910,35 @@ $$;
 
 
 --
+-- Name: note_verdict(text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.note_verdict(event_id text, verdict jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  before public.stripe_events;
+  intent public.checkout_intents;
+begin
+  select * into before from public.stripe_events e where e.id = event_id;
+  update public.stripe_events e set
+    status = case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
+    note = left(verdict ->> 'note', 3000), led_to = coalesce(verdict -> 'led_to', '{}')
+  where e.id = event_id
+    and (e.status, e.note, e.led_to) is distinct from (
+      case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
+      left(verdict ->> 'note', 3000), coalesce(verdict -> 'led_to', '{}'));
+  if verdict ? 'mismatch' and before.note is distinct from verdict ->> 'note' then
+    select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
+    perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
+      jsonb_build_object('event', event_id, 'message', verdict ->> 'note'));
+  end if;
+end
+$$;
+
+
+--
 -- Name: notification_of_event(text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2704,6 +4963,26 @@ CREATE FUNCTION creel.notification_pause(attempts integer) RETURNS interval
     SET search_path TO ''
     AS $$
   select least(15 * 4 ^ (attempts - 1), 86400) * (0.8 + 0.4 * random()) * interval '1 second'
+$$;
+
+
+--
+-- Name: notify_docs(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notify_docs() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if creel.current_host_id() is null then
+    perform pg_notify('creel_work', h.host_id || ' docs') from (
+      select distinct a.host_id from new_rows n
+      join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
+      where n.changed = pg_current_xact_id() and a.host_id is not null and a.status <> 'removed') h;
+  end if;
+  return null;
+end
 $$;
 
 
@@ -2764,23 +5043,100 @@ $$;
 --
 
 CREATE FUNCTION creel.number_doc_version() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  base int;
 begin
-  new.sha256 := encode(sha256(convert_to(new.content, 'utf8')), 'hex');
+  new.sha256 := creel.text_sha256(new.content);
+  new.warning := creel.doc_warning(new.doc_type, new.content);
   new.updated_at := now();
   if tg_op = 'INSERT' then
     new.version := 1;
+    new.last_version := 1;
+    new.changed := case when creel.current_host_id() is null then pg_current_xact_id() else '0' end;
+    if new.sync_state <> 'blocked' then
+      new.sync_state := creel.settled_state(new.sha256, new.disk_sha256);
+    end if;
     return new;
   end if;
-  new.id := old.id;
-  new.project_id := old.project_id;
-  new.agent_key := old.agent_key;
-  new.doc_type := old.doc_type;
-  new.version := old.version + (new.sha256 <> old.sha256)::int;
+
+  base := new.base_version;
+  new.base_version := null;
+  if new.version > old.version then
+    new.last_version := greatest(new.version, old.last_version);
+    return new;
+  end if;
+  if new.sha256 = old.sha256 then
+    return new;
+  end if;
+  if base <> old.version then
+    raise exception 'the document was changed by somebody else: version % is not the current one', base
+      using errcode = 'PT409', detail = jsonb_build_object('version', old.version, 'sha256', old.sha256),
+        hint = 'Read it again, put your change into it, and write that with its version as base_version.';
+  end if;
+  new.last_version := old.last_version + 1;
+  new.version := new.last_version;
+  if creel.current_host_id() is null then
+    new.changed := pg_current_xact_id();
+    if base is not null then
+      new.conflict_version := null;
+    end if;
+    if old.held_version is not null then
+      -- It is said which one it is to be: the disk's text may be replaced.
+      new.disk_sha256 := coalesce((
+        select v.sha256 from public.brain_doc_versions v where v.doc_id = old.id and v.version = old.held_version),
+        old.disk_sha256);
+      new.disk_version := old.version;
+      new.held_version := null;
+    end if;
+    if old.sync_state <> 'blocked' then
+      new.sync_state := creel.settled_state(new.sha256, new.disk_sha256);
+    end if;
+  end if;
   return new;
 end
+$$;
+
+
+--
+-- Name: object_in(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.object_in(value jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when jsonb_typeof(value) = 'object' then value else current -> creel.id_in(value) end
+$$;
+
+
+--
+-- Name: outage_beyond(bigint, bigint, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.outage_beyond(outage_secs bigint, period_secs bigint, allowance_bp integer) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select greatest(least(outage_secs, period_secs) - creel.prorate(greatest(period_secs, 0), allowance_bp, 10000), 0)
+$$;
+
+
+--
+-- Name: outage_secs(uuid, uuid, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.outage_secs(agent uuid, host uuid, period_start timestamp with time zone, period_end timestamp with time zone) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(floor(sum(extract(epoch from
+    least(coalesce(o.ended_at, now()), outage_secs.period_end) - greatest(o.began_at, outage_secs.period_start)))), 0)::bigint
+  from public.agent_outages o
+  where o.agent_id = agent and o.host_id = host
+    and o.began_at < outage_secs.period_end and coalesce(o.ended_at, now()) > outage_secs.period_start
 $$;
 
 
@@ -2856,6 +5212,46 @@ $$;
 
 
 --
+-- Name: payment_of_invoice(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.payment_of_invoice(invoice jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select coalesce(
+    (select jsonb_strip_nulls(jsonb_build_object('charge', invoice -> 'charge', 'payment_intent', invoice -> 'payment_intent'))
+     where creel.id_in(invoice -> 'charge') is not null or creel.id_in(invoice -> 'payment_intent') is not null),
+    (select jsonb_strip_nulls(jsonb_build_object(
+       'charge', p #> '{payment,charge}', 'payment_intent', p #> '{payment,payment_intent}'))
+     from jsonb_path_query(invoice, '$.payments.data[*]') p
+     where coalesce(creel.id_in(p #> '{payment,charge}'), creel.id_in(p #> '{payment,payment_intent}')) is not null
+       and coalesce(p ->> 'status', 'paid') = 'paid'
+     order by (p -> 'amount_paid') desc nulls last limit 1))
+$_$;
+
+
+--
+-- Name: period_of_invoice(jsonb, public.subscriptions); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.period_of_invoice(invoice jsonb, subscription public.subscriptions, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone) RETURNS record
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+  select coalesce(l.period_start, subscription.current_period_start, creel.time_in(invoice -> 'created')),
+    coalesce(l.period_end, subscription.current_period_end, subscription.current_period_start,
+      creel.time_in(invoice -> 'created'))
+  from (values (true)) as one
+  left join lateral (
+    select creel.time_in(line #> '{period,start}') as period_start, creel.time_in(line #> '{period,end}') as period_end
+    from jsonb_path_query(invoice, '$.lines.data[*]') line
+    where creel.time_in(line #> '{period,end}') >= creel.time_in(line #> '{period,start}')
+    order by 2 desc, 1 desc limit 1) l on true
+$_$;
+
+
+--
 -- Name: place(uuid, text[], integer); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2924,6 +5320,8 @@ CREATE FUNCTION creel.placeable(host public.hosts, projects text[], most integer
 declare
   tenants text[];
   unconfined text[];
+  rented constant text[] := array(
+    select p.project_id from public.project_hosts p where p.host_id = host.id and p.terms = 'rented');
   lane_ids bigint[];
 begin
   if host.tenancy = 'single' then
@@ -2955,6 +5353,8 @@ begin
       join public.agents a using (project_id, agent_key)
       where a.host_id is null
         and a.backend = any (host.backends) and creel.has_tags(host, a.config)
+        -- What creel.accepts_billing says, written out.
+        and (a.billing = 'paid' or a.billing = 'free' and a.project_id <> all (rented))
         and (host.tenancy = 'trusted'
           or case when creel.is_confined(a.backend) then unconfined else tenants end <@ array[a.project_id])
       order by l.priority desc, l.head limit greatest(most, 0)) c
@@ -2975,6 +5375,11 @@ CREATE FUNCTION creel.placement_reason(agent public.agents) RETURNS jsonb
 declare
   wanted_tags text;
 begin
+  if agent.billing = 'unpaid' then
+    return jsonb_build_object('code', 'unpaid',
+      'message', 'the agent is not paid for',
+      'hint', 'Pay for it by a checkout; then it is deployed by itself.');
+  end if;
   if not exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = agent.project_id and creel.takes_work(h)) then
@@ -2992,7 +5397,16 @@ begin
   end if;
   if not exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
-    where p.project_id = agent.project_id and agent.backend = any (h.backends) and creel.takes_work(h)) then
+    where p.project_id = agent.project_id and creel.takes_work(h)
+      and creel.accepts_billing(h.id, agent.project_id, agent.billing)) then
+    return jsonb_build_object('code', 'rented',
+      'message', 'the hosts that are there are rented, and run only what is paid for',
+      'hint', 'Pay for the agent by a checkout, or let a host of your own serve the project.');
+  end if;
+  if not exists (
+    select from public.project_hosts p join public.hosts h on h.id = p.host_id
+    where p.project_id = agent.project_id and agent.backend = any (h.backends) and creel.takes_work(h)
+      and creel.accepts_billing(h.id, agent.project_id, agent.billing)) then
     return jsonb_build_object('code', 'backend',
       'message', format('no host of the project that is there can run agents by %s', agent.backend),
       'hint', 'Choose another backend for the agent, or prepare a host for this one; hosts.backends says what each can.');
@@ -3056,6 +5470,19 @@ $$;
 
 
 --
+-- Name: plan_price(public.hosts, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.plan_price(host public.hosts, plan text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when plan in ('month', 'year') and creel.fault_of_price(host.price) is null
+    then (host.price ->> plan)::numeric::bigint end
+$$;
+
+
+--
 -- Name: pre_request(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3063,14 +5490,29 @@ CREATE FUNCTION creel.pre_request() RETURNS void
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+declare
+  headers jsonb;
 begin
-  if current_user = 'anon'
-     and nullif(current_setting('request.headers', true), '')::jsonb ? 'x-creel-host-key' then
+  if current_user <> 'anon' then
+    return;
+  end if;
+  headers := nullif(current_setting('request.headers', true), '')::jsonb;
+  if headers ? 'x-creel-host-key' and headers ? 'x-creel-stripe-key' then
+    raise exception 'a request has the key of a host or that of the Stripe function, not both'
+      using errcode = 'PT401', hint = 'Send one of them.';
+  end if;
+  if headers ? 'x-creel-host-key' then
     if creel.host_of_key() is null then
       raise exception 'the host key is not known, expired or revoked'
         using errcode = 'PT401', hint = 'Enrol the host again and use the new key.';
     end if;
     perform set_config('role', 'creel_host', true);
+  elsif headers ? 'x-creel-stripe-key' then
+    if not creel.has_stripe_key() then
+      raise exception 'the key of the Stripe function is not known, expired or revoked'
+        using errcode = 'PT401', hint = 'Make another one with creel billing key create.';
+    end if;
+    perform set_config('role', 'creel_stripe', true);
   end if;
 end
 $$;
@@ -3195,6 +5637,20 @@ $$;
 
 
 --
+-- Name: price_currency(public.hosts); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.price_currency(host public.hosts) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return coalesce(host.price ->> 'currency', (creel.knobs()).billing_currency);
+end
+$$;
+
+
+--
 -- Name: projects_of_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3205,6 +5661,21 @@ CREATE FUNCTION creel.projects_of_host(host uuid) RETURNS text[]
 begin
   return array(select p.project_id from public.project_hosts p where p.host_id = host);
 end
+$$;
+
+
+--
+-- Name: prorate(bigint, bigint, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.prorate(amount bigint, part bigint, whole bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when whole <= 0 or part >= whole then case when part > 0 then amount else 0 end
+    when part <= 0 then 0
+    -- By div, as a quotient of numeric has only so many digits.
+    else div(amount::numeric * part * 2 + whole, 2 * whole::numeric)::bigint end
 $$;
 
 
@@ -3281,6 +5752,160 @@ $$;
 
 
 --
+-- Name: put_doc(uuid, public.agents, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.put_doc(host uuid, agent public.agents, change jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  op constant text := change ->> 'op';
+  kind constant text := change ->> 'doc_type';
+  told constant text := change ->> 'content';
+  hash constant text := case op when 'ack' then change ->> 'sha256' else creel.text_sha256(change ->> 'content') end;
+  day constant date := (change ->> 'doc_date')::date;
+  author constant text := coalesce(change ->> 'author', 'agent');
+  doc public.brain_docs;
+  seen int;
+  state text;
+  note text;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update;
+
+  if doc.id is null then
+    return case
+      when op = 'ack' and hash = creel.empty_sha256() or op = 'note' and change ->> 'state' = 'ok' then 'done'
+      when op = 'note' then case
+        when creel.make_blocked_doc(host, agent, kind, left(change ->> 'note', 1000)) then 'done' else 'stale' end
+      when op in ('text', 'day') and (change ->> 'base_version')::int = 0 then case
+        when creel.make_disk_doc(agent, kind, told, author, day) is null then 'stale' else 'done' end
+      else 'stale' end;
+  end if;
+
+  if op = 'note' then
+    state := case
+      when change ->> 'state' = 'blocked' then 'blocked'
+      when doc.held_version is not null then 'held'
+      else creel.settled_state(doc.sha256, doc.disk_sha256) end;
+    note := case when state = 'blocked' then left(change ->> 'note', 1000) end;
+    if (doc.sync_state, doc.sync_note) is distinct from (state, note)
+       and (state = 'blocked' or doc.sync_state = 'blocked') then
+      update public.brain_docs d set sync_state = state, sync_note = note where d.id = doc.id;
+      if state = 'blocked' and doc.sync_state <> 'blocked' then
+        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host);
+      end if;
+    end if;
+    return 'done';
+  end if;
+
+  if op = 'keep_day' then
+    if day is not distinct from doc.doc_date then
+      return 'stale';
+    end if;
+    if hash is distinct from (
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
+      order by v.version desc limit 1) then
+      perform creel.keep_side_text(doc, told, 'earlier_day', day);
+    end if;
+    return 'done';
+  end if;
+
+  -- The disk has the row's text, or one on the way to it: also when it is said by one who wanted to write just that.
+  if op = 'ack' or op = 'text' and hash = doc.sha256 then
+    seen := case when hash = doc.sha256 then doc.version else (
+      select max(v.version) from public.brain_doc_versions v
+      where v.doc_id = doc.id and v.sha256 = hash and v.version > doc.disk_version and not v.side) end;
+    if seen is null then
+      return case when hash is not distinct from doc.disk_sha256 then 'done' else 'stale' end;
+    end if;
+    state := creel.settled_state(doc.sha256, hash);
+    if (doc.disk_sha256, doc.disk_version, doc.sync_state, doc.held_version)
+       is distinct from (hash, seen, state, null::int) then
+      update public.brain_docs d set
+        disk_sha256 = hash, disk_version = seen, disk_at = now(), sync_state = state, sync_note = null,
+        held_version = null
+      where d.id = doc.id;
+    end if;
+    return 'done';
+  end if;
+
+  -- A repetition of what was taken, and its answer lost.
+  if op = 'hold' then
+    if hash = (select v.sha256 from public.brain_doc_versions v
+               where v.doc_id = doc.id and v.version = doc.held_version) then
+      return 'done';
+    end if;
+  elsif op = 'day' then
+    if doc.doc_date = day then
+      return case when hash = doc.sha256 then 'done' else 'stale' end;
+    end if;
+  elsif op = 'merge' then
+    if hash = doc.sha256 and creel.text_sha256(change ->> 'disk_content') = doc.disk_sha256 then
+      return 'done';
+    end if;
+  elsif op = 'conflict' and hash = doc.sha256 and hash = doc.disk_sha256 then
+    return 'done';
+  end if;
+  if (change ->> 'base_version')::int <> doc.version then
+    return 'stale';
+  end if;
+
+  case op
+    when 'text' then
+      perform creel.take_disk_text(
+        doc, told, author,
+        case when hash is distinct from doc.disk_sha256 and author = 'agent' and exists (
+          select from public.brain_doc_versions v
+          where v.doc_id = doc.id and v.sha256 = hash and v.version < doc.version and not v.side
+            and v.doc_date is not distinct from doc.doc_date) then 'went_back' end,
+        doc.doc_date);
+    when 'merge' then
+      if told = change ->> 'disk_content' then
+        perform creel.take_disk_text(doc, told, 'agent', 'merged', doc.doc_date);
+      else
+        seen := creel.keep_side_text(doc, change ->> 'disk_content', 'merge_side', doc.doc_date);
+        if hash <> doc.sha256 then
+          doc.updated_by := 'agent';
+          perform creel.add_doc_version(doc, seen + 1, told, 'agent', 'merged');
+        end if;
+        update public.brain_docs d set
+          content = case when hash = d.sha256 then d.content else told end,
+          version = case when hash = d.sha256 then d.version else seen + 1 end,
+          updated_by = case when hash = d.sha256 then d.updated_by else 'agent' end,
+          disk_sha256 = creel.text_sha256(change ->> 'disk_content'),
+          disk_version = seen, disk_at = now(), sync_state = 'waiting', sync_note = null, held_version = null
+        where d.id = doc.id;
+      end if;
+    when 'conflict' then
+      perform creel.take_disk_text(doc, told, 'agent', 'conflict', doc.doc_date);
+      perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+        'version', doc.last_version + 1, 'sha256', hash, 'conflict_version', doc.version,
+        'conflict_sha256', doc.sha256), host);
+    when 'hold' then
+      seen := creel.keep_side_text(doc, told, 'held', doc.doc_date);
+      update public.brain_docs d set held_version = seen, sync_state = 'held', sync_note = null where d.id = doc.id;
+      perform creel.log_doc_event('doc.held', doc, jsonb_build_object(
+        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host);
+    when 'day' then
+      if doc.doc_date is null then
+        -- From before there was a mirror: its text is compared with this day's file.
+        update public.brain_docs d set
+          doc_date = day, disk_sha256 = null, disk_version = 0,
+          sync_state = creel.settled_state(d.sha256, null), held_version = null
+        where d.id = doc.id;
+      else
+        perform creel.take_disk_text(doc, told, 'agent', 'day', day);
+      end if;
+  end case;
+  return 'done';
+end
+$$;
+
+
+--
 -- Name: queue_branches(text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3332,6 +5957,45 @@ $$;
 
 
 --
+-- Name: read_agent_wish(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.read_agent_wish(wish jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  read jsonb := coalesce(wish, '{}');
+begin
+  if jsonb_typeof(read) = 'null' then
+    read := '{}';
+  end if;
+  if jsonb_typeof(read) <> 'object' then
+    raise exception 'agent must be an object' using errcode = '22023',
+      hint = 'It takes name, emoji, role, config, limits, docs (texts by doc_type) and backend.';
+  end if;
+  read := coalesce((select jsonb_object_agg(e.key, e.value) from jsonb_each(read) e where e.value <> 'null'), '{}');
+  if read ? 'backend' and coalesce(read ->> 'backend', '') not in ('shared', 'profile', 'docker', 'multipass') then
+    raise exception 'agent.backend must be shared, profile, docker or multipass' using errcode = '22023',
+      hint = 'Leave it away for profile: a gateway of its own.';
+  end if;
+  begin
+    perform creel.check_update(read - 'backend' - 'changed');
+  exception when invalid_parameter_value then
+    raise exception 'agent is malformed: %', replace(sqlerrm, 'the payload of update_config is malformed: ', '')
+      using errcode = '22023',
+        hint = 'It takes name, emoji, role, config, limits, docs (texts by doc_type) and backend.';
+  end;
+  if octet_length(read::text) > 1310720 or pg_column_size(read -> 'config') > 65536
+     or pg_column_size(read -> 'limits') > 8192 or octet_length(read ->> 'emoji') > 1024 then
+    raise exception 'agent is too large' using errcode = 'PT413', hint = 'Write large documents when it is there.';
+  end if;
+  return jsonb_build_object('backend', 'profile') || (read - 'changed');
+end
+$$;
+
+
+--
 -- Name: read_sha256(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3345,6 +6009,40 @@ begin
       using errcode = '22023', hint = 'Send the SHA-256 of the host''s key as 64 hexadecimal digits.';
   end if;
   return decode(digits, 'hex');
+end
+$_$;
+
+
+--
+-- Name: read_time(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.read_time(given jsonb) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if jsonb_typeof(given) = 'number' and given::numeric between 0 and 253402300799 then
+    return to_timestamp(given::numeric::double precision);
+  end if;
+  return null;
+end
+$$;
+
+
+--
+-- Name: read_uuid(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.read_uuid(given text) RETURNS uuid
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if given ~ '^[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$' then
+    return given::uuid;
+  end if;
+  return null;
 end
 $_$;
 
@@ -3467,6 +6165,21 @@ $$;
 
 
 --
+-- Name: refuse_full(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_full(host_id uuid) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  raise exception 'host % is full', host_id
+    using errcode = 'PT409', detail = 'capacity', hint = 'Choose another host, or try again later.';
+end
+$$;
+
+
+--
 -- Name: refuse_payload(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3479,6 +6192,102 @@ begin
     using errcode = '22023',
       hint = 'It takes name, emoji and role (texts), config (an object), limits (cpu_percent, ram_mb, disk_mb) and docs '
         '(texts by doc_type).';
+end
+$$;
+
+
+--
+-- Name: refuse_unpaid(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_unpaid(agent_key text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if agent_key is not null then
+    raise exception 'agent % is not paid for', agent_key
+      using errcode = 'PT402', detail = 'unpaid', hint = 'Pay for it by a checkout; then it is deployed by itself.';
+  end if;
+end
+$$;
+
+
+--
+-- Name: release_reservation(uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.release_reservation(of_agent uuid, of_intent uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+begin
+  select * into agent from public.agents a where a.id = of_agent;
+  if not found or agent.billing <> 'unpaid' or agent.openclaw_id is not null or agent.provisioned
+     or exists (
+       select from public.checkout_intents i
+       where i.project_id = agent.project_id and i.agent_key = agent.agent_key and i.status = 'open') then
+    return;
+  end if;
+  perform creel.lock_agent_lane(agent, false);
+  select * into agent from public.agents a where a.id = of_agent for no key update;
+  if not found or agent.billing <> 'unpaid' or agent.openclaw_id is not null then
+    return;
+  end if;
+  perform creel.log_event('billing.released', agent.project_id, agent.agent_key, agent.host_id, of_intent);
+  if creel.is_reservation(agent) then
+    delete from public.agents a where a.id = of_agent;
+  else
+    -- It was paid for once, and has gone from its host: its row stays, without a place.
+    update public.agents a set status = 'removed', desired_state = 'removed' where a.id = of_agent;
+  end if;
+end
+$$;
+
+
+--
+-- Name: rentable_host(uuid, text, jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.rentable_host(wished uuid, plan text, agent_wish jsonb, project text) RETURNS public.hosts
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  host public.hosts;
+begin
+  perform 1 from public.hosts h where h.id = wished for no key update;
+  select * into host from public.hosts h where h.id = wished;
+  if creel.plan_price(host, plan) is null then
+    raise exception 'host % is not let by the %', wished, plan
+      using errcode = 'PT404', detail = 'not_for_rent', hint = 'Choose another host, or another plan.';
+  end if;
+  if not exists (
+    select from public.stripe_accounts s where s.owner_id = host.owner_id and s.charges_enabled) then
+    raise exception 'the owner of host % cannot be paid yet', wished
+      using errcode = 'PT409', detail = 'not_payable', hint = 'Choose another host; its owner has to set up payments.';
+  end if;
+  if host.status not in ('online', 'enrolled') then
+    raise exception 'host % takes nothing new: it is %', wished, host.status
+      using errcode = 'PT409', detail = host.status, hint = 'Choose another host.';
+  end if;
+  if not (agent_wish ->> 'backend') = any (host.backends) then
+    raise exception 'host % cannot run agents by %', wished, agent_wish ->> 'backend'
+      using errcode = 'PT409', detail = 'backend',
+        hint = 'Choose another host or backend; this one runs ' || array_to_string(host.backends, ', ') || '.';
+  end if;
+  if not creel.has_tags(host, coalesce(agent_wish -> 'config', '{}')) then
+    raise exception 'host % does not have the tags that the agent asks for', wished
+      using errcode = 'PT409', detail = 'tags', hint = 'Choose another host, or other tags.';
+  end if;
+  if not creel.may_neighbour(host, project, agent_wish ->> 'backend') then
+    raise exception 'host % runs agents of another project, and this one would not be kept from their files', wished
+      using errcode = 'PT409', detail = 'isolation',
+        hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  end if;
+  return host;
 end
 $$;
 
@@ -3591,6 +6400,123 @@ $$;
 
 
 --
+-- Name: require_stripe(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.require_stripe() RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if session_user = 'authenticator' and current_setting('role', true) = 'creel_stripe' and creel.has_stripe_key()
+     or session_user <> 'authenticator' and pg_has_role(session_user, current_user, 'member') then
+    return;
+  end if;
+  raise exception 'this is not the function that Stripe''s events arrive at'
+    using errcode = '42501', hint = 'Make a key with creel billing key create, and give it to the function.';
+end
+$$;
+
+
+--
+-- Name: reserve(text, text, public.hosts, jsonb, public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.reserve(project text, wished_key text, host public.hosts, agent_wish jsonb, known public.agents) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  reserved uuid := known.id;
+begin
+  if reserved is null then
+    if not creel.has_room(host) then
+      perform creel.refuse_full(host.id);
+    end if;
+    insert into public.agents (
+      project_id, agent_key, agent_id_short, name, role, emoji, config, limits, backend, host_id, host_pinned,
+      desired_state, billing)
+    values (
+      project, wished_key, creel.short_of_key(wished_key),
+      coalesce(nullif(agent_wish ->> 'name', ''), creel.short_of_key(wished_key)),
+      coalesce(nullif(agent_wish ->> 'role', ''), 'assistant'), coalesce(nullif(agent_wish ->> 'emoji', ''), '🦞'),
+      coalesce(agent_wish -> 'config', '{}'), coalesce(agent_wish -> 'limits', '{}'), agent_wish ->> 'backend',
+      host.id, true, 'stopped', 'unpaid')
+    returning id into reserved;
+  elsif known.openclaw_id is null or known.host_id is null then
+    -- It was there once, and has no place any more; or it never had one.
+    if known.status = 'removed' or known.host_id is distinct from host.id then
+      if not creel.has_room(host) then
+        perform creel.refuse_full(host.id);
+      end if;
+    end if;
+    update public.agents a set
+      host_id = host.id, host_pinned = true, openclaw_id = null, provisioned = false, workspace_path = null,
+      backend = agent_wish ->> 'backend', name = coalesce(nullif(agent_wish ->> 'name', ''), a.name),
+      role = coalesce(nullif(agent_wish ->> 'role', ''), a.role),
+      emoji = coalesce(nullif(agent_wish ->> 'emoji', ''), a.emoji), config = coalesce(agent_wish -> 'config', a.config),
+      limits = coalesce(agent_wish -> 'limits', a.limits), desired_state = 'stopped', status = 'pending_deploy',
+      deleting_since = null, generation = a.generation + 1
+    where a.id = reserved;
+  end if;
+  return reserved;
+end
+$$;
+
+
+--
+-- Name: retry_stripe_request(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.retry_stripe_request(id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.stripe_requests r set status = 'waiting', settled_at = null, not_before = '-infinity'
+  where r.id = retry_stripe_request.id and r.status = 'failed'
+    and not exists (select from creel.stripe_requests o where o.earning_id = r.earning_id and o.status = 'waiting');
+  return found;
+end
+$$;
+
+
+--
+-- Name: retry_waiting(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.retry_waiting(current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  waiting public.stripe_events;
+  verdict jsonb;
+  wanted jsonb := '[]'::jsonb;
+begin
+  for waiting in
+    select * from public.stripe_events e
+    where e.status = 'waiting' and e.payload is not null
+      and (e.looked_at < now() - interval '10 minutes' or current is not null and e.subjects && array(
+        select jsonb_object_keys(current)))
+    order by e.looked_at limit 10 for no key update skip locked
+  loop
+    update public.stripe_events e set looked_at = now() where e.id = waiting.id;
+    verdict := creel.try_event(waiting.payload, current);
+    perform creel.note_verdict(waiting.id, verdict);
+    if verdict ->> 'outcome' = 'applied' then
+      perform creel.apply_waiting_for(
+        array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]'))), current);
+    elsif verdict ->> 'outcome' = 'fetch' then
+      wanted := wanted || coalesce(verdict -> 'fetch', '[]');
+    end if;
+  end loop;
+  return wanted;
+end
+$$;
+
+
+--
 -- Name: revoke_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3626,6 +6552,21 @@ COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login
 
 
 --
+-- Name: revoke_stripe_key(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.revoke_stripe_key(id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.stripe_keys k set revoked_at = now() where k.id = revoke_stripe_key.id and k.revoked_at is null;
+  return found;
+end
+$$;
+
+
+--
 -- Name: said_since(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3634,6 +6575,147 @@ CREATE FUNCTION creel.said_since(note text) RETURNS text
     SET search_path TO ''
     AS $$
   select format('%s (since %s UTC)', note, to_char(now() at time zone 'utc', 'YYYY-MM-DD HH24:MI'))
+$$;
+
+
+--
+-- Name: save_subscription(jsonb, timestamp with time zone, boolean, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  sub_id constant text := object ->> 'id';
+  said constant text := object ->> 'status';
+  item constant jsonb := object #> '{items,data,0}';
+  is_final constant boolean := said in ('canceled', 'incomplete_expired');
+  received timestamptz;
+  known public.subscriptions;
+  shown public.subscriptions;
+  intent public.checkout_intents;
+  agent public.agents;
+  fault text;
+  note text;
+begin
+  if coalesce(said, '') not in (
+    'incomplete', 'incomplete_expired', 'trialing', 'active', 'past_due', 'canceled', 'unpaid', 'paused') then
+    return jsonb_build_object('outcome', 'waiting', 'note', format('there is no subscription status %s', left(said, 100)));
+  end if;
+  select e.received_at into received from public.stripe_events e where e.id = event ->> 'id';
+  shown.status := said;
+  shown.current_period_start := coalesce(
+    creel.read_time(object -> 'current_period_start'), creel.read_time(item -> 'current_period_start'));
+  shown.current_period_end := coalesce(
+    creel.read_time(object -> 'current_period_end'), creel.read_time(item -> 'current_period_end'));
+  shown.cancel_at_period_end :=
+    coalesce(object -> 'cancel_at_period_end' = 'true' or creel.read_time(object -> 'cancel_at') is not null, false);
+  shown.ended_at := case when is_final then coalesce(
+    creel.read_time(object -> 'ended_at'), creel.read_time(object -> 'canceled_at'), as_of) end;
+
+  select * into known from public.subscriptions s where s.id = sub_id for no key update;
+  if known.id is null then
+    if creel.read_uuid(object #>> '{metadata,creel_intent}') is null then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'this subscription is not of Creel');
+    end if;
+    select * into intent from public.checkout_intents i
+    where i.id = creel.read_uuid(object #>> '{metadata,creel_intent}') for no key update;
+    if intent.id is null then
+      return jsonb_build_object('outcome', 'ignored', 'note', 'the checkout of this subscription is not of this database');
+    end if;
+    fault := creel.fault_of_amount(
+      intent, coalesce(item #> '{price,unit_amount}', item #> '{plan,amount}'),
+      coalesce(item #> '{price,currency}', object -> 'currency'));
+    if fault is not null then
+      return jsonb_build_object('outcome', 'waiting', 'note', fault, 'mismatch', intent.id);
+    end if;
+    if said in ('active', 'trialing', 'past_due') then
+      agent := creel.agent_of_intent(intent);
+    else
+      select * into agent from public.agents a
+      where a.project_id = intent.project_id and a.agent_key = intent.agent_key and a.billing <> 'free';
+    end if;
+    insert into public.subscriptions (
+      id, project_id, agent_id, agent_key, host_id, intent_id, customer_id, plan, amount_minor, currency, status,
+      current_period_start, current_period_end, cancel_at_period_end, ended_at, as_of, livemode)
+    values (
+      sub_id, intent.project_id, agent.id, intent.agent_key, intent.host_id, intent.id,
+      creel.stripe_ref(object -> 'customer'), intent.plan, intent.amount_minor, intent.currency, said,
+      shown.current_period_start, shown.current_period_end, shown.cancel_at_period_end, shown.ended_at, as_of,
+      coalesce(object -> 'livemode' = 'true', false));
+    insert into public.stripe_customers (project_id, customer_id)
+    select intent.project_id, creel.stripe_ref(object -> 'customer')
+    where creel.stripe_ref(object -> 'customer') is not null
+    on conflict do nothing;
+  elsif known.status in ('canceled', 'incomplete_expired') then
+    -- That is final. When it ended does not depend on who said it first; the rest the end of its customer did not say.
+    if is_final then
+      update public.subscriptions s set
+        status = said, ended_at = least(s.ended_at, shown.ended_at),
+        current_period_start = coalesce(shown.current_period_start, s.current_period_start),
+        current_period_end = coalesce(shown.current_period_end, s.current_period_end),
+        cancel_at_period_end = shown.cancel_at_period_end
+      where s.id = sub_id;
+    end if;
+    note := 'this subscription has ended';
+  elsif not is_final and as_of < known.as_of then
+    note := 'older than what is known';
+  elsif not is_final and not is_fetched and as_of = known.as_of
+    and (known.status, known.current_period_start, known.current_period_end, known.cancel_at_period_end)
+      is distinct from (said, shown.current_period_start, shown.current_period_end, shown.cancel_at_period_end) then
+    return creel.want_fetched('subscription', sub_id, '{}', 'two states of one second: Stripe is asked which is the last');
+  else
+    update public.subscriptions s set
+      status = said, current_period_start = coalesce(shown.current_period_start, s.current_period_start),
+      current_period_end = coalesce(shown.current_period_end, s.current_period_end),
+      cancel_at_period_end = shown.cancel_at_period_end, ended_at = shown.ended_at,
+      as_of = greatest(s.as_of, save_subscription.as_of)
+    where s.id = sub_id;
+  end if;
+  if as_of is not null then
+    insert into creel.subscription_states (subscription_id, as_of, status)
+    values (sub_id, save_subscription.as_of, said)
+    on conflict do nothing;
+  end if;
+  perform creel.settle_subscription(sub_id, received, creel.read_time(event -> 'created'));
+  select * into known from public.subscriptions s where s.id = sub_id;
+  return jsonb_strip_nulls(jsonb_build_object(
+    'outcome', 'applied', 'note', note, 'knows', jsonb_build_array(sub_id, known.customer_id),
+    'led_to', jsonb_build_object('subscription', sub_id, 'service', known.service, 'agent_id', known.agent_id,
+      'item_id', known.item_id)));
+end
+$$;
+
+
+--
+-- Name: secs_of(timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.secs_of(at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$ select floor(extract(epoch from at))::bigint $$;
+
+
+--
+-- Name: send_own_command(public.agents, text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.send_own_command(agent public.agents, type text, payload jsonb DEFAULT '{}'::jsonb) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  update creel.command_counts k set sent_count = k.sent_count - 1
+  where k.project_id = agent.project_id and k.sent_count > 0 and k.day = (now() at time zone 'utc')::date;
+  insert into public.agent_commands (agent_id, type, payload, created_by)
+  values (agent.id, send_own_command.type, send_own_command.payload, null)
+  returning id into made;
+  return made;
+end
 $$;
 
 
@@ -3803,6 +6885,20 @@ CREATE FUNCTION creel.settle_done(for_queue text, settled_lane bigint, settled_s
     AS $$
 #variable_conflict use_variable
 begin
+  if for_queue = 'agent_canaries' then
+    with settled as (
+      update public.agent_canaries t set status = 'done', result = coalesce(new_result, t.result), waiting_for = null, answered_at = now()
+      where t.id = row_id),
+    gone as (delete from creel.items i where i.lane_id = settled_lane and i.seq = settled_seq)
+    update creel.lanes l
+    set token = null, session_id = null, expires_at = null, not_before = '-infinity', hopeless_since = null,
+        attempts = 0, given_back = 0, (head, item_id, queue, max_attempts) = (
+          select i.seq, i.item_id, i.queue, i.max_attempts
+          from creel.items i where i.lane_id = settled_lane and i.seq > settled_seq order by i.seq limit 1)
+    where l.id = settled_lane;
+    perform creel.after_settled(for_queue, array[row_id]);
+    return 'done';
+  end if;
   if for_queue = 'agent_commands' then
     with settled as (
       update public.agent_commands t set status = 'acked', result = coalesce(new_result, t.result), waiting_for = null, acked_at = now()
@@ -3862,6 +6958,47 @@ begin
     end if;
   end loop;
   return failed;
+end
+$$;
+
+
+--
+-- Name: settle_entitlement(uuid, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_entitlement(of_agent uuid, cause text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+  is_paid boolean;
+  item uuid;
+begin
+  select * into agent from public.agents a where a.id = of_agent;
+  if not found or agent.billing = 'free' then
+    return;
+  end if;
+  is_paid := exists (
+    select from public.subscriptions s where s.agent_id = of_agent and s.service in ('active', 'grace'));
+  if is_paid = (agent.billing = 'paid') then
+    return;
+  end if;
+  perform creel.lock_agent_lane(agent, false);
+  select * into agent from public.agents a where a.id = of_agent for no key update;
+  if not found or is_paid = (agent.billing = 'paid') then
+    return;
+  end if;
+  update public.agents a set billing = case when is_paid then 'paid' else 'unpaid' end where a.id = of_agent;
+  if not is_paid then
+    perform creel.ask_to_stop(agent);
+    return;
+  end if;
+  insert into public.project_hosts (project_id, host_id, terms)
+  select agent.project_id, agent.host_id, 'rented' where agent.host_id is not null
+  on conflict do nothing;
+  item := creel.ask_to_run(agent);
+  update public.subscriptions s set item_id = item, asked_at = clock_timestamp() where s.id = cause;
 end
 $$;
 
@@ -3941,6 +7078,13 @@ CREATE FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate text, res
 declare
   word text;
 begin
+  if for_queue = 'agent_canaries' then
+    word := case fate when 'done' then 'done' when 'dead' then 'failed' else 'queued' end;
+    update public.agent_canaries t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
+      answered_at = case when fate <> 'waiting' then now() end
+    from unnest(row_ids, results) as n (id, result) where t.id = any (row_ids) and t.id = n.id;
+    return word;
+  end if;
   if for_queue = 'agent_commands' then
     word := case fate when 'done' then 'acked' when 'dead' then 'failed' else 'pending' end;
     update public.agent_commands t set status = word, result = coalesce(n.result, t.result), waiting_for = null,
@@ -3957,6 +7101,155 @@ begin
   end if;
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
+-- Name: settle_stripe_requests(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_stripe_requests(done jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $_$
+declare
+  one jsonb;
+  told jsonb;
+  request creel.stripe_requests;
+  earning bigint;
+begin
+  for one in select d from jsonb_array_elements(done) d order by d ->> 'request_id' loop
+    select r.earning_id into earning from creel.stripe_requests r where r.id = creel.uuid_of(one -> 'request_id');
+    continue when not found;
+    perform 1 from creel.earning_facts f where f.earning_id = earning for update;
+    select * into request from creel.stripe_requests r
+    where r.id = creel.uuid_of(one -> 'request_id') and r.status = 'waiting' for update;
+    continue when not found;
+    if not coalesce((one ->> 'ok')::boolean, false) then
+      update creel.stripe_requests r set
+        status = case when coalesce((one ->> 'permanent')::boolean, false) then 'failed' else 'waiting' end,
+        settled_at = case when coalesce((one ->> 'permanent')::boolean, false) then now() end,
+        error = left(coalesce(one ->> 'error', 'Stripe did not say why'), 1000),
+        not_before = now() + least(power(2, least(r.attempts, 12)) * interval '30 seconds', interval '6 hours')
+      where r.id = request.id returning * into request;
+      if request.status = 'failed' then
+        perform creel.log_event('billing.request_failed', null, null, h.id, request.id, jsonb_build_object(
+          'kind', request.kind, 'transfer', request.transfer_id, 'amount_minor', request.amount_minor,
+          'currency', e.currency, 'error', request.error))
+        from public.host_earnings e left join public.hosts h on h.id = e.host_id where e.id = request.earning_id;
+      end if;
+      continue;
+    end if;
+
+    told := one -> 'object';
+    update creel.stripe_requests r
+    set status = 'done', settled_at = now(), error = null, stripe_id = coalesce(one ->> 'stripe_id', told ->> 'id')
+    where r.id = request.id returning * into request;
+    if request.kind = 'payback' then
+      insert into creel.earning_transfers (transfer_id, earning_id, amount_minor, left_minor, is_back)
+      select request.stripe_id, request.earning_id, a.minor, a.minor, true
+      from (select coalesce((told ->> 'amount')::bigint, request.amount_minor) as minor) a
+      on conflict (transfer_id) do nothing;
+    elsif told ->> 'object' = 'transfer' then
+      -- Nothing was left to be reversed: by an answer of ours that nobody heard, or by a person.
+      update creel.earning_transfers t set
+        left_minor = greatest(t.amount_minor - (told ->> 'amount_reversed')::bigint, 0),
+        returned_minor = (told ->> 'amount_reversed')::bigint - creel.fee_refunded_of(told),
+        asked_minor = greatest(t.asked_minor, coalesce((
+          select sum((v ->> 'amount')::bigint) from jsonb_path_query(told, '$.reversals.data[*]') v
+          where v #>> '{metadata,creel_intent}' is not null), 0))
+      where t.transfer_id = request.transfer_id;
+    else
+      update creel.earning_transfers t set
+        left_minor = greatest(t.left_minor - a.minor, 0), returned_minor = t.returned_minor + a.minor,
+        asked_minor = t.asked_minor + a.minor
+      from (select coalesce((told ->> 'amount')::bigint, 0) as minor) a
+      where t.transfer_id = request.transfer_id;
+    end if;
+    -- The next step, when there is another; not over and over what Stripe has done already.
+    perform creel.ask_for_return(request.earning_id);
+  end loop;
+end
+$_$;
+
+
+--
+-- Name: settle_subscription(text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settle_subscription(of_subscription text, received timestamp with time zone, paid timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  before public.subscriptions;
+  after public.subscriptions;
+  intent public.checkout_intents;
+begin
+  select * into before from public.subscriptions s where s.id = of_subscription for no key update;
+  after := before;
+  after.past_due_since := case when before.status in ('past_due', 'unpaid') then (
+    select min(s.as_of) from creel.subscription_states s
+    where s.subscription_id = of_subscription and s.status in ('past_due', 'unpaid') and s.as_of >= coalesce((
+      select max(o.as_of) from creel.subscription_states o
+      where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
+  after.grace_until := case when before.status = 'past_due'
+    then after.past_due_since + knobs.billing_grace_secs * interval '1 second' end;
+  after.service := creel.subscription_service(before.status, after.grace_until, now());
+  if before.service = 'removed' and after.service in ('ended', 'suspended') then
+    after.service := 'removed';
+  end if;
+  after.remove_at := case
+    when after.service = 'ended' then before.ended_at
+    when after.service = 'suspended' then coalesce(after.grace_until, after.past_due_since) end
+    + knobs.billing_retention_secs * interval '1 second';
+  if before.service not in ('active', 'grace') and after.service in ('active', 'grace') then
+    after.paid_at := coalesce(paid, before.as_of);
+    after.received_at := coalesce(received, now());
+  elsif before.paid_at is null then
+    -- It was paid, and is over: the end was told before.
+    after.paid_at := (
+      select min(s.as_of) from creel.subscription_states s
+      where s.subscription_id = of_subscription and s.status in ('active', 'trialing'));
+    after.received_at := case when after.paid_at is not null then coalesce(received, now()) end;
+  end if;
+  if after is distinct from before then
+    update public.subscriptions s set
+      past_due_since = after.past_due_since, grace_until = after.grace_until, service = after.service,
+      remove_at = after.remove_at, paid_at = after.paid_at, received_at = after.received_at
+    where s.id = of_subscription;
+  end if;
+  -- Whatever came of it since, it was paid for once.
+  if before.status not in ('incomplete', 'incomplete_expired') then
+    update public.checkout_intents i
+    set status = 'paid', awaits_payment = false, ended_at = now(), customer_id = coalesce(i.customer_id, before.customer_id)
+    where i.id = before.intent_id and i.status <> 'paid'
+    returning * into intent;
+    if found then
+      -- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by
+      -- those who write both.
+      insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+      select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
+      from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
+      order by d.key
+      on conflict on constraint brain_docs_key do update
+        set content = excluded.content, updated_by = excluded.updated_by;
+    end if;
+  end if;
+  if after.service <> before.service and before.project_id is not null and after.service <> 'awaiting' then
+    perform creel.log_event(
+      case after.service
+        when 'active' then 'billing.paid' when 'grace' then 'billing.past_due' when 'suspended' then 'billing.suspended'
+        when 'ended' then 'billing.ended' else 'billing.removed' end,
+      before.project_id, before.agent_key, before.host_id, before.intent_id,
+      jsonb_strip_nulls(jsonb_build_object(
+        'subscription', before.id, 'status', before.status, 'was', before.service, 'grace_until', after.grace_until,
+        'remove_at', after.remove_at)));
+  end if;
+  perform creel.settle_entitlement(before.agent_id, of_subscription);
+  return after.service;
 end
 $$;
 
@@ -4022,6 +7315,20 @@ $$;
 
 
 --
+-- Name: settled_state(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settled_state(row_sha256 text, disk_sha256 text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case when row_sha256 = coalesce(disk_sha256, creel.empty_sha256()) then 'synced' else 'waiting' end;
+end
+$$;
+
+
+--
 -- Name: short_of_key(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4047,6 +7354,41 @@ $$;
 
 
 --
+-- Name: show_conflict(public.brain_docs, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_conflict(doc public.brain_docs, base_sha256 text, base integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'ok', false, 'error', 'conflict',
+    'current', jsonb_build_object('version', doc.version, 'sha256', doc.sha256, 'content', doc.content),
+    'base', case when base_sha256 is not null then jsonb_build_object(
+      'version', base, 'sha256', base_sha256,
+      'content', creel.text_of_doc(doc.id, doc.project_id, base_sha256)) end)
+$$;
+
+
+--
+-- Name: show_doc(public.brain_docs, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_doc(doc public.brain_docs, warning text, is_online boolean) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'project_id', doc.project_id, 'agent_key', doc.agent_key, 'doc_type', doc.doc_type, 'version', doc.version,
+    'sha256', doc.sha256, 'size_bytes', octet_length(doc.content), 'doc_date', doc.doc_date,
+    'sync_state', doc.sync_state, 'sync_note', doc.sync_note, 'held_version', doc.held_version,
+    'conflict_version', doc.conflict_version, 'disk_version', doc.disk_version, 'disk_at', doc.disk_at,
+    'warning', nullif(concat_ws(' ', doc.warning, show_doc.warning), ''),
+    'host_online', is_online, 'updated_by', doc.updated_by, 'updated_at', doc.updated_at)
+$$;
+
+
+--
 -- Name: show_result(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4056,6 +7398,10 @@ CREATE FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb)
     AS $$
 #variable_conflict use_variable
 begin
+  if for_queue = 'agent_canaries' then
+    update public.agent_canaries t set result = new_result where t.id = row_id;
+    return;
+  end if;
   if for_queue = 'agent_commands' then
     update public.agent_commands t set result = new_result where t.id = row_id;
     return;
@@ -4066,6 +7412,49 @@ begin
   end if;
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
+end
+$$;
+
+
+--
+-- Name: show_version(public.brain_doc_versions); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_version(v public.brain_doc_versions) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'version', v.version, 'base_version', v.base_version, 'sha256', v.sha256, 'author_kind', v.author_kind,
+    'author_id', v.author_id, 'updated_by', v.updated_by, 'reason', v.reason, 'side', v.side, 'pinned', v.pinned,
+    'doc_date', v.doc_date, 'created_at', v.created_at)
+$$;
+
+
+--
+-- Name: show_written(public.brain_docs); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_written(doc public.brain_docs) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'ok', true, 'version', doc.version, 'sha256', doc.sha256, 'sync_state', doc.sync_state, 'sync_note', doc.sync_note,
+    'warning', doc.warning, 'host_online', creel.is_host_online(doc.project_id, doc.agent_key))
+$$;
+
+
+--
+-- Name: skip_row(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.skip_row() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  return null;
 end
 $$;
 
@@ -4090,6 +7479,80 @@ begin
   where b.began_at <= now() - span or b.spent + excluded.spent <= budget;
   return found;
 end
+$$;
+
+
+--
+-- Name: still_to_return(bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.still_to_return(earning bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select (
+    coalesce((select -sum(c.amount_minor) from public.host_earnings c where c.corrects = earning), 0)
+    - coalesce((
+      select sum(t.returned_minor - case when t.is_back then t.amount_minor else 0 end)
+      from creel.earning_transfers t where t.earning_id = earning), 0))::bigint
+$$;
+
+
+--
+-- Name: stripe_ref(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.stripe_ref(given jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case jsonb_typeof(given) when 'string' then given #>> '{}' when 'object' then given ->> 'id' end
+$$;
+
+
+--
+-- Name: stripe_subjects(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.stripe_subjects(event jsonb, current jsonb) RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(array_agg(distinct s.subject order by s.subject), '{}')
+  from (values (event #> '{data,object}')) o (object)
+  cross join lateral (
+    select left(u.id, 255) as subject from unnest(array[
+      event ->> 'id', event ->> 'account', object ->> 'id', object ->> 'account',
+      creel.stripe_ref(object -> 'customer'), creel.stripe_ref(object -> 'subscription'),
+      creel.stripe_ref(object #> '{parent,subscription_details,subscription}'),
+      creel.stripe_ref(object -> 'invoice'), creel.stripe_ref(object -> 'payment_intent'),
+      creel.stripe_ref(object -> 'charge'), creel.stripe_ref(object -> 'latest_charge'),
+      creel.stripe_ref(object -> 'transfer'),
+      creel.stripe_ref(object #> '{payments,data,0,payment,payment_intent}'),
+      creel.stripe_ref(object #> '{payments,data,0,payment,charge}'),
+      object ->> 'client_reference_id', object #>> '{metadata,creel_intent}', object #>> '{metadata,creel_owner}',
+      object #>> '{parent,subscription_details,metadata,creel_intent}']) u (id)
+    union all
+    select left(c.id, 255) from jsonb_object_keys(case jsonb_typeof(current) when 'object' then current else '{}' end) c (id)
+  ) s
+  where s.subject <> ''
+$$;
+
+
+--
+-- Name: subscription_service(text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when status = 'incomplete' then 'awaiting'
+    when status in ('active', 'trialing') then 'active'
+    when status = 'past_due' and at < grace_until then 'grace'
+    when status in ('canceled', 'incomplete_expired') then 'ended'
+    else 'suspended' end
 $$;
 
 
@@ -4193,6 +7656,141 @@ CREATE FUNCTION creel.supersedes(newer text, older text) RETURNS boolean
     when 'deploy' then older in ('deploy', 'start', 'stop', 'undeploy')
     when 'update_config' then older = 'update_config'
     else false end
+$$;
+
+
+--
+-- Name: sweep_billing(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_billing() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  return creel.sweep_graces() + creel.sweep_retention() + creel.sweep_checkouts();
+end
+$$;
+
+
+--
+-- Name: sweep_checkouts(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_checkouts() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  intent public.checkout_intents;
+  agent public.agents;
+  released int := 0;
+begin
+  for intent in
+    select * from public.checkout_intents i
+    where i.status = 'open' and not i.awaits_payment
+      and i.expires_at <= now() - case when i.session_id is null then interval '10 minutes'
+        else (creel.knobs()).checkout_release_secs * interval '1 second' end
+    order by i.expires_at limit 100 for no key update skip locked
+  loop
+    select * into agent from public.agents a where a.id = intent.agent_id;
+    continue when agent.id is not null and not creel.lock_agent_lane(agent, true);
+    update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
+    perform creel.release_reservation(intent.agent_id, intent.id);
+    released := released + 1;
+  end loop;
+  return released;
+end
+$$;
+
+
+--
+-- Name: sweep_doc_versions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_doc_versions() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  doc record;
+  reached uuid;
+  looked int := 0;
+  is_tight boolean;
+  gone int;
+  total int := 0;
+begin
+  perform 1 from creel.sweep_state w
+  where w.id and w.docs_swept_at <= clock_timestamp() - interval '1 minute' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  for doc in
+    select d.id, d.project_id from public.brain_docs d, creel.sweep_state w
+    where d.last_version > knobs.doc_versions_keep and (w.docs_swept_to is null or d.id > w.docs_swept_to)
+    order by d.id limit 200
+  loop
+    reached := doc.id;
+    looked := looked + 1;
+    -- Who writes documents of the project right now is not waited for.
+    select u.size_bytes > 0.75 * knobs.max_doc_bytes_per_project into is_tight
+    from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
+    if found then
+      delete from public.brain_doc_versions v
+      where v.id = any (array(
+          select o.id from public.brain_doc_versions o
+          where o.doc_id = doc.id and o.version < (
+            select n.version from public.brain_doc_versions n where n.doc_id = doc.id
+            order by n.version desc offset knobs.doc_versions_keep - 1 limit 1)
+            and (
+              o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+              or is_tight and o.author_kind = 'agent')
+            and not o.pinned and o.author_kind <> 'template'
+          order by o.version limit 1000))
+        and not exists (
+          select from public.brain_docs d
+          where d.id = v.doc_id
+            and (v.version in (d.version, d.held_version, d.conflict_version) or v.sha256 = d.disk_sha256));
+      get diagnostics gone = row_count;
+      total := total + gone;
+    end if;
+    exit when total >= 1000;
+  end loop;
+  update creel.sweep_state w set
+    docs_swept_at = clock_timestamp(), docs_swept_to = case when total >= 1000 or looked >= 200 then reached end
+  where w.id;
+  return total;
+end
+$$;
+
+
+--
+-- Name: sweep_graces(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_graces() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  sub public.subscriptions;
+  agent public.agents;
+  settled int := 0;
+begin
+  for sub in
+    select * from public.subscriptions s where s.service = 'grace' and s.grace_until <= now()
+    order by s.grace_until limit 100 for no key update skip locked
+  loop
+    select * into agent from public.agents a where a.id = sub.agent_id;
+    -- A sweep waits for nobody.
+    if agent.id is null or creel.lock_agent_lane(agent, true) then
+      perform creel.settle_subscription(sub.id, null, null);
+      settled := settled + 1;
+    end if;
+  end loop;
+  return settled;
+end
 $$;
 
 
@@ -4445,6 +8043,7 @@ CREATE FUNCTION creel.sweep_once(min_age interval) RETURNS jsonb
 declare
   reason_count int;
   told int;
+  others int;
 begin
   perform 1 from creel.sweep_state w where w.swept_at <= clock_timestamp() - min_age for update skip locked;
   if found then
@@ -4461,11 +8060,13 @@ begin
     perform creel.sweep_needing_no_host();
     reason_count := creel.sweep_reasons();
     told := creel.sweep_webhooks();
+    others := creel.sweep_registered();
   end if;
   return jsonb_build_object(
     'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
     'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events(),
-    'webhooks', coalesce(told, 0));
+    'webhooks', coalesce(told, 0), 'versions', creel.sweep_doc_versions(),
+    'others', coalesce(others, 0));
 end
 $$;
 
@@ -4529,6 +8130,28 @@ $$;
 
 
 --
+-- Name: sweep_payloads(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_payloads() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  emptied int;
+begin
+  update public.stripe_events e set payload = null where e.id = any (array(
+    select o.id from public.stripe_events o
+    where o.payload is not null and o.status <> 'waiting'
+      and o.received_at < now() - (creel.knobs()).stripe_payload_days * interval '1 day'
+    order by o.received_at limit 1000 for no key update skip locked));
+  get diagnostics emptied = row_count;
+  return emptied;
+end
+$$;
+
+
+--
 -- Name: sweep_placements(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4586,6 +8209,7 @@ begin
           select from public.project_hosts p join roomy r on r.id = p.host_id
           where p.project_id = l.project_id and p.host_id <> l.host_id
             and a.backend = any (r.backends) and creel.has_tags(r.host, a.config)
+            and creel.accepts_billing(p.host_id, p.project_id, a.billing)
             and (r.tenancy = 'trusted'
               or case when creel.is_confined(a.backend) then r.unconfined else r.tenants end <@ array[a.project_id])))
     order by l.id for no key update of l, a skip locked);
@@ -4639,6 +8263,110 @@ $_$;
 
 
 --
+-- Name: sweep_registered(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_registered() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  due creel.sweeps;
+  done int;
+  total int := 0;
+begin
+  for due in
+    select * from creel.sweeps s where s.swept_at <= clock_timestamp() - s.each_interval
+    order by s.name for no key update skip locked
+  loop
+    begin
+      execute format('select creel.%I()', due.function) into done;
+      total := total + coalesce(done, 0);
+      update creel.sweeps s set swept_at = clock_timestamp(), last_error = null where s.name = due.name;
+    exception when others then
+      raise warning 'sweep %: %', due.name, sqlerrm;
+      update creel.sweeps s set swept_at = clock_timestamp(), last_error = left(sqlerrm, 1000) where s.name = due.name;
+    end;
+  end loop;
+  return total;
+end
+$$;
+
+
+--
+-- Name: sweep_rents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_rents() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  ended int;
+begin
+  delete from public.project_hosts p
+  where p.terms = 'rented' and p.created_at < now() - interval '1 hour'
+    and not exists (
+      select from public.agents a
+      where a.host_id = p.host_id and a.project_id = p.project_id
+        and (a.status <> 'removed' or a.desired_state <> 'removed' or a.openclaw_id is not null))
+    and not exists (
+      select from public.checkout_intents i
+      where i.project_id = p.project_id and i.host_id = p.host_id and i.status = 'open');
+  get diagnostics ended = row_count;
+  return ended;
+end
+$$;
+
+
+--
+-- Name: sweep_retention(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_retention() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  sub public.subscriptions;
+  agent public.agents;
+  removed int := 0;
+begin
+  for sub in
+    select * from public.subscriptions s where s.remove_at <= now()
+    order by s.remove_at limit 100 for no key update skip locked
+  loop
+    select * into agent from public.agents a where a.id = sub.agent_id;
+    if agent.id is not null then
+      continue when not creel.lock_agent_lane(agent, true);
+      select * into agent from public.agents a where a.id = sub.agent_id for no key update;
+      if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
+         and not exists (
+           select from public.subscriptions o
+           where o.agent_id = agent.id and o.id <> sub.id
+             -- A later one that has not ended keeps it, though it is not paid for at the moment.
+             and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end)
+         and not exists (
+           select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
+        perform creel.send_own_command(agent, 'undeploy');
+      elsif exists (
+        select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
+        continue;  -- somebody is about to pay for it again
+      end if;
+    end if;
+    update public.subscriptions s set service = 'removed', remove_at = null where s.id = sub.id;
+    if sub.project_id is not null then
+      perform creel.log_event('billing.removed', sub.project_id, sub.agent_key, sub.host_id, sub.intent_id,
+        jsonb_build_object('subscription', sub.id));
+    end if;
+    removed := removed + 1;
+  end loop;
+  return removed;
+end
+$$;
+
+
+--
 -- Name: sweep_webhooks(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4669,7 +8397,7 @@ declare
 begin
   -- The first one of each command counts.
   select jsonb_agg(d.finish order by d.place) into finishes from (
-    select distinct on (l.id) a.place, creel.finish_of_ack(a.ack, l.token, coalesce(c.type, 'deploy')) as finish
+    select distinct on (l.id) a.place, creel.finish_of_ack(a.ack, l.token, creel.daemon_word(i.queue, c.type)) as finish
     from jsonb_array_elements(acks) with ordinality as a (ack, place)
     join creel.items i on i.item_id = creel.uuid_of(a.ack -> 'command_id')
     join creel.lanes l on l.id = i.lane_id and l.head = i.seq and l.token is not null
@@ -4679,7 +8407,7 @@ begin
   if exists (
     select from jsonb_array_elements(finishes) f join creel.lanes l on l.token = (f ->> 'token')::uuid
     left join public.agent_commands c on c.id = l.item_id and l.queue = 'agent_commands'
-    where f ->> 'outcome' = 'done' and coalesce(c.type, 'deploy') = 'deploy'
+    where f ->> 'outcome' = 'done' and creel.daemon_word(l.queue, c.type) = 'deploy'
       and creel.short_text(f #> '{result,workspace}', 4096) is null) then
     raise exception 'a deployed agent has a workspace, and its acknowledgement does not say which'
       using errcode = '22023', hint = 'Send result.workspace, the path of the agent''s folder.';
@@ -4793,6 +8521,31 @@ $$;
 
 
 --
+-- Name: take_disk_text(public.brain_docs, text, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  as_written public.brain_docs := doc;
+begin
+  as_written.doc_date := of_day;
+  as_written.updated_by := author_kind;
+  perform creel.add_doc_version(as_written, number, take_disk_text.content, author_kind, reason);
+  update public.brain_docs d set
+    content = take_disk_text.content, version = number, doc_date = of_day, updated_by = author_kind,
+    disk_sha256 = creel.text_sha256(take_disk_text.content), disk_version = number, disk_at = now(),
+    sync_state = 'synced', sync_note = null, held_version = null,
+    conflict_version = case reason when 'conflict' then doc.version when 'day' then null else d.conflict_version end
+  where d.id = doc.id;
+end
+$$;
+
+
+--
 -- Name: take_row(text, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4804,6 +8557,15 @@ CREATE FUNCTION creel.take_row(for_queue text, row_id uuid, woken text) RETURNS 
 declare
   doc json;
 begin
+  if for_queue = 'agent_canaries' then
+    update public.agent_canaries t set status = 'running', taken_at = now(), waiting_for = null, woken_by = woken
+    where t.id = (select f.id from public.agent_canaries f where f.id = row_id for no key update skip locked)
+    returning row_to_json(t.*) into doc;
+    if doc is not null then
+      perform creel.after_taken(for_queue, array[row_id]);
+    end if;
+    return doc;
+  end if;
   if for_queue = 'agent_commands' then
     update public.agent_commands t set status = 'sent', sent_at = now(), waiting_for = null, woken_by = woken
     where t.id = (select f.id from public.agent_commands f where f.id = row_id for no key update skip locked)
@@ -4842,6 +8604,17 @@ CREATE FUNCTION creel.take_rows(for_queue text, row_ids uuid[], woken text) RETU
 declare
   docs json[];
 begin
+  if for_queue = 'agent_canaries' then
+    with taken as (
+      update public.agent_canaries t set status = 'running', taken_at = now(), waiting_for = null, woken_by = woken
+      where t.id = any (array(
+        select f.id from public.agent_canaries f where f.id = any (row_ids) for no key update skip locked))
+      returning t.id, row_to_json(t.*) as doc
+    )
+    select array_agg(k.doc order by n.position) into docs
+    from unnest(row_ids) with ordinality as n (id, position) left join taken k on k.id = n.id;
+    return docs;
+  end if;
   if for_queue = 'agent_commands' then
     with taken as (
       update public.agent_commands t set status = 'sent', sent_at = now(), waiting_for = null, woken_by = woken
@@ -4927,6 +8700,39 @@ $$;
 
 
 --
+-- Name: tell_doc_state(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_doc_state() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and (
+    new.version, new.sha256, new.doc_date, new.sync_state, new.sync_note, new.held_version, new.conflict_version,
+    new.warning, new.updated_by)
+    is not distinct from (
+    old.version, old.sha256, old.doc_date, old.sync_state, old.sync_note, old.held_version, old.conflict_version,
+    old.warning, old.updated_by) then
+    return null;
+  end if;
+  insert into public.brain_doc_states (
+    doc_id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, sync_note, held_version,
+    conflict_version, warning, updated_by, updated_at)
+  values (
+    new.id, new.project_id, new.agent_key, new.doc_type, new.version, new.sha256, new.doc_date, new.sync_state,
+    new.sync_note, new.held_version, new.conflict_version, new.warning, new.updated_by, new.updated_at)
+  on conflict (doc_id) do update set
+    version = excluded.version, sha256 = excluded.sha256, doc_date = excluded.doc_date,
+    sync_state = excluded.sync_state, sync_note = excluded.sync_note, held_version = excluded.held_version,
+    conflict_version = excluded.conflict_version, warning = excluded.warning, updated_by = excluded.updated_by,
+    updated_at = excluded.updated_at;
+  return null;
+end
+$$;
+
+
+--
 -- Name: tell_of_host(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4980,6 +8786,41 @@ $$;
 
 
 --
+-- Name: text_of_doc(uuid, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.text_of_doc(doc_id uuid, project text, hash text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if hash = creel.empty_sha256() then
+    return '';
+  end if;
+  return (
+    select c.content from public.brain_doc_contents c
+    where c.project_id = project and c.sha256 = hash and exists (
+      select from public.brain_doc_versions v
+      where v.project_id = project and v.sha256 = hash and v.doc_id = text_of_doc.doc_id));
+end
+$$;
+
+
+--
+-- Name: text_sha256(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.text_sha256(content text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return encode(sha256(convert_to(content, 'utf8')), 'hex');
+end
+$$;
+
+
+--
 -- Name: tidy_command(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5003,6 +8844,18 @@ $$;
 
 
 --
+-- Name: time_in(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.time_in(value jsonb) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select to_timestamp((case when jsonb_typeof(value) = 'number' then value #>> '{}' end)::double precision)
+$$;
+
+
+--
 -- Name: touch(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5013,6 +8866,36 @@ CREATE FUNCTION creel.touch() RETURNS trigger
 begin
   new.updated_at := now();
   return new;
+end
+$$;
+
+
+--
+-- Name: try_event(jsonb, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.try_event(event jsonb, current jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  verdict jsonb;
+begin
+  begin
+    verdict := jsonb_build_object('outcome', 'applied') || coalesce(creel.handle_event(event, current), '{}');
+    if verdict ->> 'outcome' in ('waiting', 'fetch') then
+      raise exception 'not yet' using errcode = 'CR000';
+    end if;
+  exception
+    when sqlstate 'CR000' then
+      return verdict;
+    when others then
+      if left(sqlstate, 2) in ('25', '40', '53', '55', '57', '58', 'XX') then
+        raise;
+      end if;
+      return jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 3000));
+  end;
+  return verdict;
 end
 $$;
 
@@ -5126,6 +9009,81 @@ $$;
 
 
 --
+-- Name: waits(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.waits(note text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('outcome', 'waiting', 'note', note)
+$$;
+
+
+--
+-- Name: want_fetched(text, text, text[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.want_fetched(kind text, id text, expand text[], why text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('outcome', 'fetch', 'note', why,
+    'fetch', jsonb_build_array(jsonb_build_object('object', kind, 'id', id, 'expand', to_jsonb(expand))))
+$$;
+
+
+--
+-- Name: wanted_int(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wanted_int(args jsonb, name text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if coalesce(args -> name, 'null') = 'null' then
+    return null;
+  end if;
+  if args ->> name !~ '^[0-9]{1,9}$' then
+    raise exception '% is no number of a version', name using errcode = '22023', hint = 'Send a number from 0 on.';
+  end if;
+  return (args ->> name)::int;
+end
+$_$;
+
+
+--
+-- Name: wanted_text(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wanted_text(args jsonb, name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if jsonb_typeof(args -> name) is distinct from 'string' then
+    raise exception '% is missing, or no text', name using errcode = '22023', hint = 'Send it as a text.';
+  end if;
+  return args ->> name;
+end
+$$;
+
+
+--
+-- Name: wants(text, text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wants(object text, id text, expand jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object('outcome', 'fetch', 'fetch',
+    jsonb_build_array(jsonb_build_object('object', object, 'id', id, 'expand', expand)))
+$$;
+
+
+--
 -- Name: webhook_secret(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5164,13 +9122,33 @@ CREATE FUNCTION creel.why_not_placed(host public.hosts, agent public.agents) RET
     AS $$
 begin
   return case
+    when agent.billing = 'unpaid' then 'unpaid'
     when host.status in ('retired', 'draining') then host.status
     when not creel.takes_work(host) then case when host.outdated_since is null then 'offline' else 'outdated' end
+    when not creel.accepts_billing(host.id, agent.project_id, agent.billing) then 'rented'
     when not agent.backend = any (host.backends) then 'backend'
     when not creel.has_tags(host, agent.config) then 'tags'
     when not creel.may_neighbour(host, agent.project_id, agent.backend) then 'isolation'
     when not creel.has_room(host) then 'capacity'
     else 'ready' end;
+end
+$$;
+
+
+--
+-- Name: wish_ends_outage(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wish_ends_outage() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'DELETE' or not creel.is_owed(new) or new.host_id is distinct from old.host_id then
+    delete from creel.canary_plans p where p.agent_id = old.id;
+    perform creel.end_outage(old.id, now(), 'wish');
+  end if;
+  return null;
 end
 $$;
 
@@ -5235,6 +9213,48 @@ $$;
 
 
 --
+-- Name: write_corrections(bigint, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_corrections(earning bigint, source text) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  facts creel.earning_facts;
+  earned public.host_earnings;
+  disputed bigint;
+  written int;
+begin
+  select * into strict facts from creel.earning_facts f where f.earning_id = earning for update;
+  select * into strict earned from public.host_earnings e where e.id = earning;
+  select coalesce(sum(d.amount_minor), 0) into disputed
+  from creel.earning_disputes d where d.earning_id = earning and creel.dispute_takes(d.status);
+
+  insert into public.host_earnings (
+    host_id, owner_id, subscription_id, agent_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id,
+    charge_id, payment_intent_id, transfer_id, destination, period_start, period_end, source, corrects, paid_at)
+  select
+    earned.host_id, earned.owner_id, earned.subscription_id, earned.agent_id,
+    case when t.kind = 'dispute' and t.target < w.minor then 'dispute_won' else t.kind end, w.minor - t.target,
+    earned.currency, 0, 0, earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id,
+    earned.destination, earned.period_start, earned.period_end, write_corrections.source, earned.id, earned.paid_at
+  from creel.correction_targets(
+    earned.amount_minor, earned.gross_minor, facts.refunded_minor, disputed, facts.outage_minor) t
+  cross join lateral (
+    select -coalesce(sum(c.amount_minor), 0)::bigint as minor from public.host_earnings c
+    where c.corrects = earned.id and case c.kind when 'dispute_won' then 'dispute' else c.kind end = t.kind) w
+  where t.target <> w.minor;
+  get diagnostics written = row_count;
+  if written > 0 then
+    perform creel.ask_for_return(earning);
+  end if;
+  return written;
+end
+$$;
+
+
+--
 -- Name: write_one_item_functions(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5286,6 +9306,39 @@ $part$ || creel.queue_branches($part$    with settled as (
     return %4$L;$part$) || unknown;
 end
 $_$;
+
+
+--
+-- Name: write_person_text(public.brain_docs, text, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean) RETURNS public.brain_docs
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  written public.brain_docs := doc;
+begin
+  if doc.id is null then
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    values (doc.project_id, doc.agent_key, doc.doc_type, write_person_text.content, creel.actor())
+    on conflict on constraint brain_docs_key do nothing
+    returning * into written;
+    return written;
+  end if;
+  if reason is not null then
+    written.updated_by := creel.actor();
+    perform creel.add_doc_version(written, number, write_person_text.content, 'person', reason);
+  end if;
+  update public.brain_docs d set
+    content = write_person_text.content, updated_by = creel.actor(),
+    base_version = case when by_knowing then d.version end
+  where d.id = doc.id
+  returning * into written;
+  return written;
+end
+$$;
 
 
 --
@@ -5509,6 +9562,209 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.adopt_agents(jsonb) IS 'For an editor of the project who owns the host: {project_id, host_id, agents: [{openclaw_id, name, emoji}]} -> {agents: [{openclaw_id, outcome: adopted|exists|refused, agent_key, request_id, reason: {code, message, hint}}]}. Makes a row of each agent that the host has in its OpenClaw already, and a request by which the host takes over the folder as it is.';
+
+
+--
+-- Name: apply_stripe_event(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.apply_stripe_event(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  endpoint constant text := $1 ->> 'endpoint';
+  event constant jsonb := nullif($1 -> 'event', 'null');
+  current constant jsonb := nullif($1 -> 'current', 'null');
+  kind constant text := event ->> 'type';
+  -- One that comes again because its objects were fetched, or requests were done, is not delivered once more.
+  is_delivery constant boolean := current is null and nullif($1 -> 'done', 'null') is null;
+  subjects text[];
+  lock_key int;
+  kept public.stripe_events;
+  verdict jsonb;
+begin
+  perform creel.require_stripe();
+  if coalesce($1 ->> 'api', '') <> '1' then
+    raise exception 'api must be 1' using errcode = '22023', hint = 'Upgrade whichever of the two is older.';
+  end if;
+  if coalesce(endpoint, '') not in ('platform', 'connect', 'answer', 'clock')
+     or current is not null and jsonb_typeof(current) <> 'object'
+     or coalesce(jsonb_typeof($1 -> 'done'), 'null') not in ('array', 'null') then
+    raise exception 'endpoint must be platform, connect, answer or clock; current an object, and done an array'
+      using errcode = '22023', hint = 'See the comment of apply_stripe_event.';
+  end if;
+  if $1 -> 'done' is not null and $1 -> 'done' <> 'null' and $1 -> 'done' <> '[]' then
+    perform creel.settle_stripe_requests($1 -> 'done');
+  end if;
+
+  if endpoint = 'clock' then
+    verdict := creel.retry_waiting(current);
+    return jsonb_build_object(
+      'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
+      'requests', creel.due_stripe_requests(), 'waiting_count', creel.count_what_waits());
+  end if;
+
+  if jsonb_typeof(event) is distinct from 'object' or jsonb_typeof(event -> 'id') is distinct from 'string'
+     or jsonb_typeof(event -> 'type') is distinct from 'string'
+     or octet_length(event ->> 'id') not between 1 and 255 or octet_length(kind) not between 1 and 255
+     or jsonb_typeof(event #> '{data,object}') is distinct from 'object'
+     or creel.read_time(event -> 'created') is null
+     or (endpoint = 'answer') <> (
+       event ->> 'id' like 'answer\_%' and kind in ('checkout.session.created', 'account.created')) then
+    raise exception 'this is no event of Stripe'
+      using errcode = '22023', hint = 'Send the whole event: id, type, created and data.object.';
+  end if;
+  subjects := creel.stripe_subjects(event, current);
+  -- Whatever shares a subject takes turns; in one order, so that two do not wait for each other.
+  for lock_key in select distinct hashtext(s) from unnest(subjects) s order by 1 loop
+    perform pg_advisory_xact_lock(1129465168, lock_key);
+  end loop;
+
+  insert into public.stripe_events as e (
+    id, endpoint, type, account, livemode, api_version, created, status, subjects, payload)
+  values (
+    event ->> 'id', endpoint, kind, left(event ->> 'account', 255), coalesce(event -> 'livemode' = 'true', false),
+    left(event ->> 'api_version', 100), creel.read_time(event -> 'created'), 'waiting', subjects, event)
+  on conflict on constraint stripe_events_pkey do update set
+    deliveries = e.deliveries + is_delivery::int,
+    last_delivered_at = case when is_delivery then now() else e.last_delivered_at end,
+    looked_at = now(),
+    subjects = array(select distinct s from unnest(e.subjects || excluded.subjects) s order by s)
+  returning * into kept;
+  if kept.status <> 'waiting' then
+    return jsonb_build_object(
+      'outcome', 'repeated', 'note', kept.note, 'fetch', '[]'::jsonb, 'requests', creel.due_stripe_requests());
+  end if;
+
+  -- What was kept is what counts: a repetition cannot change what an event says.
+  verdict := creel.try_event(coalesce(kept.payload, event), current);
+  perform creel.note_verdict(kept.id, verdict);
+  if verdict ->> 'outcome' = 'applied' and jsonb_array_length(coalesce(verdict -> 'knows', '[]')) > 0 then
+    perform creel.apply_waiting_for(array(
+      select k from jsonb_array_elements_text(verdict -> 'knows') k where k is not null), current);
+  end if;
+  return jsonb_build_object(
+    'outcome', verdict ->> 'outcome', 'note', verdict ->> 'note', 'fetch', coalesce(verdict -> 'fetch', '[]'),
+    'requests', case when verdict ->> 'outcome' = 'fetch' then '[]' else creel.due_stripe_requests() end);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION apply_stripe_event(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.apply_stripe_event(jsonb) IS '{api: 1, endpoint: platform | connect | answer | clock, event, current, done} -> {outcome: applied | repeated | ignored | waiting | fetch, note, fetch, requests}. For the Stripe function alone, by its key.';
+
+
+--
+-- Name: begin_checkout(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.begin_checkout(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  knobs constant creel.settings := creel.knobs();
+  asker constant uuid := auth.uid();
+  project constant text := $1 ->> 'project_id';
+  wished_key constant text := $1 ->> 'agent_key';
+  wished_host constant uuid := creel.read_uuid($1 ->> 'host_id');
+  wished_plan constant text := $1 ->> 'plan';
+  wish jsonb;
+  fitting jsonb;
+  host public.hosts;
+  known public.agents;
+  intent public.checkout_intents;
+  is_repeated boolean := false;
+begin
+  if asker is null or not coalesce(project = any (creel.writable_projects()), false) then
+    raise exception 'you may not write project %', project
+      using errcode = '42501', hint = 'Ask an owner of the project to make you an editor.';
+  end if;
+  if octet_length(wished_key) not between 1 and 1024 or wished_key is null or wished_host is null
+     or coalesce(wished_plan, '') not in ('month', 'year') then
+    raise exception 'agent_key, host_id or plan is missing or malformed'
+      using errcode = '22023', hint = 'Send project_id, agent_key, host_id, plan (month or year) and agent.';
+  end if;
+  wish := creel.read_agent_wish($1 -> 'agent');
+  -- The checkouts of one project take turns.
+  perform pg_advisory_xact_lock(1129465167, hashtext(project));
+
+  select * into intent from public.checkout_intents i
+  where i.project_id = project and i.agent_key = wished_key and i.status = 'open' for update;
+  if intent.id is not null and intent.expires_at > now() then
+    if (intent.host_id, intent.plan, intent.agent) is distinct from (wished_host, wished_plan, wish) then
+      raise exception 'another checkout for agent % is open', wished_key
+        using errcode = 'PT409', detail = 'open_checkout',
+          hint = 'Pay that one, or wait until it ends; checkout_intents.expires_at says when.';
+    end if;
+    is_repeated := true;
+  else
+    select * into known from public.agents a where a.project_id = project and a.agent_key = wished_key;
+    if known.billing = 'paid' then
+      raise exception 'agent % is paid for', wished_key
+        using errcode = 'PT409', detail = 'paid', hint = 'Nothing is to be done.';
+    elsif known.billing = 'free' then
+      raise exception 'there is an agent % already, and nobody asks money for it', wished_key
+        using errcode = 'PT409', detail = 'free', hint = 'Choose another agent_key.';
+    elsif known.openclaw_id is not null and known.host_id is not null then
+      if known.host_id <> wished_host then
+        raise exception 'agent % is on host %', wished_key, known.host_id
+          using errcode = 'PT409', detail = 'elsewhere', hint = 'Pay for it there.';
+      end if;
+      fitting := wish || jsonb_build_object('backend', known.backend, 'config', known.config);
+    end if;
+    if (select count(*) from public.checkout_intents i
+        where i.status = 'open' and (i.project_id = project or i.created_by = asker))
+       >= knobs.max_open_checkouts_per_project then
+      raise exception 'too many open checkouts: the limit is %', knobs.max_open_checkouts_per_project
+        using errcode = 'PT429', hint = 'Pay them, or wait until they end.';
+    end if;
+    if intent.id is not null then
+      update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
+    end if;
+    if known.id is not null then
+      perform creel.lock_agent_lane(known, false);
+      select * into known from public.agents a where a.id = known.id for no key update;
+    end if;
+    host := creel.rentable_host(wished_host, wished_plan, coalesce(fitting, wish), project);
+    insert into public.checkout_intents (
+      project_id, agent_key, agent_id, host_id, plan, amount_minor, currency, fee_bp, destination, agent, expires_at,
+      created_by)
+    values (
+      project, wished_key, creel.reserve(project, wished_key, host, wish, known), host.id, wished_plan,
+      creel.plan_price(host, wished_plan), creel.price_currency(host), knobs.billing_fee_bp,
+      (select s.account_id from public.stripe_accounts s where s.owner_id = host.owner_id), wish,
+      -- A little more, as Stripe counts from when it is asked, and refuses what is shorter than half an hour.
+      date_trunc('second', now())
+        + least(knobs.checkout_ttl_secs + 120, 86400) * interval '1 second',
+      asker)
+    returning * into intent;
+    perform creel.lock_agent_lane(a, false) from public.agents a where a.id = intent.agent_id;
+    perform creel.log_event('billing.reserved', project, wished_key, host.id, intent.id,
+      jsonb_build_object('plan', intent.plan, 'amount_minor', intent.amount_minor, 'currency', intent.currency));
+  end if;
+
+  return jsonb_build_object(
+    'intent_id', intent.id, 'agent_id', intent.agent_id, 'amount_minor', intent.amount_minor,
+    'currency', intent.currency, 'interval', intent.plan, 'fee_bp', intent.fee_bp, 'destination', intent.destination,
+    'customer_id', (select c.customer_id from public.stripe_customers c where c.project_id = project),
+    'host_name', (select h.name from public.hosts h where h.id = intent.host_id),
+    'agent_name', (select a.name from public.agents a where a.id = intent.agent_id),
+    'expires_at', extract(epoch from intent.expires_at)::bigint,
+    'session_id', intent.session_id, 'session_url', intent.session_url, 'repeated', is_repeated);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION begin_checkout(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.begin_checkout(jsonb) IS '{project_id, agent_key, host_id, plan: month | year, agent: {name, emoji, role, config, limits, docs, backend}} -> {intent_id, agent_id, amount_minor, currency, interval, fee_bp, destination, customer_id, host_name, agent_name, expires_at (seconds since 1970), session_id, session_url, repeated}. For an editor of the project. Keeps a place on the host until expires_at. The same wish again while it is open answers the same intent.';
 
 
 --
@@ -5918,6 +10174,131 @@ COMMENT ON FUNCTION public.enroll_host_by_code(jsonb) IS 'For a host that nobody
 
 
 --
+-- Name: erase_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.erase_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'own');
+  number constant int := creel.wanted_int($1, 'version');
+  wanted public.brain_doc_versions;
+  erased_count int;
+begin
+  if doc.id is null then
+    return jsonb_build_object('ok', true, 'erased', 0, 'version', 0);
+  end if;
+  perform creel.lock_doc_usage(doc.project_id);
+
+  if number is not null then
+    wanted := creel.asked_version(doc, number);
+    if wanted.sha256 = doc.sha256 then
+      raise exception 'version % is the text that the document has now', number
+        using errcode = 'PT409', detail = 'current_version', hint = 'Write another text first, or erase the document.';
+    end if;
+    if exists (
+      select from public.brain_doc_versions v
+      where v.doc_id = doc.id and v.version = doc.held_version and v.sha256 = wanted.sha256) then
+      raise exception 'version % is what the file on the disk has', number
+        using errcode = 'PT409', detail = 'held_version',
+          hint = 'Say first which text the document is to have: resolve_doc with take disk or page.';
+    end if;
+    -- The same text may be there more than once.
+    delete from public.brain_doc_versions v where v.doc_id = doc.id and v.sha256 = wanted.sha256;
+    get diagnostics erased_count = row_count;
+    update public.brain_docs d set conflict_version = null
+    where d.id = doc.id and d.conflict_version is not null and not exists (
+      select from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.conflict_version);
+    perform creel.log_doc_event(
+      'doc.erased', doc, jsonb_build_object('version', number, 'erased', erased_count));
+    return jsonb_build_object('ok', true, 'erased', erased_count, 'version', doc.version);
+  end if;
+
+  -- Of a held document the disk's text is known, and may be replaced too.
+  update public.brain_docs d set
+    disk_sha256 = coalesce((
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.held_version),
+      d.disk_sha256)
+  where d.id = doc.id;
+  delete from public.brain_doc_versions v where v.doc_id = doc.id;
+  get diagnostics erased_count = row_count;
+  update public.brain_docs d set
+    content = '', version = d.last_version + 1, updated_by = creel.actor(), held_version = null,
+    conflict_version = null,
+    sync_state = case d.sync_state when 'blocked' then 'blocked'
+      else creel.settled_state(creel.empty_sha256(), d.disk_sha256) end,
+    changed = pg_current_xact_id()
+  where d.id = doc.id;
+  update public.brain_doc_versions v set base_version = null where v.doc_id = doc.id;
+  perform creel.log_doc_event('doc.erased', doc, jsonb_build_object('erased', erased_count));
+  return jsonb_build_object('ok', true, 'erased', erased_count, 'version', doc.last_version + 1);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION erase_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.erase_doc(jsonb) IS '{project_id, agent_key, doc_type, version?} -> {ok, erased, version}. For owners of the project. Erases one version, with all others that have the same text, or the document: it has no text then and no version that was before, and the file on the disk is emptied. What was erased cannot be had back. The text that the document has now is not erased as a version: another one is to be written first.';
+
+
+--
+-- Name: fetch_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.fetch_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  limits constant jsonb := creel.doc_limits();
+  asked record;
+  content text;
+  size bigint := 0;
+  found_docs jsonb[] := array[]::jsonb[];
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'docs') is distinct from 'array'
+     or jsonb_array_length($1 -> 'docs') > (limits ->> 'docs_call_max')::int then
+    raise exception 'docs is no list of at most %', limits ->> 'docs_call_max'
+      using errcode = '22023', hint = 'Ask for the others in another call.';
+  end if;
+  for asked in
+    select q.doc, d.id, d.project_id
+    from jsonb_array_elements($1 -> 'docs') with ordinality as q (doc, place)
+    left join lateral creel.agent_on_host(host, creel.uuid_of(q.doc -> 'agent_id')) a on true
+    left join public.brain_docs d on d.project_id = a.project_id and d.agent_key = a.agent_key
+      and d.doc_type = q.doc ->> 'doc_type'
+    order by q.place
+  loop
+    content := case when asked.id is not null then
+      creel.text_of_doc(asked.id, asked.project_id, asked.doc ->> 'sha256') end;
+    size := size + coalesce(octet_length(content), 0);
+    exit when size > (limits ->> 'docs_call_max_bytes')::bigint and cardinality(found_docs) > 0;
+    found_docs := found_docs || jsonb_build_object(
+      'agent_id', asked.doc -> 'agent_id', 'doc_type', asked.doc -> 'doc_type', 'sha256', asked.doc -> 'sha256',
+      'content', content);
+  end loop;
+  return jsonb_build_object(
+    'docs', to_jsonb(found_docs), 'left', jsonb_array_length($1 -> 'docs') - cardinality(found_docs));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION fetch_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.fetch_docs(jsonb) IS 'Host function: {api, docs: [{agent_id, doc_type, sha256}]} -> {docs: [{agent_id, doc_type, sha256, content}], left}: texts that documents of agents on the host have or had; null is one that they never had or that was erased. left of them did not fit, at the end.';
+
+
+--
 -- Name: finish(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6131,7 +10512,7 @@ $_$;
 -- Name: FUNCTION heartbeat(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.heartbeat(jsonb) IS 'Host function, for daemons without a worker''s connections: {api, host{}, metrics[], agents[], acks: [{command_id, ok, error, result}], working: [command_id]} -> {host_id, commands: [{id, type, agent_id, agent_key, project_id, payload, attempt}], cancel: [command_id], acks: [{command_id, applied, status}], warnings[], next_in_secs}. host, metrics and agents are as for tick. A command is told with every call until it is acknowledged or said to be in working; a daemon must do it once, by its id. It is held for 150 s, and renewed by working. Malformed, nothing of it is taken in.';
+COMMENT ON FUNCTION public.heartbeat(jsonb) IS 'Host function, for daemons without a worker''s connections: {api, host{}, metrics[], agents[], acks: [{command_id, ok, error, result}], working: [command_id]} -> {host_id, commands: [{id, type, agent_id, agent_key, project_id, payload, attempt}], cancel: [command_id], acks: [{command_id, applied, status}], warnings[], next_in_secs}. host, metrics and agents are as for tick. A command is told with every call until it is acknowledged or said to be in working; a daemon must do it once, by its id. One of type canary is to be put to the agent itself: payload.challenge, and result.answer has its words, before payload.deadline_at. A command is held for 150 s, and renewed by working. Malformed, nothing of it is taken in.';
 
 
 --
@@ -6171,6 +10552,165 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.list_agents(jsonb) IS 'Host function: {api, session} -> {agents[]}: the agents that this host has or is to have, as their rows say it. open_command: something about it waits or is at work, and will say what is to be done.';
+
+
+--
+-- Name: list_doc_versions(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_doc_versions(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'read');
+  before constant int := creel.wanted_int($1, 'before');
+  most constant int := least(greatest(coalesce(creel.wanted_int($1, 'limit'), 50), 1), 500);
+begin
+  return jsonb_build_object(
+    'version', doc.version, 'held_version', doc.held_version, 'conflict_version', doc.conflict_version,
+    'versions', coalesce((
+      select jsonb_agg(
+        creel.show_version(n.v) || jsonb_build_object('size_bytes', (
+          select octet_length(c.content) from public.brain_doc_contents c
+          where c.project_id = (n.v).project_id and c.sha256 = (n.v).sha256))
+        order by (n.v).version desc)
+      from (
+        select v from public.brain_doc_versions v
+        where v.doc_id = doc.id and (before is null or v.version < before)
+        order by v.version desc limit most) n), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_doc_versions(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_doc_versions(jsonb) IS '{project_id, agent_key, doc_type, before?, limit?} -> {version, held_version, conflict_version, versions[]}: newest first, without texts, 50 at a time and 500 at most; before is the last one''s number.';
+
+
+--
+-- Name: list_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  -- What is not smaller is of a cluster that this one was restored from: nobody has changed it here.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
+  since xid8;
+  asked uuid[];
+  docs jsonb;
+  agents jsonb;
+begin
+  perform creel.require_api($1);
+  if coalesce($1 ->> 'since', '0') !~ '^[0-9]{1,19}$' then
+    raise exception 'since is not what an earlier list_docs answered'
+      using errcode = '22023', hint = 'Leave it away to be told of all.';
+  end if;
+  since := ($1 ->> 'since')::xid8;
+  if since > next_xact then
+    since := null;
+  end if;
+  if jsonb_typeof($1 -> 'agents') = 'array' then
+    asked := array(select creel.uuid_of(i) from jsonb_array_elements($1 -> 'agents') i);
+  end if;
+
+  with here as materialized (
+    select a.id, a.project_id, a.agent_key from public.agents a
+    where a.host_id = host and a.status <> 'removed' and (asked is null or a.id = any (asked))
+      and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id)
+  ),
+  listed as materialized (
+    select h.id as agent_id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256,
+      d.disk_version, d.sync_state, d.sync_note, d.held_version
+    from here h join public.brain_docs d on d.project_id = h.project_id and d.agent_key = h.agent_key
+    where since is null
+    union all
+    select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
+      d.sync_state, d.sync_note, d.held_version
+    from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
+    where since is not null and d.changed >= since and d.changed < next_xact
+  )
+  select
+    (select coalesce(jsonb_agg(jsonb_build_object(
+      'agent_id', r.agent_id, 'doc_type', r.doc_type, 'doc_date', r.doc_date, 'version', r.version,
+      'sha256', r.sha256, 'disk_sha256', r.disk_sha256,
+      'disk_erased', coalesce(r.disk_sha256 not in (r.sha256, creel.empty_sha256()), false) and not exists (
+        select from public.brain_doc_versions v
+        where v.project_id = r.project_id and v.sha256 = r.disk_sha256 and v.doc_id = r.id),
+      'unseen', case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
+        select coalesce(jsonb_agg(u.sha256 order by u.version desc), '[]') from (
+          select v.sha256, v.version from public.brain_doc_versions v
+          where v.doc_id = r.id and v.version > r.disk_version and v.version < r.version and not v.side
+          order by v.version desc limit 50) u) end,
+      'sync_state', r.sync_state, 'sync_note', r.sync_note,
+      'held_sha256', case when r.held_version is not null then (
+        select v.sha256 from public.brain_doc_versions v where v.doc_id = r.id and v.version = r.held_version) end,
+      'templates', coalesce((
+        select jsonb_agg(distinct v.sha256) from public.brain_doc_versions v
+        where v.doc_id = r.id and v.author_kind = 'template'), '[]'),
+      'days', case when r.doc_type <> 'memory_today' then '[]'::jsonb else coalesce((
+        select jsonb_agg(jsonb_build_object('doc_date', y.doc_date, 'sha256', y.sha256) order by y.doc_date desc)
+        from (
+          select distinct on (v.doc_date) v.doc_date, v.sha256 from public.brain_doc_versions v
+          where v.doc_id = r.id and v.doc_date is not null and v.doc_date is distinct from r.doc_date
+          order by v.doc_date desc, v.version desc limit 3) y), '[]') end)
+      order by r.agent_id, r.doc_type), '[]')
+    from listed r),
+    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h
+     where since is null or exists (select from listed r where r.agent_id = h.id))
+  into docs, agents;
+  return jsonb_build_object(
+    'since', pg_snapshot_xmin(pg_current_snapshot())::text, 'docs', docs, 'agents', agents);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_docs(jsonb) IS 'Host function: {api, since?, agents?} -> {since, docs: [{agent_id, doc_type, doc_date, version, sha256, disk_sha256, disk_erased, unseen[], sync_state, sync_note, held_sha256, templates[], days[]}], agents[]}: the documents of agents that live on the host, without their texts; all, or those that somebody else has changed since an earlier listing.';
+
+
+--
+-- Name: list_docs_of(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_docs_of(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := creel.asked_project($1, 'read');
+  key constant text := $1 ->> 'agent_key';
+begin
+  return jsonb_build_object('docs', coalesce((
+    with of_agents as materialized (
+      select k.agent_key, creel.all_docs_warning(project, k.agent_key) as warning,
+        creel.is_host_online(project, k.agent_key) as is_online
+      from (
+        select distinct d.agent_key from public.brain_docs d
+        where d.project_id = project and (key is null or d.agent_key = key)) k
+    )
+    select jsonb_agg(creel.show_doc(d, o.warning, o.is_online) order by d.agent_key, d.doc_type)
+    from of_agents o join public.brain_docs d on d.project_id = project and d.agent_key = o.agent_key), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_docs_of(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_docs_of(jsonb) IS '{project_id, agent_key?} -> {docs[]}: the documents of an agent, or of a project, as read_doc shows them but without their texts.';
 
 
 --
@@ -6260,6 +10800,32 @@ $$;
 
 
 --
+-- Name: pin_doc_version(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pin_doc_version(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  wanted constant public.brain_doc_versions := creel.asked_version(doc, creel.wanted_int($1, 'version'));
+  pin constant boolean := coalesce($1 -> 'pinned' <> 'false', true);
+begin
+  update public.brain_doc_versions v set pinned = pin where v.id = wanted.id and v.pinned <> pin;
+  return jsonb_build_object('ok', true, 'version', wanted.version, 'pinned', pin);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION pin_doc_version(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pin_doc_version(jsonb) IS '{project_id, agent_key, doc_type, version, pinned} -> {ok, version, pinned}: a pinned version is kept for ever.';
+
+
+--
 -- Name: progress(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6291,6 +10857,120 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.progress(jsonb) IS 'Host function: {api, token, result} -> {held}. Shows result on the row while it is at work.';
+
+
+--
+-- Name: put_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.put_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  limits constant jsonb := creel.doc_limits();
+  change jsonb;
+  agent public.agents;
+  status text;
+  message text;
+  results jsonb[] := array[]::jsonb[];
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'changes') is distinct from 'array'
+     or jsonb_array_length($1 -> 'changes') > (limits ->> 'docs_call_max')::int then
+    raise exception 'changes is no list of at most %', limits ->> 'docs_call_max'
+      using errcode = '22023', hint = 'Tell of the others in another call.';
+  end if;
+  if not creel.may_show(host, 'docs', jsonb_array_length($1 -> 'changes')) then
+    raise exception 'host % changes documents too often', host
+      using errcode = 'PT429', hint = 'Wait a minute, or ask the operator to raise max_shown_per_minute.';
+  end if;
+  -- In one order, so that two that write the same documents take turns; what somebody holds is waited for below.
+  perform 1 from public.brain_docs d where d.id = any (array(
+    select x.id from jsonb_array_elements($1 -> 'changes') c
+    join lateral creel.agent_on_host(host, creel.uuid_of(c -> 'agent_id')) a on true
+    join public.brain_docs x on x.project_id = a.project_id and x.agent_key = a.agent_key
+      and x.doc_type = c ->> 'doc_type'))
+  order by d.id for no key update skip locked;
+
+  for change in select * from jsonb_array_elements($1 -> 'changes') loop
+    status := 'refused';
+    agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
+    message := creel.fault_of_doc_change(change);
+    if agent.id is null then
+      message := coalesce(message, 'no such agent lives on this host');
+    elsif message is not null then
+      perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+    else
+      begin
+        status := creel.put_doc(host, agent, change);
+      exception
+        when lock_not_available or deadlock_detected or serialization_failure then
+          status := 'stale';
+          message := 'somebody is writing this document right now';
+          -- Of the others is not waited for as long again.
+          perform set_config('lock_timeout', '50ms', true);
+        when others then
+          message := case when sqlstate in ('PT429', 'PT413', 'PT409', '22023') then sqlerrm
+            else 'the database does not take this text' end;
+          raise warning 'document % of agent % is not taken: %', change ->> 'doc_type', agent.id, sqlerrm;
+          perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+      end;
+    end if;
+    results := results || (
+      select jsonb_build_object(
+        'agent_id', change -> 'agent_id', 'doc_type', change -> 'doc_type', 'status', status, 'message', message,
+        'version', d.version, 'sha256', d.sha256)
+      from (select) as one
+      left join public.brain_docs d on d.project_id = agent.project_id and d.agent_key = agent.agent_key
+        and d.doc_type = change ->> 'doc_type');
+  end loop;
+  return jsonb_build_object('results', to_jsonb(results));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION put_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.put_docs(jsonb) IS 'Host function: {api, changes: [{agent_id, doc_type, op, ...}]} -> {results: [{agent_id, doc_type, status: done|stale|refused, version, sha256, message}]}: what the disk of a host has, for the documents of agents that live on it. ack{sha256}, text{base_version, content, author?, doc_date?}, merge{base_version, content, disk_content}, conflict{base_version, content}, hold{base_version, content}, note{state: blocked|ok, note}, day{base_version, doc_date, content}, keep_day{doc_date, content}. Each is taken or not by itself, and can be repeated. stale: the row is another one by now; list it again.';
+
+
+--
+-- Name: read_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.read_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'read');
+  number constant int := creel.wanted_int($1, 'version');
+  shown public.brain_doc_versions;
+begin
+  if number is null or number = doc.version then
+    return jsonb_build_object('content', doc.content) || creel.show_doc(
+      doc, creel.all_docs_warning(doc.project_id, doc.agent_key), creel.is_host_online(doc.project_id, doc.agent_key));
+  end if;
+  shown := creel.asked_version(doc, number);
+  return creel.show_version(shown) || jsonb_build_object(
+    'project_id', doc.project_id, 'agent_key', doc.agent_key, 'doc_type', doc.doc_type,
+    'current_version', doc.version, 'content', creel.text_of_doc(doc.id, doc.project_id, shown.sha256));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION read_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.read_doc(jsonb) IS '{project_id, agent_key, doc_type, version?} -> {version, sha256, content, sync_state, sync_note, held_version, conflict_version, disk_version, warning, host_online, ...}; of an earlier version {version, current_version, sha256, content, author_kind, reason, ...}. A document that was never written has version 0 and no text.';
 
 
 --
@@ -6392,8 +11072,10 @@ begin
     return jsonb_build_object('held', false, 'created', '[]'::jsonb);
   end if;
   with added as (
-    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
-    select l.project_id, l.agent_key, g ->> 'doc_type', g ->> 'content', 'creel'
+    insert into public.brain_docs (
+      project_id, agent_key, doc_type, content, updated_by, disk_sha256, disk_version, disk_at)
+    select l.project_id, l.agent_key, g ->> 'doc_type', g ->> 'content', 'creel',
+      creel.text_sha256(g ->> 'content'), 1, now()
     from jsonb_array_elements($1 -> 'docs') g, creel.lanes l where l.id = held.lane_id
     on conflict on constraint brain_docs_key do nothing
     returning doc_type
@@ -6802,6 +11484,110 @@ COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} ->
 
 
 --
+-- Name: resolve_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.resolve_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  take constant text := creel.wanted_text($1, 'take');
+  other public.brain_doc_versions;
+  written public.brain_docs := doc;
+begin
+  if take not in ('disk', 'page') then
+    raise exception 'take is disk or page, not %', left(take, 100)
+      using errcode = '22023', hint = 'disk takes what the file has, page what the page had.';
+  end if;
+  if doc.held_version is null and doc.conflict_version is null then
+    -- Done before, by this person or another.
+    return creel.show_written(doc) || '{"resolved": false}';
+  end if;
+
+  if doc.held_version is not null then
+    select * into other from public.brain_doc_versions v where v.doc_id = doc.id and v.version = doc.held_version;
+    if take = 'disk' and other.sha256 <> doc.sha256 then
+      written.updated_by := creel.actor();
+      perform creel.add_doc_version(
+        written, doc.last_version + 1, creel.text_of_doc(doc.id, doc.project_id, other.sha256), 'person', 'accepted');
+      update public.brain_docs d set
+        content = creel.text_of_doc(doc.id, doc.project_id, other.sha256), version = d.last_version + 1,
+        updated_by = creel.actor()
+      where d.id = doc.id;
+    end if;
+    -- The disk's text is known, and may be replaced by the row's.
+    update public.brain_docs d set
+      disk_sha256 = other.sha256, disk_version = case when take = 'disk' then d.version else doc.version - 1 end,
+      held_version = null,
+      sync_state = case d.sync_state when 'blocked' then 'blocked'
+        else creel.settled_state(d.sha256, other.sha256) end,
+      changed = pg_current_xact_id()
+    where d.id = doc.id returning * into written;
+  else
+    -- The row has the disk's text already.
+    select * into other from public.brain_doc_versions v where v.doc_id = doc.id and v.version = doc.conflict_version;
+    if take = 'page' and other.id is not null and other.sha256 <> doc.sha256 then
+      written := creel.write_person_text(
+        doc, creel.text_of_doc(doc.id, doc.project_id, other.sha256), 'restored', true);
+    end if;
+    update public.brain_docs d set conflict_version = null where d.id = doc.id returning * into written;
+  end if;
+  perform creel.log_doc_event('doc.resolved', doc, jsonb_build_object(
+    'take', take, 'version', written.version, 'sha256', written.sha256, 'held_version', doc.held_version,
+    'conflict_version', doc.conflict_version));
+  return creel.show_written(written) || '{"resolved": true}';
+end
+$_$;
+
+
+--
+-- Name: FUNCTION resolve_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.resolve_doc(jsonb) IS '{project_id, agent_key, doc_type, take: disk|page} -> as write_doc, with resolved. Of a held document disk takes what the file has, which becomes a new version, and page has the row''s text written to the file. Of a conflict disk leaves the row as it is, and page takes back the text that lost.';
+
+
+--
+-- Name: restore_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.restore_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  number constant int := creel.wanted_int($1, 'version');
+  base constant int := creel.wanted_int($1, 'base_version');
+  wanted public.brain_doc_versions;
+begin
+  if number is null then
+    raise exception 'version is missing' using errcode = '22023', hint = 'Say which version is to be restored.';
+  end if;
+  wanted := creel.asked_version(doc, number);
+  if wanted.sha256 = doc.sha256 then
+    return creel.show_written(doc);
+  end if;
+  if base <> doc.version then
+    return creel.show_conflict(doc, (
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.version = base), base);
+  end if;
+  return creel.show_written(creel.write_person_text(
+    doc, creel.text_of_doc(doc.id, doc.project_id, wanted.sha256), 'restored', base is not null));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION restore_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.restore_doc(jsonb) IS '{project_id, agent_key, doc_type, version, base_version?} -> as write_doc: the text of an earlier version becomes a new one.';
+
+
+--
 -- Name: revoke_enrolment_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -7053,6 +11839,10 @@ declare
   forgotten creel.settlement[];
   next_at timestamptz;
   warnings text[] := array[]::text[];
+  -- What is not smaller is of a cluster that this one was restored from.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
+  docs_since constant xid8 := case
+    when $1 ->> 'docs_since' ~ '^[0-9]{1,19}$' then ($1 ->> 'docs_since')::xid8 end;
 begin
   perform creel.require_api($1);
   if session is null then
@@ -7147,6 +11937,10 @@ begin
       select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
       where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
     'work', creel.has_work(host, projects),
+    'docs', docs_since is not null and (docs_since > next_xact or exists (
+      select from public.brain_docs d
+      join public.agents a on a.project_id = d.project_id and a.agent_key = d.agent_key
+      where d.changed >= docs_since and d.changed < next_xact and a.host_id = host and a.status <> 'removed')),
     'warnings', to_jsonb(warnings),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
@@ -7158,7 +11952,7 @@ $_$;
 -- Name: FUNCTION tick(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, and what of the report could not be taken.';
+COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], docs_since, host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, docs, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, whether somebody else has changed documents since docs_since, and what of the report could not be taken.';
 
 
 --
@@ -7205,6 +11999,13 @@ begin
       'message', 'it is not to be done any more: something newer took its place',
       'hint', 'Look at the newer commands of the agent.');
   end if;
+  if exists (
+    select from public.agents a left join public.checkout_intents i on i.agent_id = a.id and i.id = why_pending.id
+    where (a.id = why_pending.id or i.id is not null) and a.project_id = any (readable) and a.billing = 'unpaid') then
+    return jsonb_build_object('code', 'unpaid',
+      'message', 'the agent is not paid for',
+      'hint', 'Pay for it by a checkout; then it is deployed by itself.');
+  end if;
   return jsonb_build_object('code', 'not_waiting',
     'message', 'nothing with this id waits in a project of yours', 'hint', 'Its row says how it ended.');
 end
@@ -7215,7 +12016,92 @@ $$;
 -- Name: FUNCTION why_pending(id uuid); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}. While its agent lives nowhere, hosts says of each host of the project why it does not take it in.';
+COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}. While its agent lives nowhere, hosts says of each host of the project why it does not take it in. Of an agent or a checkout that waits for its payment: unpaid.';
+
+
+--
+-- Name: write_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.write_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc public.brain_docs := creel.asked_doc($1, 'write');
+  content constant text := creel.wanted_text($1, 'content');
+  base constant int := creel.wanted_int($1, 'base_version');
+  base_sha256 text := case when base is null then $1 ->> 'base_sha256' end;
+  written public.brain_docs;
+begin
+  if octet_length(content) > 1048576 then
+    raise exception 'the text is too large: % bytes, the limit is 1048576', octet_length(content)
+      using errcode = 'PT413', hint = 'Shorten it; OpenClaw reads no more than some thousand characters of it.';
+  end if;
+  for look in 1..2 loop
+    if base is not null and base <> doc.version or base_sha256 is not null and lower(base_sha256) <> doc.sha256 then
+      if creel.text_sha256(content) <> doc.sha256 then
+        return creel.show_conflict(
+          doc,
+          case when base = 0 then creel.empty_sha256() else coalesce(lower(base_sha256), (
+            select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.version = base)) end,
+          coalesce(base, (
+            select max(v.version) from public.brain_doc_versions v
+            where v.doc_id = doc.id and v.sha256 = lower(base_sha256))));
+      end if;
+    end if;
+    written := creel.write_person_text(doc, content, null, base is not null or base_sha256 is not null);
+    exit when written.id is not null;
+    -- Somebody made the row in the meantime.
+    doc := creel.asked_doc($1, 'write');
+  end loop;
+  return creel.show_written(written);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION write_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.write_doc(jsonb) IS '{project_id, agent_key, doc_type, content, base_version? or base_sha256?} -> {ok: true, version, sha256, sync_state, host_online, warning}. With the version (0: none yet) or the hash that the text was based on, a document that somebody else has changed is not written: {ok: false, error: "conflict", current: {version, sha256, content}, base: {version, sha256, content} or null}. Without, the last writer wins, and what was there is a version.';
+
+
+--
+-- Name: canary_answers; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.canary_answers (
+    canary_id uuid NOT NULL,
+    answer text NOT NULL
+);
+
+
+--
+-- Name: TABLE canary_answers; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.canary_answers IS 'The words that an open canary''s answer has to have; for the eyes of nobody.';
+
+
+--
+-- Name: canary_plans; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.canary_plans (
+    agent_id uuid NOT NULL,
+    host_id uuid NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    proven_generation bigint
+);
+
+
+--
+-- Name: TABLE canary_plans; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.canary_plans IS 'since: since when the agent is owed. due_at: when it is asked next. proven_generation: with these settings it answered on this host, so that they are not at fault when it does not.';
 
 
 --
@@ -7261,6 +12147,71 @@ CREATE TABLE creel.doc_usage (
     size_bytes bigint NOT NULL,
     CONSTRAINT doc_usage_not_negative CHECK ((size_bytes >= 0))
 );
+
+
+--
+-- Name: earning_disputes; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.earning_disputes (
+    dispute_id text NOT NULL,
+    earning_id bigint NOT NULL,
+    amount_minor bigint NOT NULL,
+    status text NOT NULL,
+    CONSTRAINT earning_disputes_amount CHECK ((amount_minor >= 0)),
+    CONSTRAINT earning_disputes_sizes CHECK (((octet_length(dispute_id) <= 300) AND (octet_length(status) <= 100)))
+);
+
+
+--
+-- Name: TABLE earning_disputes; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.earning_disputes IS 'Disputes of a charge; status is Stripe''s own. One that is won or lost stays so.';
+
+
+--
+-- Name: earning_facts; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.earning_facts (
+    earning_id bigint NOT NULL,
+    refunded_minor bigint DEFAULT 0 NOT NULL,
+    outage_secs bigint,
+    outage_minor bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT earning_facts_not_negative CHECK ((LEAST(refunded_minor, outage_secs, outage_minor) >= 0))
+);
+
+
+--
+-- Name: TABLE earning_facts; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.earning_facts IS 'refunded_minor: of the charge, as Stripe counts. outage_secs: beyond the allowance, once the period is over; null until then. outage_minor: what that costs.';
+
+
+--
+-- Name: earning_transfers; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.earning_transfers (
+    transfer_id text NOT NULL,
+    earning_id bigint NOT NULL,
+    amount_minor bigint NOT NULL,
+    left_minor bigint NOT NULL,
+    returned_minor bigint DEFAULT 0 NOT NULL,
+    asked_minor bigint DEFAULT 0 NOT NULL,
+    is_back boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT earning_transfers_amounts CHECK ((LEAST(amount_minor, left_minor, asked_minor) >= 0))
+);
+
+
+--
+-- Name: TABLE earning_transfers; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.earning_transfers IS 'The transfer of an earning''s charge, which is all of the charge (the fee is taken of the account afterwards), and those that gave back what had been reversed (is_back). left_minor: what can be reversed still. returned_minor: what was reversed, less what was refunded of the fee; asked_minor: so much of that because of us.';
 
 
 --
@@ -7436,6 +12387,72 @@ CREATE TABLE creel.notification_leases (
 
 
 --
+-- Name: stripe_keys; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.stripe_keys (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key_sha256 bytea NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    CONSTRAINT stripe_keys_label_size CHECK ((octet_length(label) <= 200)),
+    CONSTRAINT stripe_keys_sha256_size CHECK ((octet_length(key_sha256) = 32))
+);
+
+
+--
+-- Name: TABLE stripe_keys; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.stripe_keys IS 'The SHA-256 of each key that may call apply_stripe_event, and nothing else. Two may be good at once, so that one can take the place of the other. One that is revoked or expired opens nothing.';
+
+
+--
+-- Name: stripe_requests; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.stripe_requests (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    earning_id bigint NOT NULL,
+    kind text NOT NULL,
+    transfer_id text NOT NULL,
+    amount_minor bigint NOT NULL,
+    form jsonb NOT NULL,
+    status text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    error text,
+    stripe_id text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT stripe_requests_amount CHECK ((amount_minor > 0)),
+    CONSTRAINT stripe_requests_kind CHECK ((kind = ANY (ARRAY['reversal'::text, 'payback'::text]))),
+    CONSTRAINT stripe_requests_settled CHECK (((status = 'waiting'::text) = (settled_at IS NULL))),
+    CONSTRAINT stripe_requests_status CHECK ((status = ANY (ARRAY['waiting'::text, 'done'::text, 'failed'::text])))
+);
+
+
+--
+-- Name: TABLE stripe_requests; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.stripe_requests IS 'One at a time of an earning. reversal: as much as that is to have come back of the transfer in all (what was reversed, less what was refunded of the fee), so that it is done once however often it is asked for. payback: another transfer to the same account. Who asks has a lease: not_before is its end. What fails is asked for again after a pause; failed: it would fail for ever, as error says, and nothing of the kind is asked for until another correction.';
+
+
+--
+-- Name: subscription_states; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.subscription_states (
+    subscription_id text NOT NULL,
+    as_of timestamp with time zone NOT NULL,
+    status text NOT NULL
+);
+
+
+--
 -- Name: sweep_state; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -7445,8 +12462,31 @@ CREATE TABLE creel.sweep_state (
     reasoned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     watched_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     watching_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    docs_swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    docs_swept_to uuid,
     CONSTRAINT sweep_state_one_row CHECK (id)
 );
+
+
+--
+-- Name: sweeps; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.sweeps (
+    name text NOT NULL,
+    function name NOT NULL,
+    each_interval interval NOT NULL,
+    swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    last_error text,
+    CONSTRAINT sweeps_each CHECK ((each_interval > '00:00:00'::interval))
+);
+
+
+--
+-- Name: TABLE sweeps; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.sweeps IS 'What is done by the clock, beside what the queue needs: function of the schema creel, at most once in each_interval.';
 
 
 --
@@ -7467,6 +12507,44 @@ CREATE TABLE creel.webhook_secrets (
 --
 
 COMMENT ON TABLE creel.webhook_secrets IS 'Kept as they are, because a signature needs them. Only create_webhook, rotate_webhook_secret and claim_notifications tell them.';
+
+
+--
+-- Name: agent_canaries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_canaries (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id uuid NOT NULL,
+    host_id uuid NOT NULL,
+    generation bigint NOT NULL,
+    challenge text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    fault text,
+    result jsonb,
+    waiting_for text,
+    woken_by text,
+    deadline_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    taken_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    CONSTRAINT agent_canaries_answered CHECK (((status = ANY (ARRAY['done'::text, 'failed'::text])) = (answered_at IS NOT NULL))),
+    CONSTRAINT agent_canaries_fault CHECK ((fault = ANY (ARRAY['unanswered'::text, 'error'::text, 'wrong'::text]))),
+    CONSTRAINT agent_canaries_fault_of_failed CHECK (((fault IS NULL) OR (status = 'failed'::text))),
+    CONSTRAINT agent_canaries_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND ((octet_length(challenge) >= 1) AND (octet_length(challenge) <= 4096)) AND (COALESCE(octet_length(waiting_for), 0) <= 1000) AND (COALESCE(pg_column_size(result), 0) <= 65536))),
+    CONSTRAINT agent_canaries_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT agent_canaries_waiting CHECK (((waiting_for IS NULL) OR (status = 'queued'::text))),
+    CONSTRAINT agent_canaries_woken_by CHECK ((woken_by = ANY (ARRAY['push'::text, 'poll'::text])))
+);
+
+
+--
+-- Name: TABLE agent_canaries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_canaries IS 'A question that is put to a paid agent which is wished running. The sweep makes it, the agent''s host claims it (running), lets the agent answer challenge, and finishes it with result.answer; done when the answer is right. failed: fault says why. unanswered, nothing came from the host by deadline_at; error, the host says that the agent could not; wrong, the answer is another one.';
 
 
 --
@@ -7515,6 +12593,46 @@ CREATE TABLE public.agent_metrics (
 --
 
 COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway, note what its host said of it last while it ran; agent_status has it with the time when it was first said.';
+
+
+--
+-- Name: agent_outages; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_outages (
+    id bigint NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id uuid NOT NULL,
+    host_id uuid NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text,
+    canary_id uuid NOT NULL,
+    CONSTRAINT agent_outages_ended CHECK ((((ended_at IS NULL) = (ended_by IS NULL)) AND (ended_at >= began_at))),
+    CONSTRAINT agent_outages_ended_by CHECK ((ended_by = ANY (ARRAY['answer'::text, 'wish'::text, 'doubt'::text])))
+);
+
+
+--
+-- Name: TABLE agent_outages; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_outages IS 'Paid, wished running, and not there because of the host: from the first canary that failed to the answer of the next one. It counts that nothing came from the host (unanswered), and anything else only when the agent has answered with the same settings on that host before: what a deployer broke is not its owner''s fault. ended_by: answer; wish, it was stopped, moved or not paid any more; doubt, the host is back and other settings are in question. Kept for good: earnings are corrected by it.';
+
+
+--
+-- Name: agent_outages_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_outages ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.agent_outages_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -7592,33 +12710,32 @@ CREATE TABLE public.brain_doc_contents (
 
 
 --
--- Name: brain_doc_versions; Type: TABLE; Schema: public; Owner: -
+-- Name: brain_doc_states; Type: TABLE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.brain_doc_versions (
-    id bigint NOT NULL,
+CREATE TABLE public.brain_doc_states (
     doc_id uuid NOT NULL,
     project_id text NOT NULL,
     agent_key text NOT NULL,
     doc_type text NOT NULL,
     version integer NOT NULL,
-    base_version integer,
     sha256 text NOT NULL,
-    author_kind text NOT NULL,
-    author_id uuid,
+    doc_date date,
+    sync_state text NOT NULL,
+    sync_note text,
+    held_version integer,
+    conflict_version integer,
+    warning text,
     updated_by text,
-    reason text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT brain_doc_versions_author_kind CHECK ((author_kind = ANY (ARRAY['person'::text, 'agent'::text, 'template'::text, 'update'::text]))),
-    CONSTRAINT brain_doc_versions_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text])))
+    updated_at timestamp with time zone NOT NULL
 );
 
 
 --
--- Name: TABLE brain_doc_versions; Type: COMMENT; Schema: public; Owner: -
+-- Name: TABLE brain_doc_states; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.brain_doc_versions IS 'Every version: who (person, agent, template, update), when, on which base. Its text is in brain_doc_contents, once a hash.';
+COMMENT ON TABLE public.brain_doc_states IS 'brain_docs without the texts, kept by a trigger and published for Realtime: a page subscribes to it, and reads the text when version or sha256 is another one.';
 
 
 --
@@ -7633,33 +12750,6 @@ ALTER TABLE public.brain_doc_versions ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     NO MAXVALUE
     CACHE 1
 );
-
-
---
--- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.brain_docs (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    doc_type text NOT NULL,
-    content text DEFAULT ''::text NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    sha256 text DEFAULT ''::text NOT NULL,
-    doc_date date,
-    updated_by text,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
-    CONSTRAINT brain_docs_sizes CHECK (((octet_length(content) <= 1048576) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(updated_by), 0) <= 1024)))
-);
-
-
---
--- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Whoever writes content gets a new version; version, sha256 and updated_at are computed.';
 
 
 --
@@ -7732,6 +12822,65 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
+-- Name: host_earnings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.host_earnings (
+    id bigint NOT NULL,
+    host_id uuid,
+    owner_id uuid NOT NULL,
+    subscription_id text NOT NULL,
+    agent_id uuid,
+    kind text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    gross_minor bigint NOT NULL,
+    fee_minor bigint NOT NULL,
+    invoice_id text,
+    charge_id text,
+    payment_intent_id text,
+    transfer_id text,
+    destination text,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    corrects bigint,
+    paid_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT host_earnings_currency CHECK ((currency ~ '^[a-z]{3}$'::text)),
+    CONSTRAINT host_earnings_kind CHECK ((kind = ANY (ARRAY['earning'::text, 'refund'::text, 'dispute'::text, 'dispute_won'::text, 'outage'::text, 'adjustment'::text]))),
+    CONSTRAINT host_earnings_of_earning CHECK (
+CASE
+    WHEN (kind = 'earning'::text) THEN ((corrects IS NULL) AND (invoice_id IS NOT NULL) AND (amount_minor = (gross_minor - fee_minor)) AND (fee_minor >= 0) AND (amount_minor >= 0))
+    ELSE ((corrects IS NOT NULL) AND (gross_minor = 0) AND (fee_minor = 0))
+END),
+    CONSTRAINT host_earnings_period CHECK ((period_start <= period_end)),
+    CONSTRAINT host_earnings_sizes CHECK ((((octet_length(source) >= 1) AND (octet_length(source) <= 300)) AND ((octet_length(subscription_id) >= 1) AND (octet_length(subscription_id) <= 300)) AND (octet_length(concat(invoice_id, charge_id, payment_intent_id, transfer_id, destination)) <= 1500)))
+);
+
+
+--
+-- Name: TABLE host_earnings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.host_earnings IS 'Append-only, kept for good. An earning is what a paid invoice gave to the host''s owner: gross_minor, as charged, less fee_minor, the platform''s. The other kinds are rows that take from one, or give back: corrects says which. The sum of an owner''s rows is what he has; each correction is carried out by a reversal of the transfer at Stripe. source is the id of Stripe''s event, or sweep. paid_at is Stripe''s time, created_at ours.';
+
+
+--
+-- Name: host_earnings_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.host_earnings ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.host_earnings_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: host_rosters; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -7747,6 +12896,31 @@ CREATE TABLE public.host_rosters (
 --
 
 COMMENT ON TABLE public.host_rosters IS 'What a host reported last of the agents in its OpenClaw: [{id, name, emoji, workspace, creel}]. creel says whether the workspace carries a marker of ours. For the host''s owner only.';
+
+
+--
+-- Name: host_statements; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.host_statements WITH (security_invoker='true') AS
+ SELECT e.owner_id,
+    e.host_id,
+    to_char((e.created_at AT TIME ZONE 'utc'::text), 'YYYY-MM'::text) AS month,
+    e.currency,
+    (COALESCE(sum(e.amount_minor) FILTER (WHERE (e.kind = 'earning'::text)), (0)::numeric))::bigint AS earned_minor,
+    (COALESCE(sum(e.amount_minor) FILTER (WHERE (e.kind <> 'earning'::text)), (0)::numeric))::bigint AS corrected_minor,
+    (sum(e.amount_minor))::bigint AS net_minor,
+    count(*) FILTER (WHERE (e.kind = 'earning'::text)) AS earning_count,
+    count(*) FILTER (WHERE (e.kind <> 'earning'::text)) AS correction_count
+   FROM public.host_earnings e
+  GROUP BY e.owner_id, e.host_id, (to_char((e.created_at AT TIME ZONE 'utc'::text), 'YYYY-MM'::text)), e.currency;
+
+
+--
+-- Name: VIEW host_statements; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.host_statements IS 'What a host earned, month by month of UTC and currency by currency, in minor units; for its owner.';
 
 
 --
@@ -7809,13 +12983,88 @@ COMMENT ON TABLE public.notifications IS 'What a webhook is told: pending -> sen
 
 
 --
+-- Name: paid_to_running; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.paid_to_running WITH (security_invoker='true') AS
+ SELECT s.id AS subscription_id,
+    s.project_id,
+    s.agent_id,
+    s.agent_key,
+    s.host_id,
+    s.service,
+    s.paid_at,
+    s.received_at,
+    s.asked_at,
+    w.running_at,
+    (w.running_at - s.received_at) AS received_to_running,
+        CASE
+            WHEN (w.running_at IS NOT NULL) THEN NULL::text
+            WHEN (s.paid_at IS NULL) THEN 'it was never paid'::text
+            WHEN (s.item_id IS NULL) THEN
+            CASE
+                WHEN (s.service = ANY (ARRAY['active'::text, 'grace'::text])) THEN 'nothing was asked of a host: the agent ran already, or its row is gone'::text
+                ELSE 'it is not paid any more'::text
+            END
+            WHEN (w.said IS NULL) THEN 'what was asked of the host is gone, with the agent''s row'::text
+            WHEN (w.said = 'superseded'::text) THEN 'something newer took its place'::text
+            ELSE w.said
+        END AS gap
+   FROM (public.subscriptions s
+     LEFT JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((c.status = 'acked'::text) AND ((c.result ->> 'state'::text) = 'running'::text)) THEN c.acked_at
+                    ELSE NULL::timestamp with time zone
+                END AS running_at,
+                CASE c.status
+                    WHEN 'pending'::text THEN COALESCE(c.waiting_for, 'waits for its host'::text)
+                    WHEN 'sent'::text THEN 'its host is at it'::text
+                    WHEN 'failed'::text THEN
+                    CASE
+                        WHEN ((c.result #>> '{error,code}'::text[]) = 'superseded'::text) THEN 'superseded'::text
+                        ELSE ('it failed: '::text || COALESCE(c.error, 'the host did not say why'::text))
+                    END
+                    ELSE 'its host is done with it, and it does not run'::text
+                END AS said
+           FROM public.agent_commands c
+          WHERE (c.id = s.item_id)
+        UNION ALL
+         SELECT
+                CASE
+                    WHEN ((r.status = 'done'::text) AND ((r.result ->> 'served'::text) = 'true'::text)) THEN r.completed_at
+                    ELSE NULL::timestamp with time zone
+                END AS "case",
+                CASE r.status
+                    WHEN 'queued'::text THEN COALESCE(r.waiting_for, 'waits for its host'::text)
+                    WHEN 'running'::text THEN 'its host is at it'::text
+                    WHEN 'error'::text THEN
+                    CASE
+                        WHEN ((r.result #>> '{error,code}'::text[]) = 'superseded'::text) THEN 'superseded'::text
+                        ELSE ('it failed: '::text || COALESCE((r.result #>> '{error,message}'::text[]), 'the host did not say why'::text))
+                    END
+                    ELSE 'its host is done with it, and it does not run'::text
+                END AS "case"
+           FROM public.agent_provision_requests r
+          WHERE (r.id = s.item_id)) w ON (true));
+
+
+--
+-- Name: VIEW paid_to_running; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.paid_to_running IS 'For each subscription: paid_at by Stripe''s clock, received_at when Creel was told, asked_at when the agent''s host was asked to run it, running_at when it said that it does. gap says why there is no running_at yet.';
+
+
+--
 -- Name: project_hosts; Type: TABLE; Schema: public; Owner: -
 --
 
 CREATE TABLE public.project_hosts (
     project_id text NOT NULL,
     host_id uuid NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    terms text DEFAULT 'own'::text NOT NULL,
+    CONSTRAINT project_hosts_terms CHECK ((terms = ANY (ARRAY['own'::text, 'rented'::text])))
 );
 
 
@@ -7824,6 +13073,13 @@ CREATE TABLE public.project_hosts (
 --
 
 COMMENT ON TABLE public.project_hosts IS 'Which hosts may serve which project. Nothing is claimable by any other host.';
+
+
+--
+-- Name: COLUMN project_hosts.terms; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.project_hosts.terms IS 'own: the host runs whatever the project wants. rented: it runs the project''s agents that are paid for, and no others.';
 
 
 --
@@ -7868,6 +13124,100 @@ COMMENT ON TABLE public.projects IS 'Whoever creates a project becomes its owner
 
 
 --
+-- Name: stripe_accounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.stripe_accounts (
+    owner_id uuid NOT NULL,
+    account_id text NOT NULL,
+    charges_enabled boolean DEFAULT false NOT NULL,
+    payouts_enabled boolean DEFAULT false NOT NULL,
+    requirements jsonb DEFAULT '{}'::jsonb NOT NULL,
+    payout_failed text,
+    payout_as_of timestamp with time zone,
+    as_of timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT stripe_accounts_sizes CHECK ((((octet_length(account_id) >= 1) AND (octet_length(account_id) <= 255)) AND (pg_column_size(requirements) <= 65536) AND (COALESCE(octet_length(payout_failed), 0) <= 4000)))
+);
+
+
+--
+-- Name: TABLE stripe_accounts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.stripe_accounts IS 'Where the earnings of a host''s owner go: an account connected to the platform''s own at Stripe. requirements is what Stripe wants to know of him; payout_failed why Stripe could not pay him. Written by apply_stripe_event alone.';
+
+
+--
+-- Name: stripe_customers; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.stripe_customers (
+    project_id text NOT NULL,
+    customer_id text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT stripe_customers_sizes CHECK (((octet_length(customer_id) >= 1) AND (octet_length(customer_id) <= 255)))
+);
+
+
+--
+-- Name: TABLE stripe_customers; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.stripe_customers IS 'Who pays for a project: its next checkout and its billing portal are of the same customer of Stripe.';
+
+
+--
+-- Name: stripe_events; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.stripe_events (
+    id text NOT NULL,
+    endpoint text NOT NULL,
+    type text NOT NULL,
+    account text,
+    livemode boolean DEFAULT false NOT NULL,
+    api_version text,
+    created timestamp with time zone,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_delivered_at timestamp with time zone DEFAULT now() NOT NULL,
+    looked_at timestamp with time zone DEFAULT now() NOT NULL,
+    deliveries integer DEFAULT 1 NOT NULL,
+    status text NOT NULL,
+    subjects text[] DEFAULT '{}'::text[] NOT NULL,
+    payload jsonb,
+    led_to jsonb DEFAULT '{}'::jsonb NOT NULL,
+    note text,
+    CONSTRAINT stripe_events_endpoint CHECK ((endpoint = ANY (ARRAY['platform'::text, 'connect'::text, 'answer'::text]))),
+    CONSTRAINT stripe_events_sizes CHECK ((((octet_length(id) >= 1) AND (octet_length(id) <= 255)) AND ((octet_length(type) >= 1) AND (octet_length(type) <= 255)) AND (COALESCE(octet_length(account), 0) <= 255) AND (COALESCE(octet_length(api_version), 0) <= 100) AND (COALESCE(octet_length(note), 0) <= 4000))),
+    CONSTRAINT stripe_events_status CHECK ((status = ANY (ARRAY['waiting'::text, 'applied'::text, 'ignored'::text])))
+);
+
+
+--
+-- Name: TABLE stripe_events; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.stripe_events IS 'Every event of Stripe once, by its own id, with what it led to. waiting: it cannot be applied yet, as note says, and is looked at again when one of its subjects becomes known and when Stripe sends it again. ignored: it is nothing that Creel acts upon. payload is emptied after settings.stripe_payload_days.';
+
+
+--
+-- Name: canary_answers canary_answers_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.canary_answers
+    ADD CONSTRAINT canary_answers_pkey PRIMARY KEY (canary_id);
+
+
+--
+-- Name: canary_plans canary_plans_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.canary_plans
+    ADD CONSTRAINT canary_plans_pkey PRIMARY KEY (agent_id);
+
+
+--
 -- Name: command_counts command_counts_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -7889,6 +13239,30 @@ ALTER TABLE ONLY creel.dead_letters
 
 ALTER TABLE ONLY creel.doc_usage
     ADD CONSTRAINT doc_usage_pkey PRIMARY KEY (project_id);
+
+
+--
+-- Name: earning_disputes earning_disputes_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_disputes
+    ADD CONSTRAINT earning_disputes_pkey PRIMARY KEY (dispute_id);
+
+
+--
+-- Name: earning_facts earning_facts_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_facts
+    ADD CONSTRAINT earning_facts_pkey PRIMARY KEY (earning_id);
+
+
+--
+-- Name: earning_transfers earning_transfers_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_transfers
+    ADD CONSTRAINT earning_transfers_pkey PRIMARY KEY (transfer_id);
 
 
 --
@@ -8012,6 +13386,38 @@ ALTER TABLE ONLY creel.settings
 
 
 --
+-- Name: stripe_keys stripe_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.stripe_keys
+    ADD CONSTRAINT stripe_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: stripe_keys stripe_keys_sha256; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.stripe_keys
+    ADD CONSTRAINT stripe_keys_sha256 UNIQUE (key_sha256);
+
+
+--
+-- Name: stripe_requests stripe_requests_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.stripe_requests
+    ADD CONSTRAINT stripe_requests_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: subscription_states subscription_states_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.subscription_states
+    ADD CONSTRAINT subscription_states_pkey PRIMARY KEY (subscription_id, as_of, status);
+
+
+--
 -- Name: sweep_state sweep_state_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -8020,11 +13426,27 @@ ALTER TABLE ONLY creel.sweep_state
 
 
 --
+-- Name: sweeps sweeps_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.sweeps
+    ADD CONSTRAINT sweeps_pkey PRIMARY KEY (name);
+
+
+--
 -- Name: webhook_secrets webhook_secrets_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
 ALTER TABLE ONLY creel.webhook_secrets
     ADD CONSTRAINT webhook_secrets_pkey PRIMARY KEY (webhook_id);
+
+
+--
+-- Name: agent_canaries agent_canaries_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_canaries
+    ADD CONSTRAINT agent_canaries_pkey PRIMARY KEY (id);
 
 
 --
@@ -8057,6 +13479,14 @@ ALTER TABLE ONLY public.agent_logs
 
 ALTER TABLE ONLY public.agent_metrics
     ADD CONSTRAINT agent_metrics_pkey PRIMARY KEY (agent_id);
+
+
+--
+-- Name: agent_outages agent_outages_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_outages
+    ADD CONSTRAINT agent_outages_pkey PRIMARY KEY (id);
 
 
 --
@@ -8108,6 +13538,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_pkey PRIMARY KEY (doc_id);
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -8140,11 +13578,27 @@ ALTER TABLE ONLY public.brain_docs
 
 
 --
+-- Name: checkout_intents checkout_intents_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkout_intents
+    ADD CONSTRAINT checkout_intents_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: events events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: host_earnings host_earnings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_earnings
+    ADD CONSTRAINT host_earnings_pkey PRIMARY KEY (id);
 
 
 --
@@ -8204,11 +13658,66 @@ ALTER TABLE ONLY public.projects
 
 
 --
+-- Name: stripe_accounts stripe_accounts_account; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_accounts
+    ADD CONSTRAINT stripe_accounts_account UNIQUE (account_id);
+
+
+--
+-- Name: stripe_accounts stripe_accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_accounts
+    ADD CONSTRAINT stripe_accounts_pkey PRIMARY KEY (owner_id);
+
+
+--
+-- Name: stripe_customers stripe_customers_customer; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_customers
+    ADD CONSTRAINT stripe_customers_customer UNIQUE (customer_id);
+
+
+--
+-- Name: stripe_customers stripe_customers_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_customers
+    ADD CONSTRAINT stripe_customers_pkey PRIMARY KEY (project_id);
+
+
+--
+-- Name: stripe_events stripe_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_events
+    ADD CONSTRAINT stripe_events_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: subscriptions subscriptions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (id);
+
+
+--
 -- Name: webhooks webhooks_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.webhooks
     ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: canary_plans_due; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX canary_plans_due ON creel.canary_plans USING btree (due_at);
 
 
 --
@@ -8223,6 +13732,27 @@ CREATE INDEX dead_letters_project ON creel.dead_letters USING btree (project_id,
 --
 
 CREATE INDEX dead_letters_queue ON creel.dead_letters USING btree (queue);
+
+
+--
+-- Name: earning_disputes_earning; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX earning_disputes_earning ON creel.earning_disputes USING btree (earning_id);
+
+
+--
+-- Name: earning_facts_unsettled; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX earning_facts_unsettled ON creel.earning_facts USING btree (earning_id) WHERE (outage_secs IS NULL);
+
+
+--
+-- Name: earning_transfers_earning; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX earning_transfers_earning ON creel.earning_transfers USING btree (earning_id);
 
 
 --
@@ -8296,6 +13826,69 @@ CREATE INDEX lanes_unplaced ON creel.lanes USING btree (project_id, priority DES
 
 
 --
+-- Name: stripe_requests_due; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX stripe_requests_due ON creel.stripe_requests USING btree (not_before) WHERE (status = 'waiting'::text);
+
+
+--
+-- Name: stripe_requests_earning; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX stripe_requests_earning ON creel.stripe_requests USING btree (earning_id, created_at DESC);
+
+
+--
+-- Name: stripe_requests_failed; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX stripe_requests_failed ON creel.stripe_requests USING btree (settled_at) WHERE (status = 'failed'::text);
+
+
+--
+-- Name: stripe_requests_one_open; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE UNIQUE INDEX stripe_requests_one_open ON creel.stripe_requests USING btree (earning_id) WHERE (status = 'waiting'::text);
+
+
+--
+-- Name: agent_canaries_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_canaries_by_agent ON public.agent_canaries USING btree (agent_id, asked_at DESC);
+
+
+--
+-- Name: agent_canaries_by_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_canaries_by_host ON public.agent_canaries USING btree (host_id, asked_at DESC);
+
+
+--
+-- Name: agent_canaries_by_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_canaries_by_project ON public.agent_canaries USING btree (project_id, asked_at DESC);
+
+
+--
+-- Name: agent_canaries_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_canaries_by_time ON public.agent_canaries USING btree (asked_at);
+
+
+--
+-- Name: agent_canaries_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX agent_canaries_open ON public.agent_canaries USING btree (agent_id) WHERE (status = ANY (ARRAY['queued'::text, 'running'::text]));
+
+
+--
 -- Name: agent_commands_by_agent; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -8328,6 +13921,34 @@ CREATE INDEX agent_commands_by_time ON public.agent_commands USING btree (projec
 --
 
 CREATE INDEX agent_commands_ended ON public.agent_commands USING btree (acked_at) WHERE (acked_at IS NOT NULL);
+
+
+--
+-- Name: agent_outages_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_outages_by_agent ON public.agent_outages USING btree (agent_id, began_at);
+
+
+--
+-- Name: agent_outages_by_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_outages_by_host ON public.agent_outages USING btree (host_id, began_at DESC);
+
+
+--
+-- Name: agent_outages_by_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_outages_by_project ON public.agent_outages USING btree (project_id, began_at DESC);
+
+
+--
+-- Name: agent_outages_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX agent_outages_open ON public.agent_outages USING btree (agent_id) WHERE (ended_at IS NULL);
 
 
 --
@@ -8373,6 +13994,13 @@ CREATE UNIQUE INDEX agents_openclaw_id ON public.agents USING btree (host_id, op
 
 
 --
+-- Name: agents_paid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agents_paid ON public.agents USING btree (id) WHERE (billing = 'paid'::text);
+
+
+--
 -- Name: agents_unmade; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -8380,10 +14008,94 @@ CREATE INDEX agents_unmade ON public.agents USING btree (host_id) WHERE ((host_i
 
 
 --
+-- Name: brain_doc_states_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_states_by_agent ON public.brain_doc_states USING btree (project_id, agent_key);
+
+
+--
 -- Name: brain_doc_versions_content_fk; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX brain_doc_versions_content_fk ON public.brain_doc_versions USING btree (project_id, sha256);
+
+
+--
+-- Name: brain_doc_versions_days; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_versions_days ON public.brain_doc_versions USING btree (doc_id, doc_date, version) WHERE (doc_date IS NOT NULL);
+
+
+--
+-- Name: brain_doc_versions_templates; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_versions_templates ON public.brain_doc_versions USING btree (doc_id) WHERE (author_kind = 'template'::text);
+
+
+--
+-- Name: brain_docs_changed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_docs_changed ON public.brain_docs USING btree (changed);
+
+
+--
+-- Name: brain_docs_last_version; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_docs_last_version ON public.brain_docs USING btree (last_version);
+
+
+--
+-- Name: checkout_intents_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_agent ON public.checkout_intents USING btree (agent_id);
+
+
+--
+-- Name: checkout_intents_created_by; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_created_by ON public.checkout_intents USING btree (created_by);
+
+
+--
+-- Name: checkout_intents_expiring; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_expiring ON public.checkout_intents USING btree (expires_at) WHERE (status = 'open'::text);
+
+
+--
+-- Name: checkout_intents_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_host ON public.checkout_intents USING btree (host_id);
+
+
+--
+-- Name: checkout_intents_one_open; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX checkout_intents_one_open ON public.checkout_intents USING btree (project_id, agent_key) WHERE (status = 'open'::text);
+
+
+--
+-- Name: checkout_intents_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_project ON public.checkout_intents USING btree (project_id, created_at DESC);
+
+
+--
+-- Name: checkout_intents_session; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX checkout_intents_session ON public.checkout_intents USING btree (session_id);
 
 
 --
@@ -8426,6 +14138,41 @@ CREATE INDEX events_project ON public.events USING btree (project_id, id DESC);
 --
 
 CREATE UNIQUE INDEX events_told_once ON public.events USING btree (host_id, told_id) WHERE (told_id IS NOT NULL);
+
+
+--
+-- Name: host_earnings_charge; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX host_earnings_charge ON public.host_earnings USING btree (charge_id) WHERE (kind = 'earning'::text);
+
+
+--
+-- Name: host_earnings_corrects; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX host_earnings_corrects ON public.host_earnings USING btree (corrects);
+
+
+--
+-- Name: host_earnings_invoice; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE UNIQUE INDEX host_earnings_invoice ON public.host_earnings USING btree (invoice_id) WHERE (kind = 'earning'::text);
+
+
+--
+-- Name: host_earnings_owner; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX host_earnings_owner ON public.host_earnings USING btree (owner_id, created_at DESC);
+
+
+--
+-- Name: host_earnings_paid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX host_earnings_paid ON public.host_earnings USING btree (paid_at);
 
 
 --
@@ -8485,6 +14232,76 @@ CREATE INDEX projects_created_by ON public.projects USING btree (created_by);
 
 
 --
+-- Name: stripe_events_old; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX stripe_events_old ON public.stripe_events USING btree (received_at) WHERE (payload IS NOT NULL);
+
+
+--
+-- Name: stripe_events_subjects; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX stripe_events_subjects ON public.stripe_events USING gin (subjects) WHERE (status <> 'applied'::text);
+
+
+--
+-- Name: stripe_events_waiting; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX stripe_events_waiting ON public.stripe_events USING btree (looked_at) WHERE (status = 'waiting'::text);
+
+
+--
+-- Name: subscriptions_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_agent ON public.subscriptions USING btree (agent_id);
+
+
+--
+-- Name: subscriptions_customer; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_customer ON public.subscriptions USING btree (customer_id);
+
+
+--
+-- Name: subscriptions_grace; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_grace ON public.subscriptions USING btree (grace_until) WHERE (service = 'grace'::text);
+
+
+--
+-- Name: subscriptions_host; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_host ON public.subscriptions USING btree (host_id);
+
+
+--
+-- Name: subscriptions_intent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_intent ON public.subscriptions USING btree (intent_id);
+
+
+--
+-- Name: subscriptions_project; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_project ON public.subscriptions USING btree (project_id);
+
+
+--
+-- Name: subscriptions_removal; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX subscriptions_removal ON public.subscriptions USING btree (remove_at) WHERE (remove_at IS NOT NULL);
+
+
+--
 -- Name: webhooks_created_by; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -8506,6 +14323,13 @@ CREATE TRIGGER dead_letters_not_of_cancelled BEFORE INSERT ON creel.dead_letters
 
 
 --
+-- Name: dead_letters dead_letters_without_canaries; Type: TRIGGER; Schema: creel; Owner: -
+--
+
+CREATE TRIGGER dead_letters_without_canaries BEFORE INSERT ON creel.dead_letters FOR EACH ROW WHEN ((new.queue = 'agent_canaries'::text)) EXECUTE FUNCTION creel.skip_row();
+
+
+--
 -- Name: queues queues_written; Type: TRIGGER; Schema: creel; Owner: -
 --
 
@@ -8524,6 +14348,13 @@ CREATE TRIGGER agent_commands_1_keep_columns BEFORE INSERT ON public.agent_comma
 --
 
 CREATE TRIGGER agent_commands_2_prepare BEFORE INSERT ON public.agent_commands FOR EACH ROW EXECUTE FUNCTION creel.prepare_command();
+
+
+--
+-- Name: agent_commands agent_commands_check_redriven_paid; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_commands_check_redriven_paid BEFORE UPDATE OF status ON public.agent_commands FOR EACH ROW WHEN (((old.status = 'failed'::text) AND (new.status = 'pending'::text) AND (new.type = ANY (ARRAY['deploy'::text, 'start'::text, 'restart'::text])))) EXECUTE FUNCTION creel.check_redriven_paid();
 
 
 --
@@ -8562,6 +14393,13 @@ CREATE TRIGGER agent_provision_requests_2_prepare BEFORE INSERT ON public.agent_
 
 
 --
+-- Name: agent_provision_requests agent_provision_requests_check_redriven_paid; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agent_provision_requests_check_redriven_paid BEFORE UPDATE OF status ON public.agent_provision_requests FOR EACH ROW WHEN (((old.status = 'error'::text) AND (new.status = 'queued'::text))) EXECUTE FUNCTION creel.check_redriven_paid();
+
+
+--
 -- Name: agent_provision_requests agent_provision_requests_end_given_back; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8590,6 +14428,13 @@ CREATE TRIGGER agent_status_keep_columns BEFORE INSERT OR UPDATE ON public.agent
 
 
 --
+-- Name: agents agents_keep_billing; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_keep_billing BEFORE INSERT OR UPDATE ON public.agents FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_billing();
+
+
+--
 -- Name: agents agents_keep_columns; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8611,6 +14456,13 @@ CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR E
 
 
 --
+-- Name: agents agents_removal_ends_outage; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_removal_ends_outage AFTER DELETE ON public.agents FOR EACH ROW WHEN ((old.billing = 'paid'::text)) EXECUTE FUNCTION creel.wish_ends_outage();
+
+
+--
 -- Name: agents agents_send_wished_command; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8629,6 +14481,13 @@ CREATE TRIGGER agents_settle_homeless AFTER UPDATE OF host_id ON public.agents F
 --
 
 CREATE TRIGGER agents_take_turns BEFORE DELETE OR UPDATE ON public.agents FOR EACH STATEMENT EXECUTE FUNCTION creel.take_turns();
+
+
+--
+-- Name: agents agents_wish_ends_outage; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_wish_ends_outage AFTER UPDATE OF billing, desired_state, host_id, deleting_since ON public.agents FOR EACH ROW WHEN ((old.billing = 'paid'::text)) EXECUTE FUNCTION creel.wish_ends_outage();
 
 
 --
@@ -8660,6 +14519,34 @@ CREATE TRIGGER brain_doc_contents_count_bytes AFTER INSERT ON public.brain_doc_c
 
 
 --
+-- Name: brain_doc_contents brain_doc_contents_free; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_doc_contents_free AFTER DELETE ON public.brain_doc_contents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.free_doc_contents();
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_free; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_doc_versions_free AFTER DELETE ON public.brain_doc_versions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.free_doc_versions();
+
+
+--
+-- Name: brain_docs brain_docs_1_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_1_keep_columns BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.keep_doc_columns();
+
+
+--
+-- Name: brain_docs brain_docs_2_number_version; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_2_number_version BEFORE INSERT OR UPDATE OF content, version, base_version ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+
+
+--
 -- Name: brain_docs brain_docs_keep_version; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8674,10 +14561,24 @@ CREATE TRIGGER brain_docs_limit AFTER INSERT ON public.brain_docs REFERENCING NE
 
 
 --
--- Name: brain_docs brain_docs_number_version; Type: TRIGGER; Schema: public; Owner: -
+-- Name: brain_docs brain_docs_notify_insert; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+CREATE TRIGGER brain_docs_notify_insert AFTER INSERT ON public.brain_docs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.notify_docs();
+
+
+--
+-- Name: brain_docs brain_docs_notify_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_notify_update AFTER UPDATE ON public.brain_docs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.notify_docs();
+
+
+--
+-- Name: brain_docs brain_docs_tell_state; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_tell_state AFTER INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.tell_doc_state();
 
 
 --
@@ -8685,6 +14586,20 @@ CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain
 --
 
 CREATE TRIGGER events_notify AFTER INSERT ON public.events FOR EACH ROW WHEN (((new.project_id IS NOT NULL) AND (new.agent_key IS NOT NULL) AND (new.kind = ANY (ARRAY['agent.crashed'::text, 'agent.given_up'::text, 'agent.provision_failed'::text, 'agent.command_failed'::text, 'agent.limit_exceeded'::text])))) EXECUTE FUNCTION creel.notify_of_event();
+
+
+--
+-- Name: host_earnings host_earnings_append_only; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER host_earnings_append_only BEFORE DELETE OR UPDATE ON public.host_earnings FOR EACH ROW EXECUTE FUNCTION creel.keep_earnings();
+
+
+--
+-- Name: host_earnings host_earnings_not_emptied; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER host_earnings_not_emptied BEFORE TRUNCATE ON public.host_earnings FOR EACH STATEMENT EXECUTE FUNCTION creel.keep_earnings();
 
 
 --
@@ -8699,6 +14614,13 @@ CREATE TRIGGER host_heartbeats_begin BEFORE INSERT ON public.host_heartbeats FOR
 --
 
 CREATE TRIGGER host_heartbeats_count BEFORE UPDATE OF last_seen_at ON public.host_heartbeats FOR EACH ROW WHEN ((new.last_seen_at > (now() - '00:01:00'::interval))) EXECUTE FUNCTION creel.count_heartbeat();
+
+
+--
+-- Name: hosts hosts_check_price; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hosts_check_price BEFORE INSERT OR UPDATE OF price ON public.hosts FOR EACH ROW WHEN ((new.price IS NOT NULL)) EXECUTE FUNCTION creel.check_price();
 
 
 --
@@ -8737,6 +14659,13 @@ CREATE TRIGGER projects_own_new_project AFTER INSERT ON public.projects FOR EACH
 
 
 --
+-- Name: agent_canaries queue_dequeue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_canaries REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.dequeue();
+
+
+--
 -- Name: agent_commands queue_dequeue; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8748,6 +14677,13 @@ CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_commands REFERENCING O
 --
 
 CREATE TRIGGER queue_dequeue AFTER DELETE ON public.agent_provision_requests REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.dequeue();
+
+
+--
+-- Name: agent_canaries queue_enqueue; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER queue_enqueue AFTER INSERT ON public.agent_canaries REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.enqueue();
 
 
 --
@@ -8779,6 +14715,20 @@ CREATE TRIGGER receive_commands AFTER INSERT ON public.agent_commands REFERENCIN
 
 
 --
+-- Name: agent_commands receive_commands_check_paid; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER receive_commands_check_paid AFTER INSERT ON public.agent_commands REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.check_commands_paid();
+
+
+--
+-- Name: subscriptions subscriptions_touch; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER subscriptions_touch BEFORE UPDATE ON public.subscriptions FOR EACH ROW EXECUTE FUNCTION creel.touch();
+
+
+--
 -- Name: agent_provision_requests take_back_removals; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8786,10 +14736,33 @@ CREATE TRIGGER take_back_removals AFTER INSERT ON public.agent_provision_request
 
 
 --
+-- Name: agent_provision_requests take_back_removals_check_paid; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER take_back_removals_check_paid AFTER INSERT ON public.agent_provision_requests REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.check_requests_paid();
+
+
+--
 -- Name: webhooks webhooks_enable; Type: TRIGGER; Schema: public; Owner: -
 --
 
 CREATE TRIGGER webhooks_enable BEFORE UPDATE OF enabled ON public.webhooks FOR EACH ROW EXECUTE FUNCTION creel.enable_webhook();
+
+
+--
+-- Name: canary_answers canary_answers_canary_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.canary_answers
+    ADD CONSTRAINT canary_answers_canary_id_fkey FOREIGN KEY (canary_id) REFERENCES public.agent_canaries(id) ON DELETE CASCADE;
+
+
+--
+-- Name: canary_plans canary_plans_agent_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.canary_plans
+    ADD CONSTRAINT canary_plans_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
 
 
 --
@@ -8822,6 +14795,30 @@ ALTER TABLE ONLY creel.dead_letters
 
 ALTER TABLE ONLY creel.doc_usage
     ADD CONSTRAINT doc_usage_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: earning_disputes earning_disputes_earning_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_disputes
+    ADD CONSTRAINT earning_disputes_earning_id_fkey FOREIGN KEY (earning_id) REFERENCES public.host_earnings(id);
+
+
+--
+-- Name: earning_facts earning_facts_earning_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_facts
+    ADD CONSTRAINT earning_facts_earning_id_fkey FOREIGN KEY (earning_id) REFERENCES public.host_earnings(id);
+
+
+--
+-- Name: earning_transfers earning_transfers_earning_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.earning_transfers
+    ADD CONSTRAINT earning_transfers_earning_id_fkey FOREIGN KEY (earning_id) REFERENCES public.host_earnings(id);
 
 
 --
@@ -8897,11 +14894,35 @@ ALTER TABLE ONLY creel.notification_leases
 
 
 --
+-- Name: stripe_requests stripe_requests_earning_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.stripe_requests
+    ADD CONSTRAINT stripe_requests_earning_id_fkey FOREIGN KEY (earning_id) REFERENCES public.host_earnings(id);
+
+
+--
+-- Name: subscription_states subscription_states_subscription_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.subscription_states
+    ADD CONSTRAINT subscription_states_subscription_id_fkey FOREIGN KEY (subscription_id) REFERENCES public.subscriptions(id) ON DELETE CASCADE;
+
+
+--
 -- Name: webhook_secrets webhook_secrets_webhook_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
 --
 
 ALTER TABLE ONLY creel.webhook_secrets
     ADD CONSTRAINT webhook_secrets_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES public.webhooks(id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_canaries agent_canaries_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_canaries
+    ADD CONSTRAINT agent_canaries_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
 
 
 --
@@ -8993,6 +15014,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_doc_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES public.brain_docs(id) ON DELETE CASCADE;
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_content; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -9017,6 +15046,38 @@ ALTER TABLE ONLY public.brain_docs
 
 
 --
+-- Name: checkout_intents checkout_intents_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkout_intents
+    ADD CONSTRAINT checkout_intents_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE SET NULL;
+
+
+--
+-- Name: checkout_intents checkout_intents_created_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkout_intents
+    ADD CONSTRAINT checkout_intents_created_by_fkey FOREIGN KEY (created_by) REFERENCES auth.users(id) ON DELETE SET NULL;
+
+
+--
+-- Name: checkout_intents checkout_intents_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkout_intents
+    ADD CONSTRAINT checkout_intents_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: checkout_intents checkout_intents_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.checkout_intents
+    ADD CONSTRAINT checkout_intents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
 -- Name: events events_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -9030,6 +15091,14 @@ ALTER TABLE ONLY public.events
 
 ALTER TABLE ONLY public.events
     ADD CONSTRAINT events_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: host_earnings host_earnings_corrects_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.host_earnings
+    ADD CONSTRAINT host_earnings_corrects_fkey FOREIGN KEY (corrects) REFERENCES public.host_earnings(id);
 
 
 --
@@ -9113,6 +15182,54 @@ ALTER TABLE ONLY public.projects
 
 
 --
+-- Name: stripe_accounts stripe_accounts_owner_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_accounts
+    ADD CONSTRAINT stripe_accounts_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES auth.users(id) ON DELETE CASCADE;
+
+
+--
+-- Name: stripe_customers stripe_customers_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.stripe_customers
+    ADD CONSTRAINT stripe_customers_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+
+
+--
+-- Name: subscriptions subscriptions_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE SET NULL;
+
+
+--
+-- Name: subscriptions subscriptions_host_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE SET NULL;
+
+
+--
+-- Name: subscriptions subscriptions_intent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_intent_id_fkey FOREIGN KEY (intent_id) REFERENCES public.checkout_intents(id) ON DELETE SET NULL;
+
+
+--
+-- Name: subscriptions subscriptions_project_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE SET NULL;
+
+
+--
 -- Name: webhooks webhooks_created_by_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -9139,6 +15256,19 @@ ALTER TABLE creel.dead_letters ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY dead_letters_select ON creel.dead_letters FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_canaries; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_canaries ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_canaries agent_canaries_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_canaries_select ON public.agent_canaries FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
 
 
 --
@@ -9187,6 +15317,19 @@ ALTER TABLE public.agent_metrics ENABLE ROW LEVEL SECURITY;
 CREATE POLICY agent_metrics_select ON public.agent_metrics FOR SELECT TO authenticated USING ((agent_id IN ( SELECT a.id
    FROM public.agents a
   WHERE (a.project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])))));
+
+
+--
+-- Name: agent_outages; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_outages ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_outages agent_outages_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_outages_select ON public.agent_outages FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
 
 
 --
@@ -9291,6 +15434,19 @@ CREATE POLICY brain_doc_contents_select ON public.brain_doc_contents FOR SELECT 
 
 
 --
+-- Name: brain_doc_states; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_states ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_doc_states brain_doc_states_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_doc_states_select ON public.brain_doc_states FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
 -- Name: brain_doc_versions; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -9331,6 +15487,19 @@ CREATE POLICY brain_docs_update ON public.brain_docs FOR UPDATE TO authenticated
 
 
 --
+-- Name: checkout_intents; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.checkout_intents ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: checkout_intents checkout_intents_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY checkout_intents_select ON public.checkout_intents FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
 -- Name: events; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -9341,6 +15510,19 @@ ALTER TABLE public.events ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY events_select ON public.events FOR SELECT TO authenticated USING (((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])) OR ((project_id IS NULL) AND (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[])))));
+
+
+--
+-- Name: host_earnings; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.host_earnings ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: host_earnings host_earnings_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY host_earnings_select ON public.host_earnings FOR SELECT TO authenticated USING ((owner_id = ( SELECT auth.uid() AS uid)));
 
 
 --
@@ -9491,6 +15673,58 @@ CREATE POLICY projects_update ON public.projects FOR UPDATE TO authenticated USI
 
 
 --
+-- Name: stripe_accounts; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.stripe_accounts ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: stripe_accounts stripe_accounts_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY stripe_accounts_select ON public.stripe_accounts FOR SELECT TO authenticated USING ((owner_id = ( SELECT auth.uid() AS uid)));
+
+
+--
+-- Name: stripe_customers; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.stripe_customers ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: stripe_customers stripe_customers_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY stripe_customers_select ON public.stripe_customers FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.writable_projects() AS writable_projects)::text[])));
+
+
+--
+-- Name: stripe_events; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.stripe_events ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: stripe_events stripe_events_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY stripe_events_select ON public.stripe_events FOR SELECT TO service_role USING (true);
+
+
+--
+-- Name: subscriptions; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: subscriptions subscriptions_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY subscriptions_select ON public.subscriptions FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
 -- Name: webhooks; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -9529,6 +15763,7 @@ GRANT USAGE ON SCHEMA public TO anon;
 GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
 GRANT USAGE ON SCHEMA public TO creel_host;
+GRANT USAGE ON SCHEMA public TO creel_stripe;
 
 
 --
@@ -9536,6 +15771,13 @@ GRANT USAGE ON SCHEMA public TO creel_host;
 --
 
 REVOKE ALL ON TYPE creel.settlement FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION accepts_billing(host_id uuid, project text, billing text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.accepts_billing(host_id uuid, project text, billing text) FROM PUBLIC;
 
 
 --
@@ -9550,6 +15792,21 @@ REVOKE ALL ON FUNCTION creel.actor() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) FROM PUBLIC;
+
+
+--
+-- Name: TABLE brain_docs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO authenticated;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO service_role;
+
+
+--
+-- Name: FUNCTION add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean) FROM PUBLIC;
 
 
 --
@@ -9589,6 +15846,20 @@ REVOKE ALL ON FUNCTION creel.add_notification(webhook public.webhooks, kind text
 
 
 --
+-- Name: FUNCTION add_stripe_key(sha256 text, label text, days integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_stripe_key(sha256 text, label text, days integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION adjust_earning(earning bigint, amount bigint, reason text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.adjust_earning(earning bigint, amount bigint, reason text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION adopt_agent(of_project text, of_host uuid, wish jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9610,6 +15881,107 @@ REVOKE ALL ON FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) FROM PU
 
 
 --
+-- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
+
+
+--
+-- Name: TABLE checkout_intents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.checkout_intents TO authenticated;
+GRANT SELECT ON TABLE public.checkout_intents TO service_role;
+
+
+--
+-- Name: FUNCTION agent_of_intent(intent public.checkout_intents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.agent_of_intent(intent public.checkout_intents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION agent_on_host(host uuid, agent_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.agent_on_host(host uuid, agent_id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION all_docs_warning(project text, key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.all_docs_warning(project text, key text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION apply_waiting_for(known text[], current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.apply_waiting_for(known text[], current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ask_canaries(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ask_canaries() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ask_for_return(earning bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ask_for_return(earning bigint) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ask_to_run(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ask_to_run(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ask_to_stop(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ask_to_stop(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION asked_doc(args jsonb, needed text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_doc(args jsonb, needed text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION asked_project(args jsonb, needed text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_project(args jsonb, needed text) FROM PUBLIC;
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.brain_doc_versions TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_versions TO service_role;
+
+
+--
+-- Name: FUNCTION asked_version(doc public.brain_docs, number integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_version(doc public.brain_docs, number integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION backoff(attempts integer, knobs creel.settings); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9624,10 +15996,52 @@ REVOKE ALL ON FUNCTION creel.begin_heartbeat() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION block_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION canary_settled(ids uuid[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.canary_settled(ids uuid[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION cancels(newer text, older text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.cancels(newer text, older text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_commands_paid(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_commands_paid() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_price(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_price() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_redriven_paid(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_redriven_paid() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION check_requests_paid(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_requests_paid() FROM PUBLIC;
 
 
 --
@@ -9649,14 +16063,6 @@ REVOKE ALL ON FUNCTION creel.check_update(payload jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.check_wished_host() FROM PUBLIC;
-
-
---
--- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
 
 
 --
@@ -9707,6 +16113,27 @@ REVOKE ALL ON FUNCTION creel.commanded_agent(command public.agent_commands) FROM
 --
 
 REVOKE ALL ON FUNCTION creel.commands_of_daemon(host uuid, working uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION correct_charge(event jsonb, object jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.correct_charge(event jsonb, object jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION correct_outages(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.correct_outages() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint) FROM PUBLIC;
 
 
 --
@@ -9781,6 +16208,13 @@ REVOKE ALL ON FUNCTION creel.count_heartbeat() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION count_what_waits(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.count_what_waits() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION current_host_id(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9793,6 +16227,13 @@ GRANT ALL ON FUNCTION creel.current_host_id() TO creel_host;
 --
 
 REVOKE ALL ON FUNCTION creel.daemon_session(host uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION daemon_word(queue text, command_type text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.daemon_word(queue text, command_type text) FROM PUBLIC;
 
 
 --
@@ -9810,6 +16251,63 @@ REVOKE ALL ON FUNCTION creel.details_of_event(kind text, detail jsonb) FROM PUBL
 
 
 --
+-- Name: FUNCTION dispute_takes(status text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.dispute_takes(status text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION doc_limits(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_limits() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION doc_types(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_types() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION doc_warning(doc_type text, content text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_warning(doc_type text, content text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION due_stripe_requests(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.due_stripe_requests() FROM PUBLIC;
+
+
+--
+-- Name: TABLE subscriptions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.subscriptions TO authenticated;
+GRANT SELECT ON TABLE public.subscriptions TO service_role;
+
+
+--
+-- Name: FUNCTION earn_invoice(event jsonb, invoice jsonb, subscription public.subscriptions, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.earn_invoice(event jsonb, invoice jsonb, subscription public.subscriptions, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION empty_sha256(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.empty_sha256() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION enable_webhook(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9821,6 +16319,13 @@ REVOKE ALL ON FUNCTION creel.enable_webhook() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.end_given_back() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION end_outage(agent uuid, ended timestamp with time zone, because text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.end_outage(agent uuid, ended timestamp with time zone, because text) FROM PUBLIC;
 
 
 --
@@ -9859,6 +16364,20 @@ REVOKE ALL ON FUNCTION creel.fault_of_acks(acks jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION fault_of_amount(intent public.checkout_intents, amount jsonb, currency jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_amount(intent public.checkout_intents, amount jsonb, currency jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fault_of_doc_change(change jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_doc_change(change jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION fault_of_heartbeat(beat jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9880,10 +16399,38 @@ REVOKE ALL ON FUNCTION creel.fault_of_metrics(metrics jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION fault_of_price(price jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_price(price jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION fault_of_webhook_url(url text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.fault_of_webhook_url(url text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fee_of(gross bigint, fee_bp integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fee_of(gross bigint, fee_bp integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fee_refunded_of(transfer jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fee_refunded_of(transfer jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fetched(current jsonb, id text, OUT object jsonb, OUT as_of timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fetched(current jsonb, id text, OUT object jsonb, OUT as_of timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -9905,6 +16452,69 @@ REVOKE ALL ON FUNCTION creel.finish_of_ack(ack jsonb, token uuid, type text) FRO
 --
 
 REVOKE ALL ON FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_bytes(of_project text, freed_bytes bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_bytes(of_project text, freed_bytes bigint) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_contents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_contents() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_versions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_versions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_account(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_account(event jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_customer_deleted(event jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_customer_deleted(event jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_event(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_event(event jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_invoice(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_invoice(event jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_session(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_session(event jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION handle_subscription(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.handle_subscription(event jsonb, current jsonb) FROM PUBLIC;
 
 
 --
@@ -9936,6 +16546,14 @@ GRANT ALL ON FUNCTION creel.has_open_items(agent_id uuid) TO service_role;
 --
 
 REVOKE ALL ON FUNCTION creel.has_room(host public.hosts) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION has_stripe_key(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_stripe_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.has_stripe_key() TO anon;
 
 
 --
@@ -9997,6 +16615,13 @@ GRANT ALL ON FUNCTION creel.host_of_key() TO anon;
 
 
 --
+-- Name: FUNCTION id_in(value jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.id_in(value jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION ids_with_row(ids uuid[], docs json[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10011,6 +16636,13 @@ REVOKE ALL ON FUNCTION creel.is_agent_id(id text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_answer(said text, wanted text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_answer(said text, wanted text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_confined(backend text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10018,10 +16650,24 @@ REVOKE ALL ON FUNCTION creel.is_confined(backend text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_doc_type(name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_doc_type(name text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_host_event(kind text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.is_host_event(kind text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_host_online(project text, key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_host_online(project text, key text) FROM PUBLIC;
 
 
 --
@@ -10039,6 +16685,20 @@ REVOKE ALL ON FUNCTION creel.is_on_host(agent public.agents) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_owed(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_owed(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_reservation(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_reservation(agent public.agents) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_text(value jsonb, most integer); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10050,6 +16710,13 @@ REVOKE ALL ON FUNCTION creel.is_text(value jsonb, most integer) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.join_queue(tbl regclass) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_agent_billing(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_agent_billing() FROM PUBLIC;
 
 
 --
@@ -10095,10 +16762,24 @@ REVOKE ALL ON FUNCTION creel.keep_command_columns() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION keep_doc_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_doc_columns() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION keep_doc_version(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.keep_doc_version() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_earnings(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_earnings() FROM PUBLIC;
 
 
 --
@@ -10113,6 +16794,13 @@ REVOKE ALL ON FUNCTION creel.keep_host_report(host uuid, report jsonb) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION creel.keep_request_columns() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_side_text(doc public.brain_docs, content text, reason text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_side_text(doc public.brain_docs, content text, reason text, of_day date) FROM PUBLIC;
 
 
 --
@@ -10134,6 +16822,13 @@ REVOKE ALL ON FUNCTION creel.lane_of_token(token uuid) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.lease_lanes(host uuid, projects text[], session uuid, most integer, lease interval, OUT lane_ids bigint[], OUT item_ids uuid[], OUT queues text[], OUT tokens uuid[], OUT attempts integer[], OUT max_attempts integer[], OUT project_ids text[], OUT agent_keys text[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION ledger_for_reconciliation(since timestamp with time zone, until timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.ledger_for_reconciliation(since timestamp with time zone, until timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -10165,10 +16860,52 @@ REVOKE ALL ON FUNCTION creel.limit_requests() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION lock_agent_lane(agent public.agents, nobody_waits boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.lock_agent_lane(agent public.agents, nobody_waits boolean) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION lock_doc_usage(project text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.lock_doc_usage(project text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_blocked_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.make_blocked_doc(host uuid, agent public.agents, kind text, note text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_challenge(OUT challenge text, OUT answer text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.make_challenge(OUT challenge text, OUT answer text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date) FROM PUBLIC;
 
 
 --
@@ -10228,6 +16965,13 @@ REVOKE ALL ON FUNCTION creel.name_agents(host uuid, lane_ids bigint[]) FROM PUBL
 
 
 --
+-- Name: FUNCTION note_verdict(event_id text, verdict jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.note_verdict(event_id text, verdict jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION notification_of_event(kind text, detail jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10239,6 +16983,13 @@ REVOKE ALL ON FUNCTION creel.notification_of_event(kind text, detail jsonb) FROM
 --
 
 REVOKE ALL ON FUNCTION creel.notification_pause(attempts integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION notify_docs(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notify_docs() FROM PUBLIC;
 
 
 --
@@ -10260,6 +17011,27 @@ REVOKE ALL ON FUNCTION creel.notify_of_event() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.number_doc_version() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION object_in(value jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.object_in(value jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION outage_beyond(outage_secs bigint, period_secs bigint, allowance_bp integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.outage_beyond(outage_secs bigint, period_secs bigint, allowance_bp integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION outage_secs(agent uuid, host uuid, period_start timestamp with time zone, period_end timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.outage_secs(agent uuid, host uuid, period_start timestamp with time zone, period_end timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -10290,6 +17062,20 @@ GRANT ALL ON FUNCTION creel.owned_hosts() TO authenticated;
 
 REVOKE ALL ON FUNCTION creel.owned_projects() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.owned_projects() TO authenticated;
+
+
+--
+-- Name: FUNCTION payment_of_invoice(invoice jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.payment_of_invoice(invoice jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION period_of_invoice(invoice jsonb, subscription public.subscriptions, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.period_of_invoice(invoice jsonb, subscription public.subscriptions, OUT period_start timestamp with time zone, OUT period_end timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -10328,6 +17114,13 @@ REVOKE ALL ON FUNCTION creel.placement_verdicts(item creel.items) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION plan_price(host public.hosts, plan text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.plan_price(host public.hosts, plan text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION pre_request(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10353,10 +17146,24 @@ REVOKE ALL ON FUNCTION creel.prepare_request() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION price_currency(host public.hosts); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.price_currency(host public.hosts) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION projects_of_host(host uuid); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.projects_of_host(host uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION prorate(amount bigint, part bigint, whole bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.prorate(amount bigint, part bigint, whole bigint) FROM PUBLIC;
 
 
 --
@@ -10371,6 +17178,13 @@ REVOKE ALL ON FUNCTION creel.provision_settled(ids uuid[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.provision_taken(ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION put_doc(host uuid, agent public.agents, change jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.put_doc(host uuid, agent public.agents, change jsonb) FROM PUBLIC;
 
 
 --
@@ -10395,10 +17209,31 @@ REVOKE ALL ON FUNCTION creel.random_code() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION read_agent_wish(wish jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.read_agent_wish(wish jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION read_sha256(digits text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.read_sha256(digits text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION read_time(given jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.read_time(given jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION read_uuid(given text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.read_uuid(given text) FROM PUBLIC;
 
 
 --
@@ -10438,10 +17273,38 @@ REVOKE ALL ON FUNCTION creel.refuse_dead_letter() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION refuse_full(host_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_full(host_id uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION refuse_payload(what text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.refuse_payload(what text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION refuse_unpaid(agent_key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_unpaid(agent_key text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION release_reservation(of_agent uuid, of_intent uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.release_reservation(of_agent uuid, of_intent uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION rentable_host(wished uuid, plan text, agent_wish jsonb, project text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.rentable_host(wished uuid, plan text, agent_wish jsonb, project text) FROM PUBLIC;
 
 
 --
@@ -10481,6 +17344,34 @@ REVOKE ALL ON FUNCTION creel.require_owned_host(args jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION require_stripe(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.require_stripe() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION reserve(project text, wished_key text, host public.hosts, agent_wish jsonb, known public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.reserve(project text, wished_key text, host public.hosts, agent_wish jsonb, known public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION retry_stripe_request(id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.retry_stripe_request(id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION retry_waiting(current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.retry_waiting(current jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION revoke_host(host_id uuid); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10488,10 +17379,38 @@ REVOKE ALL ON FUNCTION creel.revoke_host(host_id uuid) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION revoke_stripe_key(id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.revoke_stripe_key(id uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION said_since(note text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.said_since(note text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION secs_of(at timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.secs_of(at timestamp with time zone) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION send_own_command(agent public.agents, type text, payload jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.send_own_command(agent public.agents, type text, payload jsonb) FROM PUBLIC;
 
 
 --
@@ -10530,6 +17449,13 @@ REVOKE ALL ON FUNCTION creel.settle_each(settlements creel.settlement[]) FROM PU
 
 
 --
+-- Name: FUNCTION settle_entitlement(of_agent uuid, cause text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_entitlement(of_agent uuid, cause text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle_homeless(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10551,6 +17477,20 @@ REVOKE ALL ON FUNCTION creel.settle_rows(for_queue text, row_ids uuid[], fate te
 
 
 --
+-- Name: FUNCTION settle_stripe_requests(done jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_stripe_requests(done jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settle_subscription(of_subscription text, received timestamp with time zone, paid timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settle_subscription(of_subscription text, received timestamp with time zone, paid timestamp with time zone) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION settle_superseded(settlements creel.settlement[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10562,6 +17502,13 @@ REVOKE ALL ON FUNCTION creel.settle_superseded(settlements creel.settlement[]) F
 --
 
 REVOKE ALL ON FUNCTION creel.settle_without_host(command_ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION settled_state(row_sha256 text, disk_sha256 text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settled_state(row_sha256 text, disk_sha256 text) FROM PUBLIC;
 
 
 --
@@ -10581,6 +17528,20 @@ REVOKE ALL ON FUNCTION creel.short_text(value jsonb, most integer) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION show_conflict(doc public.brain_docs, base_sha256 text, base integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_conflict(doc public.brain_docs, base_sha256 text, base integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION show_doc(doc public.brain_docs, warning text, is_online boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_doc(doc public.brain_docs, warning text, is_online boolean) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION show_result(for_queue text, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10588,10 +17549,59 @@ REVOKE ALL ON FUNCTION creel.show_result(for_queue text, row_id uuid, new_result
 
 
 --
+-- Name: FUNCTION show_version(v public.brain_doc_versions); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_version(v public.brain_doc_versions) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION show_written(doc public.brain_docs); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_written(doc public.brain_docs) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION skip_row(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.skip_row() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION spend(host uuid, kind text, amount bigint, budget bigint, span interval); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.spend(host uuid, kind text, amount bigint, budget bigint, span interval) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION still_to_return(earning bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.still_to_return(earning bigint) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION stripe_ref(given jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.stripe_ref(given jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION stripe_subjects(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.stripe_subjects(event jsonb, current jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -10613,6 +17623,34 @@ REVOKE ALL ON FUNCTION creel.superseded(newer text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.supersedes(newer text, older text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_billing(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_billing() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_checkouts(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_checkouts() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_doc_versions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_doc_versions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_graces(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_graces() FROM PUBLIC;
 
 
 --
@@ -10672,6 +17710,13 @@ REVOKE ALL ON FUNCTION creel.sweep_outages() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION sweep_payloads(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_payloads() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sweep_placements(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10683,6 +17728,27 @@ REVOKE ALL ON FUNCTION creel.sweep_placements() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.sweep_reasons() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_registered(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_registered() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_rents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_rents() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_retention(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_retention() FROM PUBLIC;
 
 
 --
@@ -10722,6 +17788,13 @@ REVOKE ALL ON FUNCTION creel.take_back_removals() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_row(for_queue text, row_id uuid, woken text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10757,6 +17830,13 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tell_doc_state(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_doc_state() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tell_of_host(host uuid, kind text, since timestamp with time zone); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10771,6 +17851,20 @@ REVOKE ALL ON FUNCTION creel.tell_webhooks(project text, kind text, subject uuid
 
 
 --
+-- Name: FUNCTION text_of_doc(doc_id uuid, project text, hash text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.text_of_doc(doc_id uuid, project text, hash text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION text_sha256(content text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.text_sha256(content text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tidy_command(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10778,10 +17872,24 @@ REVOKE ALL ON FUNCTION creel.tidy_command() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION time_in(value jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.time_in(value jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION touch(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.touch() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION try_event(event jsonb, current jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.try_event(event jsonb, current jsonb) FROM PUBLIC;
 
 
 --
@@ -10807,6 +17915,41 @@ REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION waits(note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.waits(note text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION want_fetched(kind text, id text, expand text[], why text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.want_fetched(kind text, id text, expand text[], why text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wanted_int(args jsonb, name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wanted_int(args jsonb, name text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wanted_text(args jsonb, name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wanted_text(args jsonb, name text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wants(object text, id text, expand jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wants(object text, id text, expand jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION webhook_secret(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10825,6 +17968,13 @@ REVOKE ALL ON FUNCTION creel.whole_number(value jsonb, lowest bigint, highest bi
 --
 
 REVOKE ALL ON FUNCTION creel.why_not_placed(host public.hosts, agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wish_ends_outage(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wish_ends_outage() FROM PUBLIC;
 
 
 --
@@ -10850,10 +18000,24 @@ GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
 
 
 --
+-- Name: FUNCTION write_corrections(earning bigint, source text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_corrections(earning bigint, source text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION write_one_item_functions(); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.write_one_item_functions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean) FROM PUBLIC;
 
 
 --
@@ -10884,6 +18048,22 @@ GRANT ALL ON FUNCTION public.add_member(project_id text, email text, role text) 
 
 REVOKE ALL ON FUNCTION public.adopt_agents(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.adopt_agents(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION apply_stripe_event(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.apply_stripe_event(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.apply_stripe_event(jsonb) TO creel_stripe;
+
+
+--
+-- Name: FUNCTION begin_checkout(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.begin_checkout(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.begin_checkout(jsonb) TO authenticated;
 
 
 --
@@ -10944,6 +18124,22 @@ GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION erase_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.erase_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.erase_doc(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION fetch_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.fetch_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.fetch_docs(jsonb) TO creel_host;
+
+
+--
 -- Name: FUNCTION finish(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -10976,6 +18172,30 @@ GRANT ALL ON FUNCTION public.list_agents(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION list_doc_versions(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_doc_versions(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_doc_versions(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION list_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_docs_of(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_docs_of(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_docs_of(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION list_enrolment_codes(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -11000,11 +18220,35 @@ GRANT ALL ON FUNCTION public.list_members(project_id text) TO authenticated;
 
 
 --
+-- Name: FUNCTION pin_doc_version(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pin_doc_version(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pin_doc_version(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION progress(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.progress(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.progress(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION put_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.put_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.put_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION read_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.read_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_doc(jsonb) TO authenticated;
 
 
 --
@@ -11096,6 +18340,22 @@ GRANT ALL ON FUNCTION public.request_removal(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION resolve_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.resolve_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_doc(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION restore_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.restore_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.restore_doc(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_enrolment_code(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -11161,11 +18421,27 @@ GRANT ALL ON FUNCTION public.why_pending(id uuid) TO authenticated;
 
 
 --
+-- Name: FUNCTION write_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.write_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.write_doc(jsonb) TO authenticated;
+
+
+--
 -- Name: TABLE dead_letters; Type: ACL; Schema: creel; Owner: -
 --
 
 GRANT SELECT ON TABLE creel.dead_letters TO authenticated;
 GRANT SELECT ON TABLE creel.dead_letters TO service_role;
+
+
+--
+-- Name: TABLE agent_canaries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_canaries TO authenticated;
+GRANT SELECT ON TABLE public.agent_canaries TO service_role;
 
 
 --
@@ -11182,6 +18458,14 @@ GRANT SELECT ON TABLE public.agent_logs TO service_role;
 
 GRANT SELECT ON TABLE public.agent_metrics TO authenticated;
 GRANT SELECT ON TABLE public.agent_metrics TO service_role;
+
+
+--
+-- Name: TABLE agent_outages; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_outages TO authenticated;
+GRANT SELECT ON TABLE public.agent_outages TO service_role;
 
 
 --
@@ -11209,19 +18493,11 @@ GRANT SELECT ON TABLE public.brain_doc_contents TO service_role;
 
 
 --
--- Name: TABLE brain_doc_versions; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE brain_doc_states; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT ON TABLE public.brain_doc_versions TO authenticated;
-GRANT SELECT ON TABLE public.brain_doc_versions TO service_role;
-
-
---
--- Name: TABLE brain_docs; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO authenticated;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO service_role;
+GRANT SELECT ON TABLE public.brain_doc_states TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_states TO service_role;
 
 
 --
@@ -11241,11 +18517,27 @@ GRANT SELECT ON TABLE public.events TO service_role;
 
 
 --
+-- Name: TABLE host_earnings; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_earnings TO authenticated;
+GRANT SELECT ON TABLE public.host_earnings TO service_role;
+
+
+--
 -- Name: TABLE host_rosters; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.host_rosters TO authenticated;
 GRANT SELECT ON TABLE public.host_rosters TO service_role;
+
+
+--
+-- Name: TABLE host_statements; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.host_statements TO authenticated;
+GRANT SELECT ON TABLE public.host_statements TO service_role;
 
 
 --
@@ -11262,6 +18554,14 @@ GRANT SELECT ON TABLE public.host_status TO service_role;
 
 GRANT SELECT ON TABLE public.notifications TO authenticated;
 GRANT SELECT ON TABLE public.notifications TO service_role;
+
+
+--
+-- Name: TABLE paid_to_running; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.paid_to_running TO authenticated;
+GRANT SELECT ON TABLE public.paid_to_running TO service_role;
 
 
 --
@@ -11335,6 +18635,29 @@ GRANT INSERT(id) ON TABLE public.projects TO authenticated;
 --
 
 GRANT INSERT(name),UPDATE(name) ON TABLE public.projects TO authenticated;
+
+
+--
+-- Name: TABLE stripe_accounts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.stripe_accounts TO authenticated;
+GRANT SELECT ON TABLE public.stripe_accounts TO service_role;
+
+
+--
+-- Name: TABLE stripe_customers; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.stripe_customers TO authenticated;
+GRANT SELECT ON TABLE public.stripe_customers TO service_role;
+
+
+--
+-- Name: TABLE stripe_events; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.stripe_events TO service_role;
 
 
 --
