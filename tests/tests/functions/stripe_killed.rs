@@ -115,7 +115,7 @@ impl Payment {
     }
 }
 
-async fn has_called(market: &Market, count: usize) -> bool {
+fn has_called(market: &Market, count: usize) -> bool {
     market.stage.proxy.calls().len() >= count
 }
 
@@ -124,9 +124,7 @@ async fn a_function_that_dies_before_it_called_changes_nothing() {
     let mut payment = Payment::new().await;
     payment.market.stage.proxy.next(Rule::Hang);
     payment
-        .dies_at("checkout.session.completed", async |market| {
-            has_called(market, 1).await
-        })
+        .dies_at("checkout.session.completed", async |market| has_called(market, 1))
         .await;
     payment.assert_nothing("the call never came").await;
     assert_eq!(
@@ -223,7 +221,7 @@ async fn a_function_that_dies_before_it_tells_of_a_reversal_makes_one_reversal()
         payment.market.stage.proxy.next(reply);
         payment
             .dies_at("charge.refunded", async |market| {
-                !market.stripe.objects("transfer_reversal").is_empty() && has_called(market, 1).await
+                !market.stripe.objects("transfer_reversal").is_empty() && has_called(market, 1)
             })
             .await;
         payment.tell_again().await;
