@@ -329,7 +329,8 @@ fn paid_event(id: &str, n: usize) -> Result<String> {
                 "customer": format!("cus_{which}"), "currency": "usd", "cancel_at_period_end": false,
                 "canceled_at": null, "cancel_at": null, "ended_at": null, "created": created - 86_400,
                 "collection_method": "charge_automatically", "latest_invoice": format!("in_{n}"),
-                "metadata": { "creel_intent": Uuid::nil() },
+                // Events of one checkout take turns.
+                "metadata": { "creel_intent": Uuid::from_u128(which as u128 + 1) },
                 "items": { "object": "list", "has_more": false, "data": [{
                     "id": format!("si_{which}"), "object": "subscription_item", "quantity": 1,
                     "current_period_start": created, "current_period_end": created + 2_678_400,
