@@ -205,6 +205,9 @@ async fn credentials_go_to_nobody_in_the_clear() {
     ]);
     let mut emulator = Emulator::start_function("notifications", &settings).await;
     let log = end(&mut emulator).await;
-    assert!(log.contains("write https://") && log.contains("--ssm-url"), "{log}");
+    assert!(
+        log.contains("write https://") && log.contains("--ssm-url"),
+        "{log}"
+    );
     assert_eq!(aws.asked(), Vec::<Value>::new());
 }
