@@ -290,6 +290,7 @@ async fn a_period_is_settled_when_it_is_over_and_not_before() {
     assert_eq!(t.number("select creel.correct_outages()::bigint").await, 0);
     t.exec("update creel.settings set earning_settle_secs = 3600")
         .await;
+    t.exec("update creel.sweeps set swept_at = '-infinity'").await;
     t.s.f.sweep().await;
     let settled = t.number("select count(*) from creel.earning_facts where outage_secs = 0");
     assert_eq!(settled.await, 1);
