@@ -9,7 +9,7 @@ use crate::emulator::Emulator;
 use crate::market::{Market, session_of};
 use crate::proxy::Rule;
 use crate::stage::SOON;
-use crate::stripe_paid::{delivery, settings, start};
+use crate::stripe_paid::{deliveries, settings, start, tell};
 
 /// A checkout that was paid at Stripe, and of which Creel has not heard.
 struct Payment {
@@ -34,15 +34,17 @@ impl Payment {
         }
     }
 
-    fn event(&self, kind: &str) -> Value {
+    /// The newest event of this kind, signed.
+    async fn delivery(&self, kind: &str) -> Value {
         let events = self.market.stripe.events();
         let found = events.into_iter().rev().find(|event| event["type"] == kind);
-        found.unwrap_or_else(|| panic!("{kind} was told"))
+        let event = found.unwrap_or_else(|| panic!("{kind} was told"));
+        deliveries(&[event]).await.remove(0)
     }
 
     /// The function is told an event, and dies when it has come so far.
     async fn dies_at(&mut self, kind: &str, is_there: impl AsyncFn(&Market) -> bool) {
-        let delivery = delivery(&self.event(kind)).await.to_string();
+        let delivery = self.delivery(kind).await.to_string();
         {
             let (market, emulator) = (&self.market, &self.emulator);
             let come = eventually("the function has come so far", SOON, async || {
@@ -96,22 +98,8 @@ impl Payment {
     /// Stripe tells all of it again, as often as it takes.
     async fn tell_again(&self) {
         let events = self.market.stripe.events();
-        let mut left: Vec<Value> = events
-            .into_iter()
-            .filter(|event| event["account"].is_null())
-            .collect();
-        eventually("all of it is taken", SOON, async || {
-            let mut again = Vec::new();
-            for event in std::mem::take(&mut left) {
-                let (status, _) = self.emulator.ask(&delivery(&event).await).await;
-                if status != 200 {
-                    again.push(event);
-                }
-            }
-            left = again;
-            left.is_empty()
-        })
-        .await;
+        let platform = events.into_iter().filter(|event| event["account"].is_null());
+        tell(&self.emulator, platform.collect()).await;
     }
 }
 
@@ -257,7 +245,7 @@ async fn a_data_api_that_answers_503_is_told_again() {
     let payment = Payment::new().await;
     let body = json!({ "code": "PGRST001", "message": "no connection" }).to_string();
     payment.market.stage.proxy.always(Rule::Answer(503, body));
-    let completed = delivery(&payment.event("checkout.session.completed")).await;
+    let completed = payment.delivery("checkout.session.completed").await;
     let (status, said) = payment.emulator.ask(&completed).await;
     assert_eq!(status, 503, "{said}");
     payment.assert_nothing("the Data API was not there").await;
@@ -301,7 +289,7 @@ async fn a_database_that_goes_away_in_the_middle_of_a_call_keeps_nothing_of_it()
     held.execute("select from agents for update", &[])
         .await
         .expect("hold the agent");
-    let completed = delivery(&payment.event("checkout.session.completed")).await;
+    let completed = payment.delivery("checkout.session.completed").await;
     let asking = payment.emulator.ask(&completed);
     let cutting = async {
         let waits = "select count(*) from pg_stat_activity
