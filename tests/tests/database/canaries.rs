@@ -248,7 +248,7 @@ async fn an_outage_beyond_the_allowance_is_taken_of_the_periods_earning() {
     let t = Till::new().await;
     let earning = t.earned(1, 1000).await;
     let agent = t.s.agent_id(KEY).await;
-    let host = t.host().await;
+    let host = t.host();
     // October has 2,678,400 s, of which 26,784 are free: twelve hours, an open one across its end, one before it began.
     for (began, ended) in [
         (OCTOBER + 1000, Some(OCTOBER + 1000 + 43_200)),

@@ -145,7 +145,7 @@ impl Till {
         .await
     }
 
-    pub async fn host(&self) -> Uuid {
+    pub fn host(&self) -> Uuid {
         self.s.host.host
     }
 }
