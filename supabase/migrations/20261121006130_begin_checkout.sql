@@ -291,9 +291,10 @@ begin
       project, wished_key, creel.reserve(project, wished_key, host, wish, known), host.id, wished_plan,
       creel.plan_price(host, wished_plan), creel.price_currency(host), knobs.billing_fee_bp,
       (select s.account_id from public.stripe_accounts s where s.owner_id = host.owner_id), wish,
-      -- A little more, as Stripe counts from when it is asked, and refuses what is shorter than half an hour.
+      -- A quarter of an hour more: Stripe counts from when it is asked, refuses what is shorter than half an hour, and may
+      -- have been away for a while.
       date_trunc('second', now())
-        + least(knobs.checkout_ttl_secs + 120, 86400) * interval '1 second',
+        + least(knobs.checkout_ttl_secs + 900, 86400) * interval '1 second',
       asker)
     returning * into intent;
     perform creel.lock_agent_lane(a, false) from public.agents a where a.id = intent.agent_id;
