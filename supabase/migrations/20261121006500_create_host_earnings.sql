@@ -77,11 +77,12 @@ create trigger host_earnings_append_only
 create trigger host_earnings_not_emptied
   before truncate on public.host_earnings for each statement execute function creel.keep_earnings();
 
--- What is known by now of an earning's corrections. The figures only grow, so that neither order nor repetition of what
--- tells them matters; the ledger gets the difference to what it has.
+-- What is known by now of an earning's corrections: the newest of what was told, so that neither order nor repetition
+-- matters; the ledger gets the difference to what it has.
 create table creel.earning_facts (
   earning_id bigint primary key references public.host_earnings (id),
   refunded_minor bigint not null default 0,
+  refunded_as_of timestamptz not null default '-infinity',
   outage_secs bigint,
   outage_minor bigint not null default 0,
   constraint earning_facts_not_negative check (least(refunded_minor, outage_secs, outage_minor) >= 0)
@@ -90,7 +91,7 @@ create table creel.earning_facts (
 create index earning_facts_unsettled on creel.earning_facts (earning_id) where outage_secs is null;
 
 comment on table creel.earning_facts is
-  'refunded_minor: of the charge, as Stripe counts. outage_secs: beyond the allowance, once the period is over; null '
+  'refunded_minor: of the charge, as Stripe counted at refunded_as_of; less than before when a refund failed. outage_secs: beyond the allowance, once the period is over; null '
   'until then. outage_minor: what that costs.';
 
 create table creel.earning_disputes (
@@ -124,23 +125,32 @@ $$;
 
 -- What the corrections of an earning come to, each kind after the one before, and never more than was earned.
 -- refunded and disputed are of the charge, outage is of the earning.
-create function creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint)
+-- adjusted is what people corrected by hand: what they took is not taken again, what they gave is not taken back.
+create function creel.correction_targets(
+  net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint, adjusted bigint)
 returns table (kind text, target bigint)
 language sql immutable set search_path = '' as $$
-  with by_refund as (select creel.prorate(net, refunded, gross) as minor),
+  with room as (select greatest(net + least(adjusted, 0), 0) as minor),
+  by_refund as (select least(creel.prorate(net, refunded, gross), o.minor) as minor from room o),
   by_dispute as (
-    select least(r.minor + creel.prorate(net, disputed, gross), net) - r.minor as minor from by_refund r)
+    select least(r.minor + creel.prorate(net, disputed, gross), o.minor) - r.minor as minor from by_refund r, room o)
   select 'refund', r.minor from by_refund r
   union all
   select 'dispute', d.minor from by_dispute d
   union all
-  select 'outage', least(greatest(outage, 0), net - r.minor - d.minor) from by_refund r, by_dispute d
+  select 'outage', least(greatest(outage, 0), o.minor - r.minor - d.minor) from room o, by_refund r, by_dispute d
 $$;
 
 -- Whether Stripe has taken a dispute's money: not by an inquiry, and not any more when it was won.
 create function creel.dispute_takes(status text) returns boolean
 language sql immutable set search_path = '' as $$
   select status not in ('won', 'prevented') and status not like 'warning\_%'
+$$;
+
+-- How far a dispute has come. Stripe's deliveries overtake each other, a dispute does not go back.
+create function creel.dispute_rank(status text) returns int
+language sql immutable set search_path = '' as $$
+  select case when status in ('won', 'lost', 'warning_closed', 'prevented') then 2 when status like 'warning\_%' then 0 else 1 end
 $$;
 
 -- Seconds of an outage that are beyond the allowance of a period.
@@ -173,6 +183,6 @@ revoke all on public.host_earnings, public.host_statements, creel.earning_facts,
 revoke all on sequence public.host_earnings_id_seq from public, anon, authenticated, service_role;
 grant select on public.host_earnings, public.host_statements to authenticated, service_role;
 revoke all on function creel.keep_earnings(), creel.prorate(bigint, bigint, bigint), creel.fee_of(bigint, int),
-  creel.correction_targets(bigint, bigint, bigint, bigint, bigint), creel.dispute_takes(text),
-  creel.outage_beyond(bigint, bigint, int)
+  creel.correction_targets(bigint, bigint, bigint, bigint, bigint, bigint), creel.dispute_takes(text),
+  creel.dispute_rank(text), creel.outage_beyond(bigint, bigint, int)
   from public, anon, authenticated, service_role;

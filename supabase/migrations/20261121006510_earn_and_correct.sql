@@ -166,12 +166,15 @@ declare
   facts creel.earning_facts;
   earned public.host_earnings;
   disputed bigint;
+  adjusted bigint;
   written int;
 begin
   select * into strict facts from creel.earning_facts f where f.earning_id = earning for update;
   select * into strict earned from public.host_earnings e where e.id = earning;
   select coalesce(sum(d.amount_minor), 0) into disputed
   from creel.earning_disputes d where d.earning_id = earning and creel.dispute_takes(d.status);
+  select coalesce(sum(c.amount_minor), 0) into adjusted
+  from public.host_earnings c where c.corrects = earning and c.kind = 'adjustment';
 
   insert into public.host_earnings (
     host_id, owner_id, subscription_id, agent_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id,
@@ -182,7 +185,7 @@ begin
     earned.currency, 0, 0, earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id,
     earned.destination, earned.period_start, earned.period_end, write_corrections.source, earned.id, earned.paid_at
   from creel.correction_targets(
-    earned.amount_minor, earned.gross_minor, facts.refunded_minor, disputed, facts.outage_minor) t
+    earned.amount_minor, earned.gross_minor, facts.refunded_minor, disputed, facts.outage_minor, adjusted) t
   cross join lateral (
     select -coalesce(sum(c.amount_minor), 0)::bigint as minor from public.host_earnings c
     where c.corrects = earned.id and case c.kind when 'dispute_won' then 'dispute' else c.kind end = t.kind) w
@@ -199,9 +202,12 @@ create or replace function creel.correct_charge(event jsonb, object jsonb, curre
 language plpgsql set search_path = '' as $$
 declare
   kind constant text := object ->> 'object';
+  fetched record;
   charge jsonb;
+  told_at timestamptz := coalesce(creel.time_in(event -> 'created'), now());
   told_charge text;
   earning bigint;
+  facts creel.earning_facts;
   written int;
 begin
   if kind is null or kind not in ('charge', 'dispute', 'refund') then
@@ -211,7 +217,12 @@ begin
   if told_charge is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'it is about no charge');
   end if;
-  charge := case kind when 'charge' then object else creel.object_in(object -> 'charge', current) end;
+  charge := case when kind = 'charge' then object when jsonb_typeof(object -> 'charge') = 'object' then object -> 'charge' end;
+  fetched := creel.fetched(current, told_charge);
+  if fetched.object is not null then
+    charge := fetched.object;
+    told_at := fetched.as_of;
+  end if;
   select e.id into earning from public.host_earnings e where e.charge_id = told_charge and e.kind = 'earning';
 
   -- A refund says what it is itself, and only its charge how much there was of all of them.
@@ -227,17 +238,24 @@ begin
     return jsonb_build_object('outcome', 'ignored', 'note', 'the charge is for nobody who has hosts here');
   end if;
 
-  perform 1 from creel.earning_facts f where f.earning_id = earning for update;
+  select * into strict facts from creel.earning_facts f where f.earning_id = earning for update;
   if kind = 'dispute' then
     insert into creel.earning_disputes as d (dispute_id, earning_id, amount_minor, status)
     values (object ->> 'id', earning, greatest((object ->> 'amount')::bigint, 0), object ->> 'status')
     on conflict (dispute_id) do update set
       amount_minor = greatest(d.amount_minor, excluded.amount_minor),
-      status = case when d.status in ('won', 'lost', 'warning_closed', 'prevented') then d.status else excluded.status end;
+      status = case
+        when creel.dispute_rank(d.status) < 2 and creel.dispute_rank(excluded.status) >= creel.dispute_rank(d.status)
+          then excluded.status
+        else d.status end;
+  elsif told_at = facts.refunded_as_of and fetched.object is null
+    and facts.refunded_minor <> (charge ->> 'amount_refunded')::bigint then
+    -- Two within a second: which of them is the newer one only Stripe knows.
+    return creel.wants('charge', told_charge, '[]');
   else
     update creel.earning_facts f
-    set refunded_minor = greatest(f.refunded_minor, (charge ->> 'amount_refunded')::bigint)
-    where f.earning_id = earning;
+    set refunded_minor = coalesce((charge ->> 'amount_refunded')::bigint, 0), refunded_as_of = told_at
+    where f.earning_id = earning and f.refunded_as_of <= told_at;
   end if;
   written := creel.write_corrections(earning, event ->> 'id');
   return jsonb_build_object(
@@ -271,6 +289,8 @@ begin
     earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id, earned.destination,
     earned.period_start, earned.period_end, 'adjusted: ' || left(reason, 200), earned.id, earned.paid_at)
   returning id into made;
+  -- What was held back only because of an earlier one.
+  perform creel.write_corrections(earning, 'adjusted: ' || left(reason, 200));
   perform creel.ask_for_return(earning);
   return made;
 end

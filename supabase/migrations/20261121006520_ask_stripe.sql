@@ -33,6 +33,7 @@ create table creel.stripe_requests (
   form jsonb not null,
   status text not null default 'waiting',
   attempts int not null default 0,
+  refusals int not null default 0,
   not_before timestamptz not null default '-infinity',
   error text,
   stripe_id text,
@@ -50,7 +51,9 @@ create index stripe_requests_earning on creel.stripe_requests (earning_id, creat
 
 comment on table creel.stripe_requests is
   'One at a time of an earning. reversal: as much as that is to have come back of the transfer in all (what was reversed, '
-  'less what was refunded of the fee), so that it is done once however often it is asked for. payback: another transfer to the same account. Who asks has a lease: not_before '
+  'less what was refunded of the fee), so that it is done once however often it is asked for. payback: another transfer to the same account, '
+  'found again by metadata.creel_request. refusals: how often Stripe was heard to refuse it; it is part of the key, as '
+  'Stripe answers a key what it answered it first. Who asks has a lease: not_before '
   'is its end. What fails is asked for again after a pause; failed: it would fail for ever, as error says, and nothing of '
   'the kind is asked for until another correction.';
 
@@ -71,6 +74,7 @@ declare
   due constant bigint := creel.still_to_return(earning);
   earned public.host_earnings;
   intent uuid;
+  request constant uuid := gen_random_uuid();
   metadata jsonb;
   transfer creel.earning_transfers;
   amount bigint;
@@ -81,15 +85,15 @@ begin
   end if;
   select * into strict earned from public.host_earnings e where e.id = earning;
   select s.intent_id into intent from public.subscriptions s where s.id = earned.subscription_id;
-  metadata := jsonb_strip_nulls(jsonb_build_object('creel_intent', intent));
+  metadata := jsonb_strip_nulls(jsonb_build_object('creel_intent', intent, 'creel_request', request));
 
   if due < 0 then
     -- Only what was reversed because of us: what somebody reversed by hand stays reversed.
     select least(-due, sum(case when t.is_back then t.asked_minor - t.amount_minor else t.asked_minor end)) into amount
     from creel.earning_transfers t where t.earning_id = earning;
     if amount > 0 then
-      insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
-      values (earning, 'payback', earned.transfer_id, amount, jsonb_build_object(
+      insert into creel.stripe_requests (id, earning_id, kind, transfer_id, amount_minor, form)
+      values (request, earning, 'payback', earned.transfer_id, amount, jsonb_build_object(
         'amount', amount, 'currency', earned.currency, 'destination', earned.destination,
         'transfer_group', 'creel_' || earned.transfer_id, 'metadata', metadata));
     end if;
@@ -103,8 +107,8 @@ begin
     return;
   end if;
   amount := transfer.returned_minor + least(due, transfer.left_minor);
-  insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
-  select earning, 'reversal', transfer.transfer_id, amount, jsonb_build_object('amount', amount, 'metadata', metadata)
+  insert into creel.stripe_requests (id, earning_id, kind, transfer_id, amount_minor, form)
+  select request, earning, 'reversal', transfer.transfer_id, amount, jsonb_build_object('amount', amount, 'metadata', metadata)
   where not exists (
     select from creel.stripe_requests r
     where r.earning_id = earning and r.status = 'failed' and r.kind = 'reversal'
@@ -126,7 +130,9 @@ begin
   select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'request_id', t.id, 'method', 'POST',
     'path', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id || '/reversals' else '/v1/transfers' end,
-    'form', t.form, 'idempotency_key', 'creel_' || t.id,
+    'form', t.form, 'idempotency_key', 'creel_' || t.id || '_' || t.refusals,
+    'find_first', case t.kind when 'payback' then
+      '/v1/transfers?transfer_group=' || (t.form ->> 'transfer_group') || '&destination=' || (t.form ->> 'destination') end,
     'read_first', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id end,
     'read_expand', case t.kind when 'reversal' then '["source_transaction.application_fee"]'::jsonb end)) order by t.created_at)
   into leased from taken t;
@@ -159,6 +165,9 @@ begin
       update creel.stripe_requests r set
         status = case when coalesce((one ->> 'permanent')::boolean, false) then 'failed' else 'waiting' end,
         settled_at = case when coalesce((one ->> 'permanent')::boolean, false) then now() end,
+        -- A refusal is answered again to the same key, and nothing was done under it. Where nobody knows what was done,
+        -- the key stays.
+        refusals = r.refusals + coalesce((one ->> 'refused')::boolean, false)::int,
         error = left(coalesce(one ->> 'error', 'Stripe did not say why'), 1000),
         not_before = now() + least(power(2, least(r.attempts, 12)) * interval '30 seconds', interval '6 hours')
       where r.id = request.id returning * into request;
@@ -187,7 +196,7 @@ begin
         returned_minor = (told ->> 'amount_reversed')::bigint - creel.fee_refunded_of(told),
         asked_minor = greatest(t.asked_minor, coalesce((
           select sum((v ->> 'amount')::bigint) from jsonb_path_query(told, '$.reversals.data[*]') v
-          where v #>> '{metadata,creel_intent}' is not null), 0))
+          where coalesce(v #>> '{metadata,creel_request}', v #>> '{metadata,creel_intent}') is not null), 0))
       where t.transfer_id = request.transfer_id;
     else
       update creel.earning_transfers t set

@@ -66,7 +66,7 @@ async fn corrections_take_no_more_than_was_earned() {
     let targets = async |refunded: i64, disputed: i64, outage: i64| -> Vec<i64> {
         let rows = t
             .rows(&format!(
-                "select target from creel.correction_targets(850, 1000, {refunded}, {disputed}, {outage})"
+                "select target from creel.correction_targets(850, 1000, {refunded}, {disputed}, {outage}, 0)"
             ))
             .await;
         let rows = rows.as_array().expect("rows").iter();
@@ -352,6 +352,83 @@ async fn a_refund_of_nobodys_charge_is_none_of_ours_and_an_early_one_waits() {
         t.correct("evt_6", &transfer, &json!({})).await["outcome"],
         json!("ignored")
     );
+}
+
+#[tokio::test]
+async fn a_disputes_status_does_not_go_back() {
+    let t = Till::new().await;
+    let statuses = ["warning_needs_response", "needs_response", "under_review", "lost"];
+    for (number, order) in orders(statuses.len()).into_iter().enumerate() {
+        let number = number + 1;
+        let earning = t.earned(number, 1000).await;
+        let mut furthest = 0;
+        for step in order {
+            let object = dispute(&format!("dp_{number}"), number, 1000, statuses[step]);
+            t.correct("evt_1", &object, &json!({})).await;
+            furthest = furthest.max(step);
+            // An inquiry takes nothing; what came after it stays, whatever is told late.
+            let taken = if furthest == 0 { 0 } else { 850 };
+            assert_eq!(t.net(earning).await, 850 - taken, "{step} after {furthest}");
+        }
+    }
+    let won = t
+        .rows("select id from host_earnings where kind = 'dispute_won'")
+        .await;
+    assert_eq!(won, json!([]), "nothing is paid back by what came late");
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_is_given_back() {
+    let t = Till::new().await;
+    let earning = t.earned(1, 1000).await;
+    t.correct("evt_1", &refunded(1, 1000, 400), &json!({})).await;
+    assert_eq!(t.net(earning).await, 510);
+    let mut now = refunded(1, 1000, 0);
+    now["fetched_at"] = json!(OCTOBER + 700);
+    let failed =
+        json!({ "object": "refund", "id": "re_1", "charge": "ch_1", "amount": 400, "status": "failed" });
+    assert_eq!(
+        t.correct("evt_2", &failed, &json!({})).await["fetch"][0]["id"],
+        json!("ch_1")
+    );
+    t.correct("evt_2", &failed, &json!({ "ch_1": now })).await;
+    assert_eq!(t.net(earning).await, 850);
+    // What was told before that comes late.
+    t.correct("evt_3", &refunded(1, 1000, 400), &json!({})).await;
+    assert_eq!(t.net(earning).await, 850);
+    // Two within a second are not to be told apart: Stripe is asked.
+    let at = OCTOBER + 700;
+    let verdict = t
+        .correct_at(at, "evt_4", &refunded(1, 1000, 100), &json!({}))
+        .await;
+    assert_eq!(verdict["fetch"][0]["id"], json!("ch_1"), "{verdict}");
+    let mut now = refunded(1, 1000, 200);
+    now["fetched_at"] = json!(at);
+    t.correct_at(at, "evt_4", &refunded(1, 1000, 100), &json!({ "ch_1": now }))
+        .await;
+    assert_eq!(t.net(earning).await, 680);
+}
+
+#[tokio::test]
+async fn what_an_operator_took_is_not_taken_again() {
+    let t = Till::new().await;
+    let earning = t.earned(1, 1000).await;
+    t.exec(&format!("select creel.adjust_earning({earning}, -400, 'x')"))
+        .await;
+    t.correct("evt_1", &refunded(1, 1000, 1000), &json!({})).await;
+    assert_eq!(t.net(earning).await, 0);
+    assert_eq!(
+        t.number(&format!("select creel.still_to_return({earning})"))
+            .await,
+        850
+    );
+    t.correct("evt_2", &dispute("dp_1", 1, 1000, "lost"), &json!({}))
+        .await;
+    assert_eq!(t.net(earning).await, 0);
+    // Taken back, it makes room for what it had kept away.
+    t.exec(&format!("select creel.adjust_earning({earning}, 400, 'x')"))
+        .await;
+    assert_eq!(t.net(earning).await, 0);
 }
 
 #[tokio::test]

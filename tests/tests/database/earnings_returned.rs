@@ -106,8 +106,17 @@ async fn a_dispute_that_is_won_is_paid_back_and_one_after_it_taken_of_that() {
     let back = t.due().await;
     assert_eq!(back[0]["path"], json!("/v1/transfers"));
     assert_eq!(back[0]["read_first"], Value::Null);
+    // One that was made, and whose answer was lost, is found again by whoever asks.
+    assert_eq!(
+        back[0]["find_first"],
+        json!("/v1/transfers?transfer_group=creel_tr_1&destination=acct_host")
+    );
     let mut form = back[0]["form"].clone();
-    form.as_object_mut().expect("a form").remove("metadata");
+    let metadata = form.as_object_mut().expect("a form").remove("metadata");
+    assert_eq!(
+        metadata.expect("metadata")["creel_request"],
+        back[0]["request_id"]
+    );
     assert_eq!(
         form,
         json!({ "amount": 850, "currency": "usd", "destination": "acct_host", "transfer_group": "creel_tr_1" })
@@ -146,7 +155,20 @@ async fn what_stripe_refuses_is_seen_and_what_may_pass_is_asked_for_again() {
     );
     t.exec("update creel.stripe_requests set not_before = now()")
         .await;
-    assert_eq!(t.due().await, due, "the very same request");
+    assert_eq!(
+        t.due().await,
+        due,
+        "the very same request, as nobody knows what became of it"
+    );
+    // What Stripe was heard to refuse, it would refuse under that key for a day.
+    let mut refused = failed(false);
+    refused["refused"] = json!(true);
+    t.settle(refused).await;
+    t.exec("update creel.stripe_requests set not_before = now()")
+        .await;
+    let other = t.due().await;
+    assert_ne!(other[0]["idempotency_key"], due[0]["idempotency_key"]);
+    assert_eq!(other[0]["form"], due[0]["form"]);
     t.settle(failed(true)).await;
     assert_eq!(
         t.number("select count(*) from events where kind = 'billing.request_failed' and host_id is not null")

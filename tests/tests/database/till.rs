@@ -108,7 +108,18 @@ impl Till {
 
     /// Calls what a refund or dispute leads to.
     pub async fn correct(&self, id: &str, object: &Value, current: &Value) -> Value {
-        let event = json!({ "id": id, "created": OCTOBER + 600 });
+        // The number of an event says when it was.
+        let number = id
+            .rsplit('_')
+            .next()
+            .and_then(|number| number.parse::<i64>().ok());
+        self.correct_at(OCTOBER + 600 + number.unwrap_or_default(), id, object, current)
+            .await
+    }
+
+    /// The same, told of at this second.
+    pub async fn correct_at(&self, at: i64, id: &str, object: &Value, current: &Value) -> Value {
+        let event = json!({ "id": id, "created": at });
         let row = self
             .s
             .f
