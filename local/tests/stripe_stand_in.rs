@@ -79,7 +79,7 @@ async fn the_same_key_is_the_same_call_and_no_other_one() {
 async fn what_fails_for_a_while_is_asked_again_and_done_once() {
     let (stand_in, api) = start().await;
     for (number, faults) in [
-        vec![Fault::Answer(429), Fault::Answer(500)],
+        vec![Fault::Answer(429), Fault::Answer(503)],
         vec![Fault::Cut],
         vec![Fault::LoseReply, Fault::Answer(409)],
     ]
@@ -294,4 +294,105 @@ async fn a_session_is_open_for_as_long_as_stripe_allows() {
         .await
         .expect_err("refused");
     assert_eq!(code(&error), (400, "insufficient_capabilities_for_transfer"));
+}
+
+#[tokio::test]
+async fn a_key_is_answered_for_a_day_what_it_was_answered_first() {
+    let (stand_in, api) = start().await;
+    let account = account(&stand_in, &api).await;
+    // A fault of Stripe's own, and a refusal of what it began.
+    stand_in.fail_next_at("/v1/customers", Fault::Answer(500));
+    stand_in.take_calls();
+    let error = post(&api, "/v1/customers", json!({}), "fault").await;
+    let error = error.expect_err("it is kept");
+    assert_eq!((code(&error).0, error.is_permanent()), (500, false));
+    assert_eq!(
+        stand_in.take_calls().len(),
+        2,
+        "what is kept is not asked for again"
+    );
+    let idle = json!({ "type": "express" });
+    let idle = post(&api, "/v1/accounts", idle, "idle")
+        .await
+        .expect("an account");
+    let params = json!({ "amount": 100, "currency": "usd", "destination": idle["id"] });
+    let refused = post(&api, "/v1/transfers", params.clone(), "refused").await;
+    assert!(refused.is_err());
+    stand_in
+        .onboard(idle["id"].as_str().expect("an id"))
+        .expect("onboard");
+    assert_eq!(
+        post(&api, "/v1/transfers", params.clone(), "refused")
+            .await
+            .map_err(|error| code(&error).0),
+        Err(400)
+    );
+    let sent = json!({ "amount": 100, "currency": "usd", "destination": account });
+    let first = post(&api, "/v1/transfers", sent.clone(), "sent").await;
+    assert_eq!(post(&api, "/v1/transfers", sent.clone(), "sent").await, first);
+
+    // Then Stripe knows nothing of them, and what was sent is sent again.
+    stand_in.advance(24 * 60 * 60);
+    for (path, params, key) in [
+        ("/v1/customers", json!({}), "fault"),
+        ("/v1/transfers", params, "refused"),
+        ("/v1/transfers", sent, "sent"),
+    ] {
+        assert!(post(&api, path, params, key).await.is_ok(), "{key}");
+    }
+    assert_eq!(stand_in.objects("transfer").len(), 3);
+    let query = json!({ "transfer_group": "of nobody" });
+    assert_eq!(api.list("/v1/transfers", &query).await, Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_key_for_pages_cannot_move_money() {
+    let (stand_in, api) = start().await;
+    let account = account(&stand_in, &api).await;
+    let pages = StripeApi::new(&stand_in.url(), stand_in.pages_api_key().clone(), None);
+    let opened = post(
+        &pages,
+        "/v1/checkout/sessions",
+        session(&account, in_an_hour()),
+        "k",
+    );
+    assert!(opened.await.is_ok());
+    let params = json!({ "amount": 100, "currency": "usd", "destination": account });
+    let sent = post(&pages, "/v1/transfers", params, "k2").await;
+    assert_eq!(sent.map_err(|error| code(&error).0), Err(403));
+    let read = pages.get("/v1/transfers", &json!({}), None).await;
+    assert_eq!(read.map_err(|error| code(&error).0), Err(403));
+}
+
+#[tokio::test]
+async fn transfers_alone_need_an_approval_and_are_decided_on_apart() {
+    let (stand_in, api) = start().await;
+    let wish = |names: &[&str]| {
+        let asked = names
+            .iter()
+            .map(|name| ((*name).to_owned(), json!({ "requested": true })));
+        json!({ "type": "express", "capabilities": Value::Object(asked.collect()) })
+    };
+    let alone = post(&api, "/v1/accounts", wish(&["transfers"]), "k").await;
+    let error = alone.expect_err("it needs an approval");
+    assert!(error.to_string().contains("card_payments"), "{error}");
+    let both = post(&api, "/v1/accounts", wish(&["card_payments", "transfers"]), "k2").await;
+    let account = both.expect("an account")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for (may_charge, may_be_paid) in [(true, false), (false, true)] {
+        stand_in
+            .decide(&account, may_charge, may_be_paid)
+            .expect("decide");
+        let params = session(&account, in_an_hour());
+        let key = format!("s{may_be_paid}");
+        let opened = post(&api, "/v1/checkout/sessions", params, &key).await;
+        assert_eq!(opened.is_ok(), may_be_paid, "{opened:?}");
+    }
+    stand_in.disconnect(&account).expect("disconnect");
+    let gone = api
+        .get(&format!("/v1/accounts/{account}"), &json!({}), None)
+        .await;
+    assert_eq!(gone.map_err(|error| code(&error).0), Err(403));
 }

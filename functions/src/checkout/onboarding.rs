@@ -76,7 +76,8 @@ async fn make_account(checkout: &Checkout, payer: &Payer) -> Result<String, Fail
     }
     let parameters = json!({
         "type": "express",
-        "capabilities": { "transfers": { "requested": true } },
+        // It is paid by transfers alone. A platform without an approval of its own may not ask for these alone.
+        "capabilities": { "card_payments": { "requested": true }, "transfers": { "requested": true } },
         "metadata": { "creel_owner": owner_id },
     });
     let made = checkout

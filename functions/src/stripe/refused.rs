@@ -75,6 +75,10 @@ impl StripeError {
         match self {
             Self::Unreachable | Self::Cut | Self::TimedOut => true,
             Self::Unreadable | Self::Impossible => false,
+            // The key is answered so for a day.
+            Self::Refused {
+                is_replayed: true, ..
+            } => false,
             Self::Refused {
                 status, should_retry, ..
             } => should_retry.unwrap_or(matches!(status, 408 | 409 | 429 | 500..)),
@@ -95,15 +99,40 @@ impl StripeError {
         }
     }
 
-    /// Whether an earlier call was refused, and this one is only told so.
-    pub(super) fn is_stale(&self) -> bool {
+    /// Whether a fault of Stripe's own is what the idempotency key is answered for a day. Nobody knows how far the call
+    /// came.
+    pub fn is_kept_fault(&self) -> bool {
         matches!(
             self,
             Self::Refused {
                 is_replayed: true,
+                status: 500..,
                 ..
             }
         )
+    }
+
+    /// Whether Stripe said for certain that nothing was done under the idempotency key. A key of the API that is wrong, a
+    /// lock, a limit of rate and another content say nothing of what an earlier attempt came to; unless it is that
+    /// attempt's own answer.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused {
+                status: status @ 400..500,
+                is_replayed,
+                ..
+            } => {
+                *is_replayed
+                    || !(matches!(status, 401 | 403 | 408 | 409 | 425 | 429) || self.is_other_content())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether there is no such object, or it is none of ours any more.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { status: 403, code, .. } if code == "account_invalid")
+            || self.is_missing()
     }
 
     /// Whether there is no such object.
@@ -162,6 +191,30 @@ mod tests {
                 (error.is_worth_repeating(), error.is_permanent()),
                 (again, permanent),
                 "{error}"
+            );
+        }
+        for (error, is_refusal) in [
+            (refused(400, "balance_insufficient", None), true),
+            (refused(400, "idempotency_error", None), false),
+            (refused(401, "", None), false),
+            (refused(403, "", None), false),
+            (refused(404, "resource_missing", None), true),
+            (refused(409, "lock_timeout", None), false),
+            (refused(429, "rate_limit", None), false),
+            (refused(500, "", None), false),
+            (StripeError::Cut, false),
+            (StripeError::Impossible, false),
+        ] {
+            assert_eq!(error.is_refusal(), is_refusal, "{error}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("idempotent-replayed", "true".parse().expect("a value"));
+        for (status, is_refusal, is_fault) in [(400, true, false), (403, true, false), (500, false, true)] {
+            let kept = StripeError::refused(status, &headers, &json!(null));
+            assert_eq!(
+                (kept.is_refusal(), kept.is_kept_fault(), kept.is_worth_repeating()),
+                (is_refusal, is_fault, false),
+                "{kept}"
             );
         }
         let odd = StripeError::refused(500, &HeaderMap::new(), &json!(null));

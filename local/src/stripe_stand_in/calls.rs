@@ -11,6 +11,9 @@ use super::state::State;
 /// The shortest time for which a session of Checkout is open.
 const SESSION_MIN_SECS: i64 = 30 * 60;
 
+/// The least that is charged, in cents: about the same in each currency.
+const AMOUNT_MIN: i64 = 50;
+
 /// The longest.
 const SESSION_MAX_SECS: i64 = 24 * 60 * 60;
 
@@ -22,7 +25,9 @@ pub(super) fn get(state: &State, path: &str, params: &Value) -> Answered {
     let page =
         |kind: &str, is_meant: &dyn Fn(&Value) -> bool| list::page(state, kind, path, params, is_meant);
     match *parts.as_slice() {
-        ["transfers"] => page("transfer", &of("destination")),
+        ["transfers"] => page("transfer", &|transfer| {
+            of("destination")(transfer) && of("transfer_group")(transfer)
+        }),
         ["transfers", id, "reversals"] => page("transfer_reversal", &|reversal| reversal["transfer"] == *id),
         ["subscriptions"] => page("subscription", &|subscription| {
             // Those that have ended are left away, unless they are asked for.
@@ -56,6 +61,7 @@ pub(super) fn get(state: &State, path: &str, params: &Value) -> Answered {
             of("subscription")(session) && of("status")(session)
         }),
         ["events"] => page("event", &of("type")),
+        ["accounts", id] => list::read(state, "account", id, params).map_err(|_| no_access(id)),
         ["checkout", "sessions", id] => list::read(state, "checkout.session", id, params),
         ["events", id] => {
             let event = state.events.iter().find(|event| event["id"] == *id);
@@ -205,6 +211,14 @@ fn open_session(state: &mut State, params: &Value) -> Answered {
     if currency.len() != 3 || !matches!(interval, "day" | "week" | "month" | "year") || amount < 0 {
         return Err(Refusal::invalid("Invalid currency, interval or amount"));
     }
+    if amount < AMOUNT_MIN {
+        return Err(Refusal::new(
+            400,
+            "invalid_request_error",
+            Some("amount_too_small"),
+            "The Checkout Session's total amount due must add up to at least $0.50 usd",
+        ));
+    }
     let wish = &params["subscription_data"];
     known(
         wish,
@@ -229,6 +243,10 @@ fn open_session(state: &mut State, params: &Value) -> Answered {
     }
     if let Some(destination) = wish["transfer_data"]["destination"].as_str() {
         require_transfers(state, destination)?;
+    } else if wish["application_fee_percent"].is_string() {
+        return Err(Refusal::invalid(
+            "You can only apply an application_fee_percent together with transfer_data[destination]",
+        ));
     }
     let customer = params["customer"].as_str();
     if let Some(id) = customer {
@@ -288,6 +306,16 @@ fn open_account(state: &mut State, params: &Value) -> Answered {
     if text(params, "type")? != "express" {
         return Err(Refusal::invalid("the stand-in has type=express only"));
     }
+    let is_requested = |name: &str| params["capabilities"][name]["requested"] == "true";
+    if is_requested("transfers") && !is_requested("card_payments") {
+        return Err(Refusal::new(
+            400,
+            "invalid_request_error",
+            None,
+            "Your platform needs approval for accounts to have requested the `transfers` capability without the \
+             `card_payments` capability.",
+        ));
+    }
     let account = objects::account(state.now_secs(), params, &metadata(params));
     Ok(state.put(account).into())
 }
@@ -304,9 +332,7 @@ fn link_account(state: &State, params: &Value) -> Answered {
         ],
     )?;
     let account = text(params, "account")?;
-    state
-        .of("account", account)
-        .ok_or_else(|| Refusal::missing(&format!("account: '{account}'")))?;
+    state.of("account", account).ok_or_else(|| no_access(account))?;
     for name in ["refresh_url", "return_url", "type"] {
         text(params, name)?;
     }
@@ -340,6 +366,11 @@ fn transfer(state: &mut State, params: &Value) -> Answered {
     if let Some(charge) = params["source_transaction"].as_str() {
         let found = state.of("charge", charge);
         let charge = found.ok_or_else(|| Refusal::missing(&format!("charge: '{charge}'")))?;
+        if amount > charge["amount"].as_i64().unwrap_or_default() {
+            return Err(Refusal::invalid(
+                "The transfer amount cannot be greater than the source transaction amount",
+            ));
+        }
         if charge["currency"] != params["currency"] {
             return Err(Refusal::invalid(
                 "The currency of source_transaction's balance transaction is another one",
@@ -364,6 +395,19 @@ fn reverse(state: &mut State, id: &str, params: &Value) -> Answered {
     )?;
     let amount = number(params, "amount")?;
     life::reverse(state, id, amount, &metadata(params), &Value::Null)
+}
+
+/// Stripe does not say whether there is an account that is not connected.
+fn no_access(account: &str) -> Refusal {
+    Refusal::new(
+        403,
+        "invalid_request_error",
+        Some("account_invalid"),
+        format!(
+            "The provided key does not have access to account '{account}' (or that account does not exist). Application \
+             access may have been revoked."
+        ),
+    )
 }
 
 fn require_transfers(state: &State, account: &str) -> Result<(), Refusal> {

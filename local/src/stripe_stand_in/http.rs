@@ -24,16 +24,34 @@ const BODY_MAX_BYTES: usize = 1024 * 1024;
 #[derive(Clone)]
 struct Context {
     state: Arc<Mutex<State>>,
-    key: Secret,
+    keys: Keys,
 }
 
-pub(super) fn router(state: Arc<Mutex<State>>, key: Secret) -> Router {
+/// The keys that there are.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    /// May do everything that the stand-in has.
+    pub(super) whole: Secret,
+    /// May do what people ask for on pages, and nothing with money that was paid.
+    pub(super) of_pages: Secret,
+}
+
+/// What the key of pages may make or read.
+const PAGE_PATHS: [&str; 5] = [
+    "/v1/checkout/sessions",
+    "/v1/billing_portal/sessions",
+    "/v1/accounts",
+    "/v1/account_links",
+    "/v1/customers",
+];
+
+pub(super) fn router(state: Arc<Mutex<State>>, keys: Keys) -> Router {
     Router::new()
         .route("/v1/{*path}", any(call))
         .route("/c/pay/{session}", any(page))
         .route("/p/session/{session}", any(page))
         .route("/setup/e/{account}", any(page))
-        .with_state(Context { state, key })
+        .with_state(Context { state, keys })
 }
 
 /// What people would see in a browser.
@@ -55,7 +73,7 @@ async fn call(Shared(context): Shared<Context>, request: Request) -> Response {
     match fault {
         Some(Fault::Hang) => std::future::pending().await,
         Some(Fault::Cut) => cut(),
-        Some(Fault::Answer(status)) => failed(status),
+        Some(Fault::Answer(status)) => failed(&context, &parts.method, &path, &parts.headers, &body, status),
         Some(Fault::LoseReply) => {
             answer(
                 &context,
@@ -89,7 +107,7 @@ fn answer(
     let mut state = context.state.lock().unwrap_or_else(PoisonError::into_inner);
     let now = state.now_secs();
     let mut is_replayed = false;
-    let (status, answer) = match admit(context, headers) {
+    let (status, answer) = match admit(context, path, headers) {
         Err(refusal) => (refusal.status, refusal.body()),
         Ok(()) if method == Method::GET => {
             settled(calls::get(&state, path, &parse(query.unwrap_or_default())))
@@ -137,14 +155,24 @@ fn answer(
 }
 
 /// The key that there is, and the version that the objects have.
-fn admit(context: &Context, headers: &HeaderMap) -> Result<(), Refusal> {
+fn admit(context: &Context, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: &str| {
         headers
             .get(name)
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    if text("authorization") != format!("Bearer {}", context.key.expose()) {
+    let Keys { whole, of_pages } = &context.keys;
+    let is = |key: &Secret| text("authorization") == format!("Bearer {}", key.expose());
+    if is(of_pages) && !PAGE_PATHS.iter().any(|may| path.starts_with(may)) {
+        return Err(Refusal::new(
+            403,
+            "invalid_request_error",
+            None,
+            "The provided key does not have the required permissions for this endpoint.",
+        ));
+    }
+    if !is(whole) && !is(of_pages) {
         return Err(Refusal::new(
             401,
             "invalid_request_error",
@@ -173,13 +201,30 @@ fn settled(answered: Answered) -> (u16, Value) {
     }
 }
 
-fn failed(status: u16) -> Response {
+/// A fault of Stripe's own is what its key is answered for a day, too.
+fn failed(
+    context: &Context,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+    status: u16,
+) -> Response {
+    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok());
+    let key = key.filter(|_| method == Method::POST);
+    let mut state = context.state.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = fingerprint(path, body);
+    let key = key.filter(|key| matches!(find(&state, key, &asked), Ok(None)));
+
     let (kind, code) = match status {
         429 => ("invalid_request_error", Some("rate_limit")),
         409 => ("invalid_request_error", Some("lock_timeout")),
         _ => ("api_error", None),
     };
     let refusal = Refusal::new(status, kind, code, "The stand-in was told to fail.");
+    if let Some(key) = key {
+        save(&mut state, key, asked, status, &refusal.body());
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, axum::Json(refusal.body())).into_response()
 }

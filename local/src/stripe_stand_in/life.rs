@@ -172,20 +172,42 @@ impl StandIn {
             account,
             &json!({
                 "charges_enabled": true, "payouts_enabled": true, "details_submitted": true,
-                "capabilities": { "transfers": "active" },
+                "capabilities": { "card_payments": "active", "transfers": "active" },
                 "requirements": {
                     "currently_due": [], "eventually_due": [], "past_due": [], "pending_verification": [],
                     "current_deadline": null, "disabled_reason": null, "errors": [],
                 },
             }),
         );
-        let capability = json!({
-            "id": "transfers", "object": "capability", "account": account, "requested": true,
-            "requested_at": state.now_secs(), "status": "active",
-            "requirements": { "currently_due": [], "disabled_reason": null },
-        });
-        state.tell_of(Some(account), "capability.updated", &capability);
+        tell_transfers(&mut state, account, "active");
         state.tell_of(Some(account), "account.updated", &changed);
+        Ok(())
+    }
+
+    /// Stripe decides on one without the other: whether the account may charge cards itself, and whether it may be paid
+    /// by transfers.
+    pub fn decide(&self, account: &str, may_charge: bool, may_be_paid: bool) -> Result<()> {
+        let mut state = self.lock();
+        ensure!(state.of("account", account).is_some(), "there is no such account");
+        let word = |may: bool| if may { "active" } else { "inactive" };
+        let changed = state.change(
+            account,
+            &json!({
+                "charges_enabled": may_charge,
+                "capabilities": { "card_payments": word(may_charge), "transfers": word(may_be_paid) },
+            }),
+        );
+        tell_transfers(&mut state, account, word(may_be_paid));
+        state.tell_of(Some(account), "account.updated", &changed);
+        Ok(())
+    }
+
+    /// Whose it is disconnects an account from the platform, or closes it: it cannot be read any more.
+    pub fn disconnect(&self, account: &str) -> Result<()> {
+        let mut state = self.lock();
+        ensure!(state.of("account", account).is_some(), "there is no such account");
+        tell_transfers(&mut state, account, "inactive");
+        state.forget(account);
         Ok(())
     }
 
@@ -196,7 +218,8 @@ impl StandIn {
         let changed = state.change(
             account,
             &json!({
-                "charges_enabled": false, "payouts_enabled": false, "capabilities": { "transfers": "inactive" },
+                "charges_enabled": false, "payouts_enabled": false,
+                "capabilities": { "card_payments": "inactive", "transfers": "inactive" },
                 "requirements": {
                     "currently_due": [wanted], "eventually_due": [wanted], "past_due": [wanted],
                     "pending_verification": [], "current_deadline": null,
@@ -225,6 +248,15 @@ impl StandIn {
         delete_customer(&mut self.lock(), customer).map_err(refused)?;
         Ok(())
     }
+}
+
+fn tell_transfers(state: &mut State, account: &str, status: &str) {
+    let capability = json!({
+        "id": "transfers", "object": "capability", "account": account, "requested": true,
+        "requested_at": state.now_secs(), "status": status,
+        "requirements": { "currently_due": [], "disabled_reason": null },
+    });
+    state.tell_of(Some(account), "capability.updated", &capability);
 }
 
 pub(super) fn refused(refusal: Refusal) -> anyhow::Error {

@@ -31,7 +31,7 @@ use self::state::State;
 #[derive(Debug)]
 pub struct StandIn {
     address: SocketAddr,
-    key: Secret,
+    keys: http::Keys,
     state: Arc<Mutex<State>>,
     serving: JoinHandle<()>,
 }
@@ -43,9 +43,12 @@ impl StandIn {
             .await
             .context("listen for what is asked of the stand-in of Stripe")?;
         let address = listener.local_addr().context("read the stand-in's address")?;
-        let key = Secret::new(objects::id("rk_test"));
+        let keys = http::Keys {
+            whole: Secret::new(objects::id("rk_test")),
+            of_pages: Secret::new(objects::id("rk_test")),
+        };
         let state = Arc::new(Mutex::new(State::new(format!("http://{address}"))));
-        let router = http::router(Arc::clone(&state), key.clone());
+        let router = http::router(Arc::clone(&state), keys.clone());
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!(%error, "the stand-in of Stripe ended");
@@ -53,7 +56,7 @@ impl StandIn {
         });
         Ok(Self {
             address,
-            key,
+            keys,
             state,
             serving,
         })
@@ -64,9 +67,14 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
-    /// The one key that it knows.
+    /// A key that may do everything.
     pub fn api_key(&self) -> &Secret {
-        &self.key
+        &self.keys.whole
+    }
+
+    /// A key that may make what people see in their browsers, and can neither read nor move what was paid.
+    pub fn pages_api_key(&self) -> &Secret {
+        &self.keys.of_pages
     }
 
     /// Method and path of every call of the API since the last question, in order.

@@ -205,7 +205,7 @@ pub(super) fn account(now: i64, params: &Value, metadata: &Value) -> Value {
         "id": id("acct"), "object": "account", "created": now, "type": "express", "country": "US",
         "email": params["email"], "business_type": null, "default_currency": "usd", "metadata": metadata,
         "charges_enabled": false, "payouts_enabled": false, "details_submitted": false,
-        "capabilities": { "transfers": "inactive" },
+        "capabilities": { "card_payments": "inactive", "transfers": "inactive" },
         "requirements": {
             "currently_due": ["external_account", "individual.first_name", "tos_acceptance.date"],
             "eventually_due": ["external_account"], "past_due": [], "pending_verification": [],

@@ -88,6 +88,11 @@ impl State {
         object.clone()
     }
 
+    /// An object that is gone.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.objects.remove(id);
+    }
+
     /// All objects of a kind, oldest first.
     pub(super) fn all<'a>(&'a self, kind: &'a str) -> impl DoubleEndedIterator<Item = &'a Value> {
         let objects = self.order.iter().filter_map(|id| self.objects.get(id));
