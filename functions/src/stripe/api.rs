@@ -110,11 +110,21 @@ impl StripeApi {
 
     /// Reads all objects of a list, page by page, oldest last as Stripe has them.
     pub async fn list(&self, path: &str, query: &Value) -> Result<Vec<Value>, StripeError> {
+        self.list_until(path, query, None).await
+    }
+
+    /// The same, by somebody who has no longer than that.
+    pub(super) async fn list_until(
+        &self,
+        path: &str,
+        query: &Value,
+        deadline: Option<Deadline>,
+    ) -> Result<Vec<Value>, StripeError> {
         let mut query = query.clone();
         query["limit"] = PAGE_SIZE.into();
         let mut all = Vec::new();
         for _ in 0..PAGES_MAX {
-            let mut page = self.get(path, &query, None).await?.object;
+            let mut page = self.get(path, &query, deadline).await?.object;
             let Value::Array(objects) = page["data"].take() else {
                 return Err(StripeError::Unreadable);
             };
@@ -160,6 +170,10 @@ impl StripeApi {
             .header("Stripe-Version", VERSION);
         let end = tokio::time::Instant::now() + Deadline::bound(deadline, CALL_LIMIT);
         let left = || end.saturating_duration_since(tokio::time::Instant::now());
+        // What cannot come to its end is not begun: nobody would hear what became of it.
+        if left() < ATTEMPT_MIN {
+            return Err(StripeError::TimedOut);
+        }
         let attempt = || async {
             let request = request.try_clone().ok_or(StripeError::Impossible)?;
             attempt_once(request.timeout(left().min(ATTEMPT_LIMIT))).await

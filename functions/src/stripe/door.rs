@@ -35,6 +35,9 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(8);
 /// Shorter than the minute after which the clock comes again.
 const CLOCK_LIMIT: Duration = Duration::from_secs(50);
 
+/// Kept for telling the database what Stripe did, of the time in which it is done: two attempts of the Data API.
+const TELL_LIMIT: Duration = Duration::from_secs(4);
+
 /// Rounds that one run of the clock does: what is due then, the next one does.
 const CLOCK_ROUNDS_MAX: usize = 10;
 
@@ -161,24 +164,31 @@ impl Door {
             }
             let is_new = |wish: &&Value| !current.contains_key(wish["id"].as_str().unwrap_or_default());
             let wanted: Vec<Value> = list(&answer, "fetch").iter().filter(is_new).cloned().collect();
-            let found = fetch::those_there(&self.stripe, &wanted, limit).await;
-            done = request::all(&self.stripe, list(&answer, "requests"), limit).await;
+            let found = fetch::those_there(&self.stripe, &wanted, before_telling(limit)).await;
+            done = request::all(&self.stripe, list(&answer, "requests"), before_telling(limit)).await;
             if done.is_empty() && found.is_empty() {
                 break;
             }
             count += done.len();
             current.extend(found);
         }
+        if !done.is_empty() {
+            self.tell(done, limit).await?;
+        }
         Ok(count)
     }
 
     /// Does what the answer asks for, and says what became of it.
     async fn perform(&self, answer: &Value, limit: Deadline) -> Result<(), Failure> {
-        let results = request::all(&self.stripe, list(answer, "requests"), limit).await;
-        if results.is_empty() {
+        let done = request::all(&self.stripe, list(answer, "requests"), before_telling(limit)).await;
+        if done.is_empty() {
             return Ok(());
         }
-        let said = json!({ "api": API, "endpoint": Endpoint::Clock.as_str(), "done": results });
+        self.tell(done, limit).await
+    }
+
+    async fn tell(&self, done: Vec<Value>, limit: Deadline) -> Result<(), Failure> {
+        let said = json!({ "api": API, "endpoint": Endpoint::Clock.as_str(), "done": done });
         // What it asks for next is leased, and the clock's to do.
         self.call(&said, limit).await.map(|_| ())
     }
@@ -195,6 +205,11 @@ impl Door {
             .await;
         answer.map_err(as_refusal_of_ours)
     }
+}
+
+/// Until when Stripe is asked, where the database is to be told until `limit`.
+fn before_telling(Deadline(end): Deadline) -> Deadline {
+    Deadline(end.checked_sub(TELL_LIMIT).unwrap_or(end))
 }
 
 fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {

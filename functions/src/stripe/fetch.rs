@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, json};
 
-use super::api::StripeApi;
+use super::api::{StripeApi, Told, now_secs};
 use super::event::without_nul;
 use super::refused::StripeError;
 use crate::deadline::Deadline;
@@ -61,7 +61,15 @@ async fn one(stripe: &StripeApi, wish: &Value, limit: Deadline) -> Result<(Strin
     let id = wish["id"].as_str().unwrap_or_default();
     let path = format!("{}/{id}", collection(object).ok_or(StripeError::Impossible)?);
     let query = json!({ "expand": wish["expand"] });
-    let told = stripe.get(&path, &query, Some(limit)).await?;
+    let told = match stripe.get(&path, &query, Some(limit)).await {
+        // An owner of a host may close the account, or disconnect it. Nothing else can go away, but for a key that is
+        // another account's: what that cannot see stays waiting.
+        Err(error) if object == "account" && error.is_gone() => Told {
+            object: json!({ "id": id, "object": object, "deleted": true }),
+            at_secs: now_secs(),
+        },
+        read => read?,
+    };
     let mut found = told.object;
     found["fetched_at"] = told.at_secs.into();
     without_nul(&mut found);

@@ -2,7 +2,8 @@
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use serde_json::{Value, json};
+use reqwest::Url;
+use serde_json::{Map, Value, json};
 
 use super::api::{StripeApi, Told, now_secs};
 use super::event::without_nul;
@@ -28,56 +29,99 @@ pub(super) async fn all(stripe: &StripeApi, requests: &[Value], limit: Deadline)
 
 async fn one(stripe: &StripeApi, request: &Value, limit: Deadline) -> Option<Value> {
     let id = &request["request_id"];
-    match perform(stripe, request, limit).await {
+    let failed = match perform(stripe, request, limit).await {
         Ok(told) => {
             let mut object = told.object;
             without_nul(&mut object);
-            Some(json!({ "request_id": id, "ok": true, "stripe_id": object["id"], "object": object }))
+            return Some(
+                json!({ "request_id": id, "ok": true, "stripe_id": object["id"], "object": object }),
+            );
         }
-        Err(StripeError::TimedOut | StripeError::Cut) => None,
-        Err(error) => {
-            tracing::warn!(%error, request.id = %id, "failed to have Stripe do what is due");
-            let permanent = error.is_permanent();
-            Some(json!({
-                "request_id": id, "ok": false, "error": error.to_string(), "permanent": permanent,
-            }))
+        Err(failed) => failed,
+    };
+    let error = failed.error;
+    if matches!(error, StripeError::TimedOut | StripeError::Cut) {
+        return None;
+    }
+    tracing::warn!(%error, request.id = %id, "failed to have Stripe do what is due");
+    let permanent = error.is_permanent();
+    let refused = failed.is_of_change && error.is_refusal();
+    Some(json!({
+        "request_id": id, "ok": false, "error": error.to_string(), "permanent": permanent, "refused": refused,
+    }))
+}
+
+struct Failed {
+    error: StripeError,
+    /// Whether it is the answer to what changes something, and not to what was read before.
+    is_of_change: bool,
+}
+
+impl From<StripeError> for Failed {
+    fn from(error: StripeError) -> Self {
+        Self {
+            error,
+            is_of_change: false,
         }
     }
 }
 
-async fn perform(stripe: &StripeApi, request: &Value, limit: Deadline) -> Result<Told, StripeError> {
+/// The key is the database's own: it begins with another one when it has heard that nothing was done under the last.
+async fn perform(stripe: &StripeApi, request: &Value, limit: Deadline) -> Result<Told, Failed> {
     let text = |name: &str| request[name].as_str().filter(|text| !text.is_empty());
     let path = text("path").ok_or(StripeError::Impossible)?;
     let key = text("idempotency_key").ok_or(StripeError::Impossible)?;
+    let change = async |form: &Value, key: &str| {
+        let made = stripe.post(path, form, key, Some(limit)).await;
+        made.map_err(|error| Failed {
+            error,
+            is_of_change: true,
+        })
+    };
+    if let Some(find_first) = text("find_first") {
+        let id = text("request_id").ok_or(StripeError::Impossible)?;
+        if let Some(object) = find(stripe, find_first, id, limit).await? {
+            tracing::info!(request.id = id, object.id = %object["id"], "found what an earlier attempt made at Stripe");
+            let at_secs = now_secs();
+            return Ok(Told { object, at_secs });
+        }
+    }
     let Some(read_first) = text("read_first") else {
-        return post(stripe, path, &request["form"], key, limit).await;
+        return change(&request["form"], key).await;
     };
     let query = json!({ "expand": request["read_expand"] });
     let known = stripe.get(read_first, &query, Some(limit)).await?;
     match plan_rest(&request["form"], key, &known.object) {
-        Some((form, key)) => post(stripe, path, &form, &key, limit).await,
+        Some((form, key)) => change(&form, &key).await,
         None => Ok(known),
     }
 }
 
-/// Stripe answers a key for a day what it answered it first. Where that was a refusal, as of an empty account, nothing
-/// was done under the key, and another one is tried: the same for an hour.
-async fn post(
+/// What names the request, of a list such as `/v1/transfers?transfer_group=x`: an attempt made it whose answer nobody
+/// heard, longer ago than Stripe knows its key.
+async fn find(
     stripe: &StripeApi,
-    path: &str,
-    form: &Value,
-    key: &str,
+    list: &str,
+    id: &str,
     limit: Deadline,
-) -> Result<Told, StripeError> {
-    match stripe.post(path, form, key, Some(limit)).await {
-        Err(error) if error.is_stale() && !error.is_permanent() => {
-            let hour = now_secs() / 3_600;
-            stripe
-                .post(path, form, &format!("{key}-{hour}"), Some(limit))
-                .await
-        }
-        other => other,
-    }
+) -> Result<Option<Value>, StripeError> {
+    let path = list.split('?').next().unwrap_or_default();
+    let url = Url::parse(&format!("https://localhost{list}")).map_err(|_| StripeError::Impossible)?;
+    let query: Map<String, Value> = url
+        .query_pairs()
+        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+        .collect();
+    let all = stripe
+        .list_until(path, &Value::Object(query), Some(limit))
+        .await?;
+    Ok(all.into_iter().find(|object| names(object, id)))
+}
+
+/// Whether its description or a value of its metadata has the id.
+fn names(object: &Value, id: &str) -> bool {
+    let has = |value: &Value| value.as_str().is_some_and(|text| text.contains(id));
+    let mut metadata = object["metadata"].as_object().into_iter().flatten();
+    has(&object["description"]) || metadata.any(|(_, value)| has(value))
 }
 
 /// What is left of a reversal up to `amount`, with what came back before, by us or by others; none if nothing is. What
@@ -97,6 +141,28 @@ fn plan_rest(form: &Value, key: &str, known: &Value) -> Option<(Value, String)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_made_names_its_request() {
+        let id = "3f0c9d1e-8f0a-4b0e-9a54-0d9b9d1c2a11";
+        for (object, is_its) in [
+            (
+                json!({ "description": format!("Creel gives back: request {id}") }),
+                true,
+            ),
+            (
+                json!({ "description": null, "metadata": { "creel_request": id } }),
+                true,
+            ),
+            (
+                json!({ "description": "request of another", "metadata": { "creel_intent": "x" } }),
+                false,
+            ),
+            (json!({}), false),
+        ] {
+            assert_eq!(names(&object, id), is_its, "{object}");
+        }
+    }
 
     #[test]
     fn only_what_is_left_is_reversed() {
