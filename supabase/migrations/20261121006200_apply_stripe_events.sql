@@ -17,7 +17,7 @@ begin
 end
 $$;
 
--- charge.refunded, charge.refund.*, charge.dispute.* and transfer.*: object is the event's object.
+-- charge.refunded, charge.refund.*, refund.*, charge.dispute.* and transfer.*: object is the event's object.
 create function creel.correct_charge(event jsonb, object jsonb, current jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
@@ -285,6 +285,12 @@ begin
   end if;
 
   fetched := creel.fetched(current, acct);
+  if fetched.object -> 'deleted' = 'true' then
+    -- Closed or disconnected: nothing that is said of it will ever be known better.
+    update public.stripe_accounts s set charges_enabled = false, payouts_enabled = false, as_of = fetched.as_of
+    where s.owner_id = known.owner_id and s.as_of <= fetched.as_of;
+    return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not at Stripe any more');
+  end if;
   object := case when kind in ('account.created', 'account.updated') then told end;
   if fetched.object is not null then
     object := fetched.object;
@@ -308,10 +314,13 @@ begin
     if not exists (select from auth.users u where u.id = owner) then
       return jsonb_build_object('outcome', 'ignored', 'note', 'the owner of this account is not of this database');
     end if;
-    if exists (select from public.stripe_accounts s where s.owner_id = owner) then
+    -- The function makes another one where Stripe does not know the first any more.
+    if kind <> 'account.created' and exists (select from public.stripe_accounts s where s.owner_id = owner) then
       return jsonb_build_object('outcome', 'ignored', 'note', 'its owner has another account already');
     end if;
-    insert into public.stripe_accounts (owner_id, account_id, as_of) values (owner, acct, '-infinity');
+    insert into public.stripe_accounts as s (owner_id, account_id, as_of) values (owner, acct, '-infinity')
+    on conflict (owner_id) do update set account_id = excluded.account_id, as_of = excluded.as_of,
+      payout_failed = null, payout_as_of = null;
     known.owner_id := owner;
   end if;
   update public.stripe_accounts s set
@@ -350,8 +359,8 @@ begin
     return creel.handle_invoice(event, current);
   elsif kind = 'customer.deleted' then
     return creel.handle_customer_deleted(event);
-  elsif kind = 'charge.refunded' or kind like 'charge.refund.%' or kind like 'charge.dispute.%'
-    or kind like 'transfer.%' then
+  elsif kind = 'charge.refunded' or kind like 'charge.refund.%' or kind like 'refund.%'
+    or kind like 'charge.dispute.%' or kind like 'transfer.%' then
     return creel.correct_charge(event, event #> '{data,object}', coalesce(current, '{}'));
   end if;
   return jsonb_build_object('outcome', 'ignored', 'note', 'Creel does nothing with events of this kind');
@@ -376,7 +385,7 @@ begin
       if left(sqlstate, 2) in ('25', '40', '53', '55', '57', '58', 'XX') then
         raise;
       end if;
-      return jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 3000));
+      return jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000));
   end;
   return verdict;
 end
@@ -392,11 +401,11 @@ begin
   select * into before from public.stripe_events e where e.id = event_id;
   update public.stripe_events e set
     status = case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
-    note = left(verdict ->> 'note', 3000), led_to = coalesce(verdict -> 'led_to', '{}')
+    note = left(verdict ->> 'note', 1000), led_to = coalesce(verdict -> 'led_to', '{}')
   where e.id = event_id
     and (e.status, e.note, e.led_to) is distinct from (
       case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
-      left(verdict ->> 'note', 3000), coalesce(verdict -> 'led_to', '{}'));
+      left(verdict ->> 'note', 1000), coalesce(verdict -> 'led_to', '{}'));
   if verdict ? 'mismatch' and before.note is distinct from verdict ->> 'note' then
     select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
     perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
@@ -437,7 +446,7 @@ end
 $$;
 
 -- What waits is looked at again from time to time, as Stripe stops repeating it after some days. Answers what is to be
--- fetched for it.
+-- fetched for it. What was fetched is for those that wanted it; they come first, however many others wait.
 create function creel.retry_waiting(current jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
@@ -450,19 +459,42 @@ begin
     where e.status = 'waiting' and e.payload is not null
       and (e.looked_at < now() - interval '10 minutes' or current is not null and e.subjects && array(
         select jsonb_object_keys(current)))
-    order by e.looked_at limit 10 for no key update skip locked
+    order by (current is not null and e.subjects && array(select jsonb_object_keys(coalesce(current, '{}')))) desc,
+      e.looked_at
+    limit 10 for no key update skip locked
   loop
+    -- This stays whatever comes of it, so that one which always fails does not stand before all others.
     update public.stripe_events e set looked_at = now() where e.id = waiting.id;
-    verdict := creel.try_event(waiting.payload, current);
-    perform creel.note_verdict(waiting.id, verdict);
-    if verdict ->> 'outcome' = 'applied' then
-      perform creel.apply_waiting_for(
-        array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]'))), current);
-    elsif verdict ->> 'outcome' = 'fetch' then
-      wanted := wanted || coalesce(verdict -> 'fetch', '[]');
-    end if;
+    begin
+      verdict := creel.try_event(waiting.payload, current);
+      perform creel.note_verdict(waiting.id, verdict);
+      if verdict ->> 'outcome' = 'applied' then
+        perform creel.apply_waiting_for(
+          array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]'))), current);
+      elsif verdict ->> 'outcome' = 'fetch' then
+        wanted := wanted || coalesce(verdict -> 'fetch', '[]');
+      end if;
+    exception
+      when query_canceled then
+        raise warning 'event % took too long', waiting.id;
+        -- Nothing limits the statement any more.
+        exit;
+      when others then
+        raise warning 'event % failed: %', waiting.id, sqlerrm;
+    end;
   end loop;
   return wanted;
+end
+$$;
+
+-- What Stripe is asked to do is given to whoever does it: not to the checkout, whose key may not, nor to a person's tool.
+create function creel.requests_for(endpoint text) returns jsonb
+language plpgsql set search_path = '' as $$
+begin
+  if endpoint = 'answer' or current_setting('role', true) is distinct from 'creel_stripe' then
+    return '[]';
+  end if;
+  return creel.due_stripe_requests();
 end
 $$;
 
@@ -490,15 +522,12 @@ begin
     raise exception 'endpoint must be platform, connect, answer or clock; current an object, and done an array'
       using errcode = '22023', hint = 'See the comment of apply_stripe_event.';
   end if;
-  if $1 -> 'done' is not null and $1 -> 'done' <> 'null' and $1 -> 'done' <> '[]' then
-    perform creel.settle_stripe_requests($1 -> 'done');
-  end if;
-
   if endpoint = 'clock' then
+    perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
     verdict := creel.retry_waiting(current);
     return jsonb_build_object(
       'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
-      'requests', creel.due_stripe_requests(), 'waiting_count', creel.count_what_waits());
+      'requests', creel.requests_for(endpoint), 'waiting_count', creel.count_what_waits());
   end if;
 
   if jsonb_typeof(event) is distinct from 'object' or jsonb_typeof(event -> 'id') is distinct from 'string'
@@ -516,6 +545,8 @@ begin
   for lock_key in select distinct hashtext(s) from unnest(subjects) s order by 1 loop
     perform pg_advisory_xact_lock(1129465168, lock_key);
   end loop;
+  -- Behind those locks, as an event locks its earning behind them.
+  perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
 
   insert into public.stripe_events as e (
     id, endpoint, type, account, livemode, api_version, created, status, subjects, payload)
@@ -530,7 +561,7 @@ begin
   returning * into kept;
   if kept.status <> 'waiting' then
     return jsonb_build_object(
-      'outcome', 'repeated', 'note', kept.note, 'fetch', '[]'::jsonb, 'requests', creel.due_stripe_requests());
+      'outcome', 'repeated', 'note', kept.note, 'fetch', '[]'::jsonb, 'requests', creel.requests_for(endpoint));
   end if;
 
   -- What was kept is what counts: a repetition cannot change what an event says.
@@ -542,16 +573,18 @@ begin
   end if;
   return jsonb_build_object(
     'outcome', verdict ->> 'outcome', 'note', verdict ->> 'note', 'fetch', coalesce(verdict -> 'fetch', '[]'),
-    'requests', case when verdict ->> 'outcome' = 'fetch' then '[]' else creel.due_stripe_requests() end);
+    'requests', case when verdict ->> 'outcome' = 'fetch' then '[]' else creel.requests_for(endpoint) end);
 end
 $$;
 
 comment on function public.apply_stripe_event(jsonb) is
   '{api: 1, endpoint: platform | connect | answer | clock, event, current, done} -> {outcome: applied | repeated | ignored '
-  '| waiting | fetch, note, fetch, requests}. For the Stripe function alone, by its key.';
+  '| waiting | fetch, note, fetch, requests}. For the Stripe function alone, by its key; requests are given to it alone, '
+  'and not with an answer.';
 
 revoke all on function creel.earn_invoice(jsonb, jsonb, public.subscriptions, jsonb),
-  creel.correct_charge(jsonb, jsonb, jsonb), creel.due_stripe_requests(), creel.settle_stripe_requests(jsonb),
+  creel.correct_charge(jsonb, jsonb, jsonb), creel.due_stripe_requests(), creel.requests_for(text),
+  creel.settle_stripe_requests(jsonb),
   creel.stripe_subjects(jsonb, jsonb), creel.handle_session(jsonb, jsonb), creel.handle_subscription(jsonb, jsonb),
   creel.handle_invoice(jsonb, jsonb), creel.handle_customer_deleted(jsonb), creel.handle_account(jsonb, jsonb),
   creel.handle_event(jsonb, jsonb), creel.try_event(jsonb, jsonb), creel.note_verdict(text, jsonb),

@@ -154,7 +154,11 @@ declare
   request creel.stripe_requests;
   earning bigint;
 begin
-  for one in select d from jsonb_array_elements(done) d order by d ->> 'request_id' loop
+  -- In one order, so that two do not wait for each other.
+  for one in
+    select d.said from jsonb_array_elements(done) d (said)
+    join creel.stripe_requests o on o.id = creel.uuid_of(d.said -> 'request_id') order by o.earning_id, o.id
+  loop
     select r.earning_id into earning from creel.stripe_requests r where r.id = creel.uuid_of(one -> 'request_id');
     continue when not found;
     perform 1 from creel.earning_facts f where f.earning_id = earning for update;

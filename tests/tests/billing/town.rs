@@ -52,7 +52,7 @@ impl Town {
         admin
             .batch_execute(&format!(
                 "update creel.settings set max_shown_per_minute = 1000000000, max_agents_per_project = 1000000,
-                   max_open_checkouts_per_project = 1000000;
+                   max_open_checkouts_per_project = 1000000, billing_currency = 'eur';
                  update hosts set owner_id = '{}', tenancy = 'trusted', capacity = 100000,
                    price = '{{\"currency\": \"eur\", \"month\": {PRICE}}}' where id = '{}';
                  insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of)

@@ -110,9 +110,10 @@ impl Month {
                     "update creel.stripe_requests set not_before = '-infinity' where status = 'waiting'",
                 )
                 .await?;
-            let sql = "select public.apply_stripe_event('{\"api\": 1, \"endpoint\": \"clock\"}')";
-            let answer: Value = self.admin.query_one(sql, &[]).await?.get(0);
-            let requests = answer["requests"].as_array().cloned().unwrap_or_default();
+            // Only the function's role is given them by the door.
+            let due = self.admin.query_one("select creel.due_stripe_requests()", &[]);
+            let due: Value = due.await?.get(0);
+            let requests = due.as_array().cloned().unwrap_or_default();
             if requests.is_empty() {
                 return Ok(());
             }

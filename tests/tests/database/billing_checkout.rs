@@ -239,6 +239,10 @@ async fn a_price_that_is_none_is_refused_where_it_is_written() {
         r#"{"week": 900}"#,
         r#"{"month": 900, "currency": "EUR"}"#,
         r#"{"month": 900, "currency": 3}"#,
+        // Stripe would change it into its own before it is the host's.
+        r#"{"month": 900, "currency": "usd"}"#,
+        // Stripe takes no less than half a dollar.
+        r#"{"month": 49}"#,
     ] {
         let sql = format!("update hosts set price = '{price}'");
         let refused = shop.s.f.as_person(owner, &sql).await.expect_err(price);
@@ -251,7 +255,7 @@ async fn a_price_that_is_none_is_refused_where_it_is_written() {
     for price in [
         "{}",
         r#"{"year": 9000}"#,
-        r#"{"month": 900, "year": 9000, "currency": "usd"}"#,
+        r#"{"month": 50, "year": 9000, "currency": "eur"}"#,
     ] {
         let sql = format!("update hosts set price = '{price}'");
         assert_eq!(shop.s.f.as_person(owner, &sql).await.expect(price), 1);
@@ -406,7 +410,7 @@ async fn what_has_lapsed_is_paid_for_where_it_is() {
     assert_eq!(shop.s.work().await, ["stop"]);
     let other = shop.s.f.host(&[]).await;
     shop.exec(&format!(
-        "update hosts set owner_id = '{}', price = '{{\"month\": 5}}' where id = '{}'",
+        "update hosts set owner_id = '{}', price = '{{\"month\": 50}}' where id = '{}'",
         shop.host_owner, other.host
     ))
     .await;

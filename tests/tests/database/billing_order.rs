@@ -377,6 +377,41 @@ async fn the_clock_looks_at_what_waits() {
 }
 
 #[tokio::test]
+async fn neither_a_backlog_nor_one_that_always_fails_keeps_the_clock_from_what_can_be_applied() {
+    let shop = Shop::new().await;
+    let intent = shop.checkout().await;
+    let paid = completed("evt_1", &intent, "sub_1", T);
+    assert_eq!(shop.apply(&paid, None).await["outcome"], json!("fetch"));
+    // Thirty that want something which Stripe does not tell, and one at which the database's patience ends.
+    shop.exec(
+        "insert into stripe_events (id, endpoint, type, created, status, subjects, looked_at, payload)
+         select format('evt_w%s', n), 'platform', 'charge.dispute.created', now(), 'waiting', '{}', '-infinity',
+           jsonb_build_object('id', format('evt_w%s', n), 'type', 'charge.dispute.created', 'created', 1,
+             'data', jsonb_build_object('object', jsonb_build_object(
+               'object', 'dispute', 'id', format('dp_%s', n), 'charge', format('ch_%s', n), 'amount', 1)))
+         from generate_series(1, 30) n;
+         insert into stripe_events (id, endpoint, type, created, status, subjects, looked_at, payload)
+         values ('evt_slow', 'platform', 'customer.deleted', now(), 'waiting', '{sub_1}', '-infinity',
+           '{\"id\": \"evt_slow\", \"type\": \"customer.deleted\", \"created\": 1, \"data\": {\"object\": {\"id\": \"cus_9\"}}}');
+         create or replace function creel.handle_customer_deleted(event jsonb) returns jsonb language plpgsql as
+           'begin raise exception ''slow'' using errcode = ''57014''; end'",
+    )
+    .await;
+    let current = json!({ "sub_1": fetched(subscription(&intent, "sub_1", "active"), T + 1) });
+    let clock = json!({ "api": 1, "endpoint": "clock", "current": current });
+    for _ in 0..2 {
+        let answer = shop
+            .s
+            .f
+            .admin
+            .query_one("select public.apply_stripe_event($1)", &[&clock])
+            .await;
+        answer.expect("the clock goes on");
+    }
+    assert_eq!(shop.s.work().await, ["deploy"]);
+}
+
+#[tokio::test]
 async fn deliveries_at_the_same_time_have_one_effect() {
     let shop = Shop::new().await;
     let intent = shop.checkout().await;

@@ -193,3 +193,36 @@ async fn what_stripe_refuses_is_seen_and_what_may_pass_is_asked_for_again() {
     t.settle(reversal(&last[0], 170)).await;
     assert_eq!(left(&t, earning).await, 0);
 }
+
+#[tokio::test]
+async fn what_stripe_is_to_do_is_told_to_the_function_alone_and_not_with_an_answer() {
+    let t = Till::new().await;
+    t.earned(1, 1000).await;
+    t.correct("evt_1", &refunded(1, 1000, 100), &json!({})).await;
+    let function = t.s.f.test.postgres().await.expect("connect");
+    function
+        .batch_execute("set role creel_stripe")
+        .await
+        .expect("take the role");
+    let clock = json!({ "api": 1, "endpoint": "clock" });
+    let opened = json!({
+        "api": 1, "endpoint": "answer", "event": {
+            "id": "answer_acct_x", "type": "account.created", "created": 1_790_812_800,
+            "data": { "object": { "id": "acct_x", "object": "account", "metadata": {} } } },
+    });
+    // An operator's tool does nothing at Stripe, and the checkout's key may not.
+    for (client, said) in [(&t.s.f.admin, &clock), (&function, &opened), (&function, &opened)] {
+        let told = client.query_one("select public.apply_stripe_event($1)", &[said]);
+        let told: Value = told.await.expect("apply").get(0);
+        assert_eq!(told["requests"], json!([]), "{told}");
+        assert_eq!(
+            t.number("select count(*) from creel.stripe_requests where attempts > 0")
+                .await,
+            0,
+            "nothing is leased"
+        );
+    }
+    let told = function.query_one("select public.apply_stripe_event($1)", &[&clock]);
+    let told: Value = told.await.expect("apply").get(0);
+    assert_eq!(told["requests"].as_array().expect("a list").len(), 1, "{told}");
+}

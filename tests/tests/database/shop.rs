@@ -33,7 +33,8 @@ impl Shop {
         };
         let id = shop.s.host.host;
         shop.exec(&format!(
-            "update hosts set owner_id = '{host_owner}', tenancy = 'single', backends = '{{shared,profile,docker}}',
+            "update creel.settings set billing_currency = 'eur';
+             update hosts set owner_id = '{host_owner}', tenancy = 'single', backends = '{{shared,profile,docker}}',
                price = '{{\"currency\": \"eur\", \"month\": {PRICE}, \"year\": 9000}}' where id = '{id}';
              insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of)
              values ('{host_owner}', 'acct_1', true, now());

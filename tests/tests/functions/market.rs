@@ -49,6 +49,7 @@ impl Market {
         let config = StripeConfig {
             api_url: stripe.url(),
             api_key: stripe.api_key().clone(),
+            pages_api_key: Some(stripe.pages_api_key().clone()),
             webhook_secret: Secret::new(SECRET),
             connect_webhook_secret: Secret::new(CONNECT_SECRET),
         };
@@ -71,6 +72,11 @@ impl Market {
             .expect("make a person");
         let login = stage.db.host(&[]).await.expect("make a host");
         let host = login.id;
+        stage
+            .admin
+            .execute("update creel.settings set billing_currency = 'eur'", &[])
+            .await
+            .expect("charge in euros");
         let price = json!({ "currency": "eur", "month": PRICE, "year": 9_000 });
         let sql = "update hosts set owner_id = $1, tenancy = 'single', price = $2 where id = $3";
         let changed = stage.admin.execute(sql, &[&landlord.id, &price, &host]).await;

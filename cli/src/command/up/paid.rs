@@ -55,6 +55,7 @@ impl Shop {
         StripeConfig {
             api_url: self.stripe.url(),
             api_key: self.stripe.api_key().clone(),
+            pages_api_key: Some(self.stripe.pages_api_key().clone()),
             webhook_secret: self.webhook_secret.clone(),
             connect_webhook_secret: self.connect_webhook_secret.clone(),
         }
@@ -187,7 +188,7 @@ impl Rental<'_> {
         let began = Instant::now();
         self.progress.doing("letting this host");
         let api = &self.landlord.api;
-        let price = json!({ "price": { "currency": "eur", "month": PRICE } });
+        let price = json!({ "price": { "month": PRICE } });
         let host = self.landlord.host_id.to_string();
         api.run(api.from("hosts").eq("id", &host).update(price.to_string()))
             .await?;
