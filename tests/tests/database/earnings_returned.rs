@@ -212,8 +212,10 @@ async fn what_stripe_is_to_do_is_told_to_the_function_alone_and_not_with_an_answ
     });
     // An operator's tool does nothing at Stripe, and the checkout's key may not.
     for (client, said) in [(&t.s.f.admin, &clock), (&function, &opened), (&function, &opened)] {
-        let told = client.query_one("select public.apply_stripe_event($1)", &[said]);
-        let told: Value = told.await.expect("apply").get(0);
+        let told = client
+            .query_one("select public.apply_stripe_event($1)", &[said])
+            .await;
+        let told: Value = told.expect("apply").get(0);
         assert_eq!(told["requests"], json!([]), "{told}");
         assert_eq!(
             t.number("select count(*) from creel.stripe_requests where attempts > 0")
@@ -222,7 +224,9 @@ async fn what_stripe_is_to_do_is_told_to_the_function_alone_and_not_with_an_answ
             "nothing is leased"
         );
     }
-    let told = function.query_one("select public.apply_stripe_event($1)", &[&clock]);
-    let told: Value = told.await.expect("apply").get(0);
+    let told = function
+        .query_one("select public.apply_stripe_event($1)", &[&clock])
+        .await;
+    let told: Value = told.expect("apply").get(0);
     assert_eq!(told["requests"].as_array().expect("a list").len(), 1, "{told}");
 }
