@@ -33,6 +33,8 @@ pub struct StripeConfig {
     pub api_url: String,
     /// A key of it; of Stripe's test mode, as what is on this machine is no business.
     pub api_key: Secret,
+    /// The key for people's pages, where it is another one with fewer rights.
+    pub pages_api_key: Option<Secret>,
     /// Secret of the endpoint `/functions/v1/stripe/events`; two while one is replaced.
     pub webhook_secret: Secret,
     /// Secret of the endpoint `/functions/v1/stripe/connect`.
@@ -44,6 +46,7 @@ pub struct StripeConfig {
 pub struct Billing {
     webhooks: Webhooks,
     api: DataApi,
+    pages_door: Door,
 }
 
 impl std::fmt::Debug for Billing {
@@ -59,14 +62,22 @@ impl Billing {
             let read = secret.expose().parse();
             read.map_err(|why: String| anyhow!("{name}: {why}"))
         };
-        let stripe = StripeApi::new(&config.api_url, api_key(&config.api_key)?, None);
+        let door = |key: &Secret| -> Result<Door> {
+            let stripe = StripeApi::new(&config.api_url, api_key(key)?, None);
+            Ok(Door::new(api.clone(), creel_key.clone(), stripe))
+        };
+        let pages_door = door(config.pages_api_key.as_ref().unwrap_or(&config.api_key))?;
         let webhooks = Webhooks {
-            door: Door::new(api.clone(), creel_key, stripe),
+            door: door(&config.api_key)?,
             platform: secrets(&config.webhook_secret, "STRIPE_WEBHOOK_SECRET")?,
             connect: secrets(&config.connect_webhook_secret, "STRIPE_CONNECT_WEBHOOK_SECRET")?,
             is_live: is_live(&config.api_key),
         };
-        Ok(Self { webhooks, api })
+        Ok(Self {
+            webhooks,
+            api,
+            pages_door,
+        })
     }
 
     /// All routes of both, and `POST /stripe/clock`, which elsewhere is no request.
@@ -74,7 +85,7 @@ impl Billing {
         let door = self.webhooks.door.clone();
         let checkout = Checkout {
             api: self.api.clone(),
-            door: door.clone(),
+            door: self.pages_door.clone(),
             origins: Origins::Loopback,
         };
         Router::new()

@@ -90,6 +90,7 @@ async fn a_stack_that_knows_a_stripe_hears_what_it_tells() -> Result<()> {
     config.stripe = Some(StripeConfig {
         api_url: stripe.url(),
         api_key: stripe.api_key().clone(),
+        pages_api_key: None,
         webhook_secret: events.clone(),
         connect_webhook_secret: accounts.clone(),
     });

@@ -14,8 +14,9 @@ use super::payer::{Payer, stripe_failure};
 use crate::caller::Asker;
 use crate::failure::Failure;
 use crate::refusal::unavailable;
-use crate::stripe::Event;
+use crate::stripe::api::Told;
 use crate::stripe::door::Endpoint;
+use crate::stripe::{Event, StripeError};
 
 /// Makes the owner's account, if there is none yet, and answers where they go on with it.
 pub(super) async fn open(
@@ -36,8 +37,34 @@ pub(super) async fn open(
     let known = rows.first().and_then(|row| row["account_id"].as_str());
     let account = match known {
         Some(account) => account.to_owned(),
-        None => make_account(&checkout, &payer).await?,
+        None => make_account(&checkout, &payer, None).await?,
     };
+    let pages = (return_url, refresh_url);
+    let mut made = link(&checkout, &payer, &account, pages).await;
+    if made.as_ref().is_err_and(StripeError::is_gone) {
+        tracing::warn!(
+            account.id = account,
+            "account {account} was closed or disconnected; its owner gets another one"
+        );
+        let account = make_account(&checkout, &payer, Some(&account)).await?;
+        made = link(&checkout, &payer, &account, pages).await;
+    }
+    let told = made.map_err(|error| {
+        tracing::error!(%error, account.id = account, "failed to make a link for account {account}");
+        stripe_failure(&error)
+    })?;
+    let url = told.object["url"].as_str().ok_or_else(unavailable)?;
+    Ok(Json(
+        json!({ "ok": true, "url": url, "expiresAt": told.object["expires_at"] }),
+    ))
+}
+
+async fn link(
+    checkout: &Checkout,
+    payer: &Payer,
+    account: &str,
+    (return_url, refresh_url): (&str, &str),
+) -> Result<Told, StripeError> {
     let parameters = json!({
         "account": account,
         "return_url": return_url,
@@ -45,22 +72,14 @@ pub(super) async fn open(
         "type": "account_onboarding",
     });
     let key = Uuid::new_v4().to_string();
-    let told = checkout
-        .door
-        .stripe()
+    let stripe = checkout.door.stripe();
+    stripe
         .post("/v1/account_links", &parameters, &key, payer.deadline())
         .await
-        .map_err(|error| {
-            tracing::error!(%error, account.id = account, "failed to make a link for account {account}");
-            stripe_failure(&error)
-        })?;
-    let url = told.object["url"].as_str().ok_or_else(unavailable)?;
-    Ok(Json(
-        json!({ "ok": true, "url": url, "expiresAt": told.object["expires_at"] }),
-    ))
 }
 
-async fn make_account(checkout: &Checkout, payer: &Payer) -> Result<String, Failure> {
+/// The owner's account: the first one, or the one in the place of `gone`.
+async fn make_account(checkout: &Checkout, payer: &Payer, gone: Option<&str>) -> Result<String, Failure> {
     let owner = payer.user_id()?;
     let owner_id = owner.to_string();
     let hosts = checkout.api.read(payer, "hosts", |rows| {
@@ -80,10 +99,12 @@ async fn make_account(checkout: &Checkout, payer: &Payer) -> Result<String, Fail
         "capabilities": { "card_payments": { "requested": true }, "transfers": { "requested": true } },
         "metadata": { "creel_owner": owner_id },
     });
-    let made = checkout
-        .door
-        .stripe()
-        .post("/v1/accounts", &parameters, &owner_id, payer.deadline());
+    let key = match gone {
+        None => owner_id.clone(),
+        Some(gone) => format!("{owner_id}-{gone}"),
+    };
+    let stripe = checkout.door.stripe();
+    let made = stripe.post_anew("/v1/accounts", &parameters, &key, payer.deadline());
     let told = made.await.map_err(|error| {
         tracing::error!(%error, owner.id = owner_id, "failed to make an account for {owner_id}");
         stripe_failure(&error)

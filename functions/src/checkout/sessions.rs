@@ -45,7 +45,7 @@ pub(super) async fn open(
     let made = checkout
         .door
         .stripe()
-        .post("/v1/checkout/sessions", &parameters, id, payer.deadline())
+        .post_anew("/v1/checkout/sessions", &parameters, id, payer.deadline())
         .await;
     let told = match made {
         Ok(told) => told,

@@ -45,6 +45,9 @@ const REPEAT_MAX: usize = 4;
 /// What is left must be worth an attempt.
 const ATTEMPT_MIN: Duration = Duration::from_millis(500);
 
+/// Keys for one thing. A Stripe that has failed under so many is down.
+const KEYS_MAX: usize = 6;
+
 /// Objects of a page: the most that Stripe gives.
 const PAGE_SIZE: usize = 100;
 
@@ -106,6 +109,27 @@ impl StripeApi {
         let request = request.form(&form::fields(parameters));
         self.send(request.header("Idempotency-Key", idempotency_key), deadline)
             .await
+    }
+
+    /// Asks for something that harms nobody if it is made twice, as nobody has seen it. A fault or a refusal that the key
+    /// is answered for a day is not the end: the next key is the same for everybody who asks.
+    pub async fn post_anew(
+        &self,
+        path: &str,
+        parameters: &Value,
+        idempotency_key: &str,
+        deadline: Option<Deadline>,
+    ) -> Result<Told, StripeError> {
+        let mut made = self.post(path, parameters, idempotency_key, deadline).await;
+        for turn in 2..=KEYS_MAX {
+            match &made {
+                Err(error) if error.is_kept() => {}
+                _ => break,
+            }
+            let key = format!("{idempotency_key}-{turn}");
+            made = self.post(path, parameters, &key, deadline).await;
+        }
+        made
     }
 
     /// Reads all objects of a list, page by page, oldest last as Stripe has them.

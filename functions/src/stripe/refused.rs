@@ -99,14 +99,13 @@ impl StripeError {
         }
     }
 
-    /// Whether a fault of Stripe's own is what the idempotency key is answered for a day. Nobody knows how far the call
-    /// came.
-    pub fn is_kept_fault(&self) -> bool {
+    /// Whether it is what the idempotency key is answered for a day, whatever has changed since. Where it is a fault of
+    /// Stripe's own, nobody knows how far the call came.
+    pub(super) fn is_kept(&self) -> bool {
         matches!(
             self,
             Self::Refused {
                 is_replayed: true,
-                status: 500..,
                 ..
             }
         )
@@ -130,7 +129,7 @@ impl StripeError {
     }
 
     /// Whether there is no such object, or it is none of ours any more.
-    pub(super) fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { status: 403, code, .. } if code == "account_invalid")
             || self.is_missing()
     }
@@ -209,11 +208,11 @@ mod tests {
         }
         let mut headers = HeaderMap::new();
         headers.insert("idempotent-replayed", "true".parse().expect("a value"));
-        for (status, is_refusal, is_fault) in [(400, true, false), (403, true, false), (500, false, true)] {
+        for (status, is_refusal) in [(400, true), (403, true), (500, false)] {
             let kept = StripeError::refused(status, &headers, &json!(null));
             assert_eq!(
-                (kept.is_refusal(), kept.is_kept_fault(), kept.is_worth_repeating()),
-                (is_refusal, is_fault, false),
+                (kept.is_refusal(), kept.is_kept(), kept.is_worth_repeating()),
+                (is_refusal, true, false),
                 "{kept}"
             );
         }

@@ -30,9 +30,12 @@ impl Faults {
     }
 
     /// What becomes of a call.
-    pub(super) fn take(&mut self, path: &str) -> Option<Fault> {
-        let is_meant =
-            |(at, _): &(Option<String>, Fault)| at.as_deref().is_none_or(|at| path.starts_with(at));
+    pub(super) fn take(&mut self, call: &str) -> Option<Fault> {
+        let path = call.split_once(' ').map_or(call, |(_, path)| path);
+        let is_meant = |(at, _): &(Option<String>, Fault)| {
+            at.as_deref()
+                .is_none_or(|at| path.starts_with(at) || call.starts_with(at))
+        };
         match self.next.iter().position(is_meant) {
             Some(at) => Some(self.next.remove(at).1),
             None => self.always,

@@ -67,8 +67,10 @@ async fn call(Shared(context): Shared<Context>, request: Request) -> Response {
     };
     let fault = {
         let mut state = context.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.calls.push(format!("{} {path}", parts.method));
-        state.faults.take(&path)
+        let call = format!("{} {path}", parts.method);
+        let fault = state.faults.take(&call);
+        state.calls.push(call);
+        fault
     };
     match fault {
         Some(Fault::Hang) => std::future::pending().await,

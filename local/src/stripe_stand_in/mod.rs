@@ -105,7 +105,7 @@ impl StandIn {
         self.lock().faults.next(None, fault);
     }
 
-    /// The next call whose path begins so is treated so.
+    /// The next call whose path begins so, or its method and path, is treated so.
     pub fn fail_next_at(&self, path: &str, fault: Fault) {
         self.lock().faults.next(Some(path), fault);
     }

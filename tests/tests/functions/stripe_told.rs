@@ -272,3 +272,152 @@ async fn what_does_not_fit_waits_and_is_seen_at_stripe_and_here() {
         json!("paid")
     );
 }
+
+/// What is due now, and not only after a pause.
+async fn tick(market: &Market) {
+    market
+        .stage
+        .run("update creel.stripe_requests set not_before = now() where status = 'waiting'")
+        .await;
+    let ticked = market.post("", "/stripe/clock", &Value::Null).await;
+    assert_eq!(ticked.status, 200, "{ticked:?}");
+}
+
+/// A dispute took the money back from the host, and is won.
+async fn won(market: &Market) {
+    paid(market).await;
+    let dispute = market.stripe.dispute(&charge(market)).expect("dispute");
+    market.deliver_well().await;
+    assert_eq!(market.stripe.objects("transfer_reversal").len(), 1);
+    market.stripe.close_dispute(&dispute, true).expect("win");
+}
+
+const OPEN: &str = "creel.stripe_requests where status = 'waiting'";
+
+#[tokio::test]
+async fn what_is_given_back_is_sent_once_though_stripe_forgets_that_it_was_asked() {
+    let market = Market::new().await;
+    won(&market).await;
+    for _ in 0..5 {
+        market.stripe.fail_next_at("POST /v1/transfers", Fault::LoseReply);
+    }
+    market.deliver_well().await;
+    assert_eq!(market.stage.count(OPEN).await, 1, "nobody heard of it");
+    assert_eq!(market.stripe.objects("transfer").len(), 2);
+    market.stripe.advance(25 * 60 * 60);
+    tick(&market).await;
+    assert_eq!(market.stage.count(OPEN).await, 0);
+    assert_eq!(market.stripe.objects("transfer").len(), 2);
+    let account = market.account().await.expect("an account");
+    let owed = market
+        .value("select to_jsonb(sum(amount_minor)) from host_earnings")
+        .await;
+    assert_eq!(json!(market.stripe.balance(&account)), owed);
+}
+
+#[tokio::test]
+async fn a_fault_of_stripes_is_not_gone_round_by_another_key() {
+    let market = Market::new().await;
+    won(&market).await;
+    market
+        .stripe
+        .fail_next_at("POST /v1/transfers", Fault::Answer(500));
+    market.deliver_well().await;
+    let keys = "select to_jsonb(refusals) from creel.stripe_requests where status = 'waiting'";
+    for _ in 0..2 {
+        tick(&market).await;
+        assert_eq!(market.value(keys).await, json!(0), "nobody knows how far it came");
+        assert_eq!(market.stripe.objects("transfer").len(), 1);
+    }
+    market.stripe.advance(25 * 60 * 60);
+    tick(&market).await;
+    assert_eq!(
+        (
+            market.stage.count(OPEN).await,
+            market.stripe.objects("transfer").len()
+        ),
+        (0, 2)
+    );
+}
+
+#[tokio::test]
+async fn what_stripe_did_is_told_though_something_else_hangs() {
+    let market = Market::new().await;
+    paid(&market).await;
+    let account = market.account().await.expect("an account");
+    market.stripe.empty_balance(&account);
+    market.stripe.refund(&charge(&market), PRICE).expect("refund");
+    market.deliver_well().await;
+    assert_eq!(market.stage.count(OPEN).await, 1, "the account is empty");
+    let first = market.stripe.objects("transfer").remove(0);
+    let subscription = market.stripe.objects("subscription").remove(0);
+    let subscription = subscription["id"].as_str().expect("an id");
+    market.stripe.renew(subscription).expect("renew");
+    market.deliver_well().await;
+
+    market
+        .stage
+        .run("update creel.stripe_requests set not_before = now() where status = 'waiting'")
+        .await;
+    let path = format!("/v1/transfers/{}", first["id"].as_str().expect("an id"));
+    market.stripe.fail_next_at(&path, Fault::Hang);
+    market.stripe.refund(&charge(&market), PRICE).expect("refund");
+    market.deliver_well().await;
+    assert_eq!(market.stripe.objects("transfer_reversal").len(), 1);
+    assert_eq!(
+        market
+            .stage
+            .count("creel.stripe_requests where status = 'done'")
+            .await,
+        1,
+        "it is known that it is done"
+    );
+}
+
+#[tokio::test]
+async fn a_checkout_takes_nothing_on_that_its_key_may_not_do() {
+    let market = Market::new().await;
+    paid(&market).await;
+    let account = market.account().await.expect("an account");
+    market.stripe.empty_balance(&account);
+    market.stripe.refund(&charge(&market), PRICE).expect("refund");
+    market.deliver_well().await;
+    market
+        .stage
+        .run("update creel.stripe_requests set not_before = now(), attempts = 1 where status = 'waiting'")
+        .await;
+    market.stripe.take_calls();
+    let mut wish = market.wish();
+    wish["agentKey"] = json!("agent:owl:main");
+    let answer = market.checkout(&wish).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(market.stripe.take_calls(), ["POST /v1/checkout/sessions"]);
+    let attempts = "select to_jsonb(attempts) from creel.stripe_requests where status = 'waiting'";
+    assert_eq!(market.value(attempts).await, json!(1));
+}
+
+#[tokio::test]
+async fn what_is_told_of_an_account_that_is_gone_does_not_wait_for_ever() {
+    let market = Market::new().await;
+    let account = market.account().await.expect("an account");
+    market.stripe.disconnect(&account).expect("disconnect");
+    for delivered in market.deliver().await {
+        assert_eq!(delivered.status, 200, "{delivered:?}");
+    }
+    assert_eq!(
+        market.stage.count("stripe_events where status = 'waiting'").await,
+        0
+    );
+    assert_eq!(
+        market.checkout(&market.wish()).await.refused(),
+        (409, "not_payable")
+    );
+    // Its owner begins anew.
+    let answer = market.onboard(&market.landlord).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let next = market.account().await.expect("an account");
+    assert_ne!(next, account);
+    market.stripe.onboard(&next).expect("onboard");
+    market.deliver_well().await;
+    assert_eq!(market.checkout(&market.wish()).await.status, 200);
+}

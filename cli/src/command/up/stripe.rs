@@ -49,6 +49,7 @@ impl StripeArgs {
         Some(StripeConfig {
             api_url: self.stripe_api_url.clone(),
             api_key: api_key.clone(),
+            pages_api_key: None,
             webhook_secret: secret.clone(),
             connect_webhook_secret: connect.clone(),
         })
