@@ -411,3 +411,38 @@ async fn an_account_that_lost_its_rights_meanwhile_is_named_so() {
         "{SCOUT} may be had now"
     );
 }
+
+#[tokio::test]
+async fn a_fault_that_stripe_keeps_for_a_day_stops_nobody() {
+    let market = Market::opening().await;
+    market
+        .stripe
+        .fail_next_at("POST /v1/accounts", Fault::Answer(500));
+    let answer = market.onboard(&market.landlord).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let account = market.account().await.expect("an account");
+    market.stripe.onboard(&account).expect("onboard");
+    market.deliver_well().await;
+    for _ in 0..2 {
+        market
+            .stripe
+            .fail_next_at("POST /v1/checkout/sessions", Fault::Answer(500));
+    }
+    let answer = market.checkout(&market.wish()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(market.stripe.objects("checkout.session").len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_after_stripe_was_away_may_pay() {
+    let market = Market::new().await;
+    market.stripe.fail_always(Some(Fault::Answer(503)));
+    assert_eq!(
+        market.checkout(&market.wish()).await.refused(),
+        (502, "stripe_unavailable")
+    );
+    market.stripe.fail_always(None);
+    market.stripe.advance(10 * 60);
+    let answer = market.checkout(&market.wish()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
