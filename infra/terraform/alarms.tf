@@ -1,7 +1,7 @@
 locals {
   at_least = "GreaterThanOrEqualToThreshold"
 
-  # What every function has, what those with a URL have, and those that a clock calls.
+  # What every function has, what those with a URL have, and those that only a clock calls.
   alarms_of_all = {
     errors = {
       description = "It died, ran out of time or could not start"
@@ -53,13 +53,36 @@ locals {
       missing     = "breaching"
     }
   }
+  # Of what the function says itself.
   alarms_of_stripe = {
     refusing = {
       description = "It refuses what comes, as if a webhook secret were wrong"
-      metric      = "Url4xxCount"
+      metric      = "RefusedDeliveries"
       statistic   = "Sum"
-      periods     = 3
-      threshold   = 5
+      period      = 3600
+      periods     = 1
+      threshold   = 3
+      comparison  = local.at_least
+      missing     = "notBreaching"
+    }
+    # With each minute it says how many events wait; Stripe's calls and strangers' say nothing of the clock.
+    silent = {
+      description = "The clock does not call it"
+      metric      = "WaitingEvents"
+      statistic   = "SampleCount"
+      period      = 300
+      periods     = 2
+      threshold   = 1
+      comparison  = "LessThanThreshold"
+      missing     = "breaching"
+    }
+    waiting = {
+      description = "Events wait that cannot be applied"
+      metric      = "WaitingEvents"
+      statistic   = "Minimum"
+      period      = 300
+      periods     = 6
+      threshold   = 1
       comparison  = local.at_least
       missing     = "notBreaching"
     }
@@ -70,8 +93,7 @@ locals {
       for kind, alarm in merge(
         local.alarms_of_all,
         function.has_url ? local.alarms_of_urls : {},
-        function.each_minute ? local.alarms_of_clocks : {},
-        name == "stripe" ? local.alarms_of_stripe : {},
+        function.each_minute && name != "stripe" ? local.alarms_of_clocks : {},
       ) : "${name}-${kind}" => merge(alarm, { function = name })
     }
   ]...)
@@ -111,17 +133,32 @@ resource "aws_cloudwatch_log_metric_filter" "waiting" {
   }
 }
 
-resource "aws_cloudwatch_metric_alarm" "waiting" {
-  alarm_name          = "${var.prefix}-stripe-waiting"
-  alarm_description   = "Events wait that cannot be applied - see \"Alarms\" in docs/operations.md"
+# One for each delivery without Stripe's signature.
+resource "aws_cloudwatch_log_metric_filter" "refused" {
+  name           = "refused-deliveries"
+  log_group_name = aws_cloudwatch_log_group.this["stripe"].name
+  pattern        = "{ $.fields.code = \"bad_signature\" }"
+
+  metric_transformation {
+    namespace = "Creel/${var.prefix}"
+    name      = "RefusedDeliveries"
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "stripe" {
+  for_each = local.alarms_of_stripe
+
+  alarm_name          = "${var.prefix}-stripe-${each.key}"
+  alarm_description   = "${each.value.description} - see \"Alarms\" in docs/operations.md"
   namespace           = "Creel/${var.prefix}"
-  metric_name         = "WaitingEvents"
-  statistic           = "Minimum"
-  period              = 300
-  evaluation_periods  = 6
-  threshold           = 1
-  comparison_operator = local.at_least
-  treat_missing_data  = "notBreaching"
+  metric_name         = each.value.metric
+  statistic           = each.value.statistic
+  period              = each.value.period
+  evaluation_periods  = each.value.periods
+  threshold           = each.value.threshold
+  comparison_operator = each.value.comparison
+  treat_missing_data  = each.value.missing
   alarm_actions       = local.alarm_actions
   ok_actions          = local.alarm_actions
 }

@@ -3,8 +3,9 @@ terraform {
 
   required_providers {
     aws = {
-      source  = "hashicorp/aws"
-      version = ">= 6.19"
+      source = "hashicorp/aws"
+      # The first that knows invoked_via_function_url of a permission.
+      version = ">= 6.29"
     }
   }
 }

@@ -55,7 +55,10 @@ fn alarms_of(file: &Value, function: &str, own: &Value) -> BTreeMap<String, Alar
     let groups = [
         ("alarms_of_all", true),
         ("alarms_of_urls", own["has_url"] == true),
-        ("alarms_of_clocks", own["each_minute"] == true),
+        (
+            "alarms_of_clocks",
+            own["each_minute"] == true && function != "stripe",
+        ),
         ("alarms_of_stripe", function == "stripe"),
     ];
     let period_secs = file["resource"]["aws_cloudwatch_metric_alarm"]["this"]["period"].as_u64();
@@ -63,6 +66,7 @@ fn alarms_of(file: &Value, function: &str, own: &Value) -> BTreeMap<String, Alar
     for (group, _) in groups.into_iter().filter(|(_, has)| *has) {
         for (kind, alarm) in locals[group].as_object().expect("alarms") {
             let threshold = alarm["threshold"].as_u64().or(own["slow_ms"].as_u64());
+            let period_secs = alarm["period"].as_u64().or(period_secs);
             let made = Alarm {
                 metric: text(locals, &alarm["metric"]),
                 statistic: text(locals, &alarm["statistic"]),
@@ -74,20 +78,6 @@ fn alarms_of(file: &Value, function: &str, own: &Value) -> BTreeMap<String, Alar
             };
             alarms.insert(kind.clone(), made);
         }
-    }
-    if function == "stripe" {
-        let alarm = &file["resource"]["aws_cloudwatch_metric_alarm"]["waiting"];
-        let number = |field: &str| alarm[field].as_u64().expect("a number");
-        let made = Alarm {
-            metric: text(locals, &alarm["metric_name"]),
-            statistic: text(locals, &alarm["statistic"]),
-            period_secs: number("period"),
-            periods: number("evaluation_periods"),
-            threshold: number("threshold"),
-            comparison: text(locals, &alarm["comparison_operator"]),
-            missing: text(locals, &alarm["treat_missing_data"]),
-        };
-        alarms.insert("waiting".to_owned(), made);
     }
     alarms
 }
@@ -137,6 +127,35 @@ fn a_role_of_the_module_may_do_what_one_of_the_template_may() {
         *readable,
         "${[for variable in each.value.secrets : \"${local.parameters}/${each.key}/${variable}\"]}"
     );
+}
+
+#[test]
+fn a_function_of_the_module_is_invoked_by_its_url_and_its_clock_alone() {
+    let file = file("functions.tf");
+    let permissions = file["resource"]["aws_lambda_permission"].clone();
+    let of_each = "${local.with_url}";
+    let name = "${aws_lambda_function.this[each.key].function_name}";
+    assert_eq!(
+        permissions,
+        serde_json::json!({
+            "url": {
+                "for_each": of_each, "function_name": name, "principal": "*",
+                "action": "lambda:InvokeFunctionUrl", "function_url_auth_type": "NONE",
+            },
+            "invoke": {
+                "for_each": of_each, "function_name": name, "principal": "*",
+                "action": "lambda:InvokeFunction", "invoked_via_function_url": true,
+            },
+        }),
+        "without its condition the second lets everybody send the clock's event"
+    );
+}
+
+#[test]
+fn the_provider_knows_every_argument_of_the_module() {
+    let wished = file("versions.tf")["terraform"]["required_providers"]["aws"]["version"].take();
+    // hashicorp/aws has invoked_via_function_url since this version.
+    assert_eq!(wished, ">= 6.29");
 }
 
 fn collect_actions(value: &Value, found: &mut BTreeSet<String>) {

@@ -170,13 +170,40 @@ fn a_url_has_both_permissions_and_says_where_it_is() {
             .values()
             .filter(|one| one["Type"] == "AWS::Lambda::Permission")
             .filter(|one| one["Properties"]["FunctionName"]["Fn::GetAtt"][0] == *format!("{title}Function"));
-        let actions: BTreeSet<&str> = permissions
-            .filter_map(|one| one["Properties"]["Action"].as_str())
-            .collect();
-        let both = BTreeSet::from(["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]);
-        let expected = if function.has_url { both } else { BTreeSet::new() };
-        assert_eq!(actions, expected, "{name}");
+        let permissions: Vec<&Value> = permissions.map(|one| &one["Properties"]).collect();
+        let name_of = serde_json::json!({ "Fn::GetAtt": [format!("{title}Function"), "Arn"] });
+        let url = serde_json::json!({
+            "FunctionName": name_of, "Action": "lambda:InvokeFunctionUrl", "Principal": "*",
+            "FunctionUrlAuthType": "NONE",
+        });
+        // Without its condition it would let everybody send the clock's event.
+        let invoke = serde_json::json!({
+            "FunctionName": name_of, "Action": "lambda:InvokeFunction", "Principal": "*",
+            "InvokedViaFunctionUrl": true,
+        });
+        let expected = if function.has_url {
+            vec![&invoke, &url]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(permissions, expected, "{name}");
         let told = &template["Outputs"][format!("{title}Url")];
         assert_eq!(told.is_object(), function.has_url, "{name}");
+    }
+}
+
+#[test]
+fn a_deployment_that_failed_can_be_made_again() {
+    let template = template();
+    let resources = template["Resources"].as_object().expect("resources");
+    let groups = resources
+        .values()
+        .filter(|one| one["Type"] == "AWS::Logs::LogGroup");
+    let kept: Vec<(&Value, &Value)> = groups
+        .map(|group| (&group["DeletionPolicy"], &group["UpdateReplacePolicy"]))
+        .collect();
+    assert_eq!(kept.len(), functions().len());
+    for kept in kept {
+        assert_eq!(kept, (&"RetainExceptOnCreate".into(), &"Retain".into()));
     }
 }
