@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::reference::{Reference, Service};
 use crate::settings::parse_url;
 
-/// A store in the same region answers within some 20 ms. All attempts together fit into the ten seconds that a function
-/// has for its start.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A store in the same region answers within some 20 ms. All attempts together, with their pauses, fit into the ten seconds
+/// that a function has for its start, and leave time for saying why there was none.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 /// After a store that was busy, or a packet that was lost.
 const REPEAT_AFTER: Duration = Duration::from_millis(100);
@@ -272,5 +272,18 @@ fn value_of(wanted: &Reference, answer: &Value) -> anyhow::Result<Secret> {
             "{} has no text at AWS; make it, in the region and account of the function",
             wanted.id
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_does_not_answer_is_given_up_before_the_start_is() {
+        let attempts = u32::try_from(REPEAT_COUNT).expect("a small number") + 1;
+        // Each pause is twice the last at most, and as much again by chance.
+        let pauses = REPEAT_AFTER * 2 * (2_u32.pow(attempts - 1) - 1);
+        assert!(ATTEMPT_TIMEOUT * attempts + pauses <= Duration::from_secs(8));
     }
 }
