@@ -18,6 +18,10 @@ alter table creel.settings
     constraint settings_checkout_release check (checkout_release_secs > 0),
   add column max_open_checkouts_per_project int not null default 20
     constraint settings_max_open_checkouts check (max_open_checkouts_per_project >= 0),
+  add column max_unpaid_checkouts_per_day int not null default 100
+    constraint settings_max_unpaid_checkouts check (max_unpaid_checkouts_per_day >= 0),
+  add column max_unpaid_places_bp int not null default 2500
+    constraint settings_max_unpaid_places check (max_unpaid_places_bp between 0 and 10000),
   add column stripe_payload_days int not null default 400
     constraint settings_stripe_payload check (stripe_payload_days > 0);
 
@@ -27,6 +31,10 @@ comment on column creel.settings.billing_retention_secs is
   'For how long a host keeps the agent of a subscription that has ended, before it is archived and undeployed.';
 comment on column creel.settings.checkout_ttl_secs is
   'For how long a checkout can be paid, and its place on the host is kept. Stripe allows no less than half an hour.';
+comment on column creel.settings.max_unpaid_checkouts_per_day is
+  'Of one person: of the checkouts that he began in 24 hours, those that are not paid.';
+comment on column creel.settings.max_unpaid_places_bp is
+  'How much of a host''s capacity may be kept for checkouts that are open, in hundredths of a percent; two always.';
 comment on column creel.settings.checkout_release_secs is
   'After so long without a word of Stripe an expired checkout gives its place back all the same.';
 
@@ -47,7 +55,7 @@ comment on column public.project_hosts.terms is
 
 create table public.checkout_intents (
   id uuid primary key default gen_random_uuid(),
-  project_id text not null references public.projects (id) on delete cascade,
+  project_id text references public.projects (id) on delete set null,
   agent_key text not null,
   agent_id uuid references public.agents (id) on delete set null,
   host_id uuid references public.hosts (id) on delete set null,
@@ -82,13 +90,15 @@ create unique index checkout_intents_session on public.checkout_intents (session
 create index checkout_intents_project on public.checkout_intents (project_id, created_at desc);
 create index checkout_intents_agent on public.checkout_intents (agent_id);
 create index checkout_intents_host on public.checkout_intents (host_id);
-create index checkout_intents_created_by on public.checkout_intents (created_by);
+create index checkout_intents_created_by on public.checkout_intents (created_by, created_at desc);
+create index checkout_intents_unpaid on public.checkout_intents (ended_at) where status in ('expired', 'failed');
 create index checkout_intents_expiring on public.checkout_intents (expires_at) where status = 'open';
 
 comment on table public.checkout_intents is
   'A wish for an agent that is to be paid for, made by begin_checkout: the price as it was decided, and the agent as it is '
   'wished. While it is open the agent''s row keeps the place on the host. awaits_payment: the deployer is '
-  'through, and his bank takes its time. open -> paid, expired or failed.';
+  'through, and his bank takes its time. open -> paid, expired or failed. The documents that were wished for are taken '
+  'from it when they have been written, or some days after it ended. It outlives its project.';
 
 create table public.subscriptions (
   id text primary key,
@@ -110,6 +120,7 @@ create table public.subscriptions (
   grace_until timestamptz,
   ended_at timestamptz,
   remove_at timestamptz,
+  first_paid_at timestamptz,
   paid_at timestamptz,
   received_at timestamptz,
   asked_at timestamptz,
@@ -141,7 +152,9 @@ create trigger subscriptions_touch before update on public.subscriptions for eac
 comment on table public.subscriptions is
   'What Stripe says of each subscription (status, as of as_of), and what follows for its agent (service): awaiting its '
   'first payment, active, grace (a payment failed, and it runs on until grace_until), suspended (stopped), ended (stopped; '
-  'undeployed when remove_at has passed), removed (undeployed). canceled and incomplete_expired are final. paid_at: when, '
+  'undeployed when remove_at has passed), removed (undeployed). canceled and incomplete_expired are final. first_paid_at: '
+  'when money came for the first time; until then it is awaited, whatever its status, as a bank that takes its time may '
+  'refuse in the end. paid_at: when, '
   'by Stripe''s clock, it came to be paid; received_at: when Creel was told; asked_at and item_id: the request or command '
   'by which its agent was asked to run. Written by apply_stripe_event and the sweep alone. A subscription outlives its '
   'project, its agent and its host.';
@@ -156,15 +169,17 @@ create table creel.subscription_states (
 );
 
 create table public.stripe_customers (
-  project_id text primary key references public.projects (id) on delete cascade,
+  project_id text not null references public.projects (id) on delete cascade,
   customer_id text not null,
   created_at timestamptz not null default now(),
+  primary key (project_id, customer_id),
   constraint stripe_customers_customer unique (customer_id),
   constraint stripe_customers_sizes check (octet_length(customer_id) between 1 and 255)
 );
 
 comment on table public.stripe_customers is
-  'Who pays for a project: its next checkout and its billing portal are of the same customer of Stripe.';
+  'Who pays for a project: its next checkout and its billing portal are of the newest customer of Stripe. Checkouts that '
+  'were open at the same time may have made several; each subscription names its own.';
 
 create table public.stripe_accounts (
   owner_id uuid primary key references auth.users (id) on delete cascade,
@@ -174,6 +189,7 @@ create table public.stripe_accounts (
   requirements jsonb not null default '{}',
   payout_failed text,
   payout_as_of timestamptz,
+  livemode boolean,
   as_of timestamptz not null,
   created_at timestamptz not null default now(),
   constraint stripe_accounts_account unique (account_id),
@@ -184,7 +200,8 @@ create table public.stripe_accounts (
 
 comment on table public.stripe_accounts is
   'Where the earnings of a host''s owner go: an account connected to the platform''s own at Stripe. requirements is what '
-  'Stripe wants to know of him; payout_failed why Stripe could not pay him. Written by apply_stripe_event alone.';
+  'Stripe wants to know of him; payout_failed why Stripe could not pay him. livemode: whether real money is meant; null as '
+  'long as nothing said so. Written by apply_stripe_event alone.';
 
 create table public.stripe_events (
   id text primary key,

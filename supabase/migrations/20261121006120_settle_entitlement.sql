@@ -26,10 +26,13 @@ end
 $$;
 
 -- What follows from what Stripe says. Of what is past due, that depends on the time.
-create function creel.subscription_service(status text, grace_until timestamptz, at timestamptz) returns text
+-- Of one that nobody has paid yet, a bank may be about to refuse the first payment, though Stripe calls it active.
+create function creel.subscription_service(
+  status text, grace_until timestamptz, first_paid_at timestamptz, at timestamptz) returns text
 language sql immutable set search_path = '' as $$
   select case
     when status = 'incomplete' then 'awaiting'
+    when status in ('active', 'trialing', 'past_due') and first_paid_at is null then 'awaiting'
     when status in ('active', 'trialing') then 'active'
     when status = 'past_due' and at < grace_until then 'grace'
     when status in ('canceled', 'incomplete_expired') then 'ended'
@@ -127,28 +130,77 @@ begin
 end
 $$;
 
+-- Whether money is paid for an agent where it is: to the owner of its host; or, that host being gone, to nobody in
+-- particular, and then it runs on a host of the project's own.
+create function creel.is_covered(agent public.agents) returns boolean
+language sql stable set search_path = '' as $$
+  select exists (
+    select from public.subscriptions s
+    where s.agent_id = agent.id and s.service in ('active', 'grace')
+      and (agent.host_id is null or s.host_id = agent.host_id or exists (
+        select from public.project_hosts p
+        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')))
+$$;
+
+-- Why an agent that is paid for again cannot have its place back, or null. Its host is locked.
+create function creel.fault_of_place(agent public.agents) returns text
+language plpgsql set search_path = '' as $$
+declare
+  host public.hosts;
+begin
+  if agent.host_id is null or agent.status <> 'removed' then
+    return null;
+  end if;
+  perform 1 from public.hosts h where h.id = agent.host_id for no key update;
+  select * into host from public.hosts h where h.id = agent.host_id;
+  host.tenancy := 'single';
+  return case
+    when host.status = 'retired' then 'its host is retired'
+    when not agent.backend = any (host.backends) then 'its host cannot run it any more'
+    when not creel.may_neighbour(host, agent.project_id, agent.backend) then 'its host runs agents of another project by now'
+    when not creel.has_room(host) then 'its host is full' end;
+end
+$$;
+
 -- Makes agents.billing what its subscriptions say, and acts when that changes. Of several subscriptions of one agent the
--- best counts, so that what a late event says of an old one changes nothing. cause is the one that was looked at.
+-- best counts, so that what a late event says of an old one changes nothing. cause is the one that was looked at; null when
+-- the sweep tries again.
 create function creel.settle_entitlement(of_agent uuid, cause text) returns void
 language plpgsql set search_path = '' as $$
 declare
   agent public.agents;
   is_paid boolean;
   item uuid;
+  fault text;
 begin
   select * into agent from public.agents a where a.id = of_agent;
   if not found or agent.billing = 'free' then
     return;
   end if;
-  is_paid := exists (
-    select from public.subscriptions s where s.agent_id = of_agent and s.service in ('active', 'grace'));
+  is_paid := creel.is_covered(agent);
   if is_paid = (agent.billing = 'paid') then
     return;
   end if;
   perform creel.lock_agent_lane(agent, false);
   select * into agent from public.agents a where a.id = of_agent for no key update;
-  if not found or is_paid = (agent.billing = 'paid') then
+  if not found then
     return;
+  end if;
+  is_paid := creel.is_covered(agent);
+  if is_paid = (agent.billing = 'paid') then
+    return;
+  end if;
+  if is_paid then
+    fault := creel.fault_of_place(agent);
+    if fault is not null then
+      -- It was undeployed, and somebody else has its place: it is not made there beside him.
+      if cause is not null then
+        perform creel.log_event('billing.mismatch', agent.project_id, agent.agent_key, agent.host_id, null,
+          jsonb_build_object('what', 'no_place', 'subscription', cause,
+            'message', 'the agent is paid for, and cannot be deployed: ' || fault));
+      end if;
+      return;
+    end if;
   end if;
   update public.agents a set billing = case when is_paid then 'paid' else 'unpaid' end where a.id = of_agent;
   if not is_paid then
@@ -156,10 +208,14 @@ begin
     return;
   end if;
   insert into public.project_hosts (project_id, host_id, terms)
-  select agent.project_id, agent.host_id, 'rented' where agent.host_id is not null
+  select agent.project_id, agent.host_id, 'rented' where exists (
+    select from public.subscriptions s
+    where s.agent_id = of_agent and s.host_id = agent.host_id and s.service in ('active', 'grace'))
   on conflict do nothing;
   item := creel.ask_to_run(agent);
-  update public.subscriptions s set item_id = item, asked_at = clock_timestamp() where s.id = cause;
+  update public.subscriptions s set item_id = item, asked_at = clock_timestamp()
+  where s.id = coalesce(cause, (
+    select max(o.id) from public.subscriptions o where o.agent_id = of_agent and o.service in ('active', 'grace')));
 end
 $$;
 
@@ -170,7 +226,7 @@ language sql stable set search_path = '' as $$
     and not exists (
       select from public.subscriptions s
       where s.project_id = agent.project_id and s.agent_key = agent.agent_key
-        and s.status not in ('incomplete', 'incomplete_expired'))
+        and s.first_paid_at is not null)
 $$;
 
 -- Gives back the place that a checkout kept, unless another one keeps it. Its intent has ended.
@@ -202,7 +258,8 @@ end
 $$;
 
 revoke all on function creel.read_uuid(text), creel.read_time(jsonb),
-  creel.subscription_service(text, timestamptz, timestamptz), creel.lock_agent_lane(public.agents, boolean),
+  creel.subscription_service(text, timestamptz, timestamptz, timestamptz), creel.is_covered(public.agents),
+  creel.fault_of_place(public.agents), creel.lock_agent_lane(public.agents, boolean),
   creel.send_own_command(public.agents, text, jsonb), creel.ask_to_run(public.agents),
   creel.ask_to_stop(public.agents), creel.settle_entitlement(uuid, text), creel.is_reservation(public.agents),
   creel.release_reservation(uuid, uuid)

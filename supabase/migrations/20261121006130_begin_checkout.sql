@@ -5,7 +5,7 @@ set local statement_timeout = '60s';
 
 -- What is wrong with the price of a host, or null.
 create function creel.fault_of_price(price jsonb) returns text
-language plpgsql immutable set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return case
     when price is null or price = 'null' then null
@@ -15,12 +15,15 @@ begin
     when price ? 'currency' and (
         jsonb_typeof(price -> 'currency') <> 'string' or price ->> 'currency' !~ '^[a-z]{3}$')
       then 'price.currency must be a code of three small letters, as eur'
+    -- Stripe changes any other into its own before it is the host's, and no figure of ours were true any more.
+    when price ->> 'currency' <> (creel.knobs()).billing_currency
+      then 'price.currency must be ' || (creel.knobs()).billing_currency || ', which is what is charged here'
     when exists (
         select from jsonb_each(price - 'currency') e
         where case when jsonb_typeof(e.value) <> 'number' then true
-          else e.value::numeric not between 1 and 99999999 or e.value::numeric % 1 <> 0 end)
-      then 'price.month and price.year must be whole numbers of the currency''s smallest unit, from 1 to 99999999: '
-        '900 for 9 euros'
+          else e.value::numeric not between 50 and 99999999 or e.value::numeric % 1 <> 0 end)
+      then 'price.month and price.year must be whole numbers of the currency''s smallest unit, from 50, as '
+        'Stripe takes no less, to 99999999: 900 for 9 euros'
   end;
 end
 $$;
@@ -30,7 +33,7 @@ language plpgsql security definer set search_path = '' as $$
 begin
   if creel.fault_of_price(new.price) is not null then
     raise exception '%', creel.fault_of_price(new.price)
-      using errcode = '22023', hint = 'As in {"currency": "eur", "month": 900, "year": 9000}.';
+      using errcode = '22023', hint = 'As in {"month": 900, "year": 9000}.';
   end if;
   return new;
 end
@@ -42,7 +45,7 @@ create trigger hosts_check_price
 
 -- What is wrong with the host that a code is wished for, or null.
 create or replace function creel.fault_of_host_wish(wish jsonb) returns text
-language plpgsql immutable set search_path = '' as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return case
     when pg_column_size(wish) > 65536 then 'the wish has more than 65536 bytes'
@@ -84,7 +87,7 @@ $$;
 
 -- What a host costs by this plan, in the smallest unit of creel.price_currency; null where it is not let.
 create function creel.plan_price(host public.hosts, plan text) returns bigint
-language sql immutable set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select case when plan in ('month', 'year') and creel.fault_of_price(host.price) is null
     then (host.price ->> plan)::numeric::bigint end
 $$;
@@ -129,6 +132,35 @@ begin
 end
 $$;
 
+-- Whether a host may take in an agent as it is wished; or an error that says why not. It is locked, and room is not asked.
+create function creel.check_place(host public.hosts, project text, agent_wish jsonb) returns void
+language plpgsql stable set search_path = '' as $$
+declare
+  -- Who rents is not somebody whom its owner may have trusted.
+  without_trust public.hosts := host;
+begin
+  without_trust.tenancy := 'single';
+  if host.status not in ('online', 'enrolled') then
+    raise exception 'host % takes nothing new: it is %', host.id, host.status
+      using errcode = 'PT409', detail = host.status, hint = 'Choose another host.';
+  end if;
+  if not (agent_wish ->> 'backend') = any (host.backends) then
+    raise exception 'host % cannot run agents by %', host.id, agent_wish ->> 'backend'
+      using errcode = 'PT409', detail = 'backend',
+        hint = 'Choose another host or backend; this one runs ' || array_to_string(host.backends, ', ') || '.';
+  end if;
+  if not creel.has_tags(host, coalesce(agent_wish -> 'config', '{}')) then
+    raise exception 'host % does not have the tags that the agent asks for', host.id
+      using errcode = 'PT409', detail = 'tags', hint = 'Choose another host, or other tags.';
+  end if;
+  if not creel.may_neighbour(without_trust, project, agent_wish ->> 'backend') then
+    raise exception 'host % runs agents of another project, and this one would not be kept from their files', host.id
+      using errcode = 'PT409', detail = 'isolation',
+        hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  end if;
+end
+$$;
+
 -- The host that is wished for, locked; or an error that says why it cannot be had.
 create function creel.rentable_host(wished uuid, plan text, agent_wish jsonb, project text) returns public.hosts
 language plpgsql set search_path = '' as $$
@@ -146,23 +178,11 @@ begin
     raise exception 'the owner of host % cannot be paid yet', wished
       using errcode = 'PT409', detail = 'not_payable', hint = 'Choose another host; its owner has to set up payments.';
   end if;
-  if host.status not in ('online', 'enrolled') then
-    raise exception 'host % takes nothing new: it is %', wished, host.status
-      using errcode = 'PT409', detail = host.status, hint = 'Choose another host.';
-  end if;
-  if not (agent_wish ->> 'backend') = any (host.backends) then
-    raise exception 'host % cannot run agents by %', wished, agent_wish ->> 'backend'
-      using errcode = 'PT409', detail = 'backend',
-        hint = 'Choose another host or backend; this one runs ' || array_to_string(host.backends, ', ') || '.';
-  end if;
-  if not creel.has_tags(host, coalesce(agent_wish -> 'config', '{}')) then
-    raise exception 'host % does not have the tags that the agent asks for', wished
-      using errcode = 'PT409', detail = 'tags', hint = 'Choose another host, or other tags.';
-  end if;
-  if not creel.may_neighbour(host, project, agent_wish ->> 'backend') then
-    raise exception 'host % runs agents of another project, and this one would not be kept from their files', wished
-      using errcode = 'PT409', detail = 'isolation',
-        hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  perform creel.check_place(host, project, agent_wish);
+  if (select count(*) from public.checkout_intents i where i.host_id = wished and i.status = 'open')
+     >= greatest(host.capacity::bigint * (creel.knobs()).max_unpaid_places_bp / 10000, 2) then
+    raise exception 'too many places of host % are kept for checkouts that are open', wished
+      using errcode = 'PT409', detail = 'reserved', hint = 'Choose another host, or try again in half an hour.';
   end if;
   return host;
 end
@@ -237,9 +257,14 @@ begin
     raise exception 'you may not write project %', project
       using errcode = '42501', hint = 'Ask an owner of the project to make you an editor.';
   end if;
-  if octet_length(wished_key) not between 1 and 1024 or wished_key is null or wished_host is null
+  if octet_length(wished_key) not between 1 and 1024 or wished_key is null
+     or not coalesce(creel.is_agent_id(creel.short_of_key(wished_key)), false) then
+    raise exception 'agent_key is missing, or names no agent that a host can have'
+      using errcode = '22023', hint = 'Send a key as agent:scout:main: a-z, 0-9, _ and -, and not main alone.';
+  end if;
+  if wished_host is null
      or coalesce(wished_plan, '') not in ('month', 'year') then
-    raise exception 'agent_key, host_id or plan is missing or malformed'
+    raise exception 'host_id or plan is missing or malformed'
       using errcode = '22023', hint = 'Send project_id, agent_key, host_id, plan (month or year) and agent.';
   end if;
   wish := creel.read_agent_wish($1 -> 'agent');
@@ -248,6 +273,30 @@ begin
 
   select * into intent from public.checkout_intents i
   where i.project_id = project and i.agent_key = wished_key and i.status = 'open' for update;
+  -- Locked before anything is decided by it: a late payment of an earlier checkout may be on its way.
+  select * into known from public.agents a where a.project_id = project and a.agent_key = wished_key;
+  if known.id is not null then
+    perform creel.lock_agent_lane(known, false);
+    select * into known from public.agents a
+    where a.project_id = project and a.agent_key = wished_key for no key update;
+  end if;
+  if known.billing = 'paid' then
+    raise exception 'agent % is paid for', wished_key
+      using errcode = 'PT409', detail = 'paid', hint = 'Nothing is to be done.';
+  elsif known.billing = 'free' then
+    raise exception 'there is an agent % already, and nobody asks money for it', wished_key
+      using errcode = 'PT409', detail = 'free', hint = 'Choose another agent_key.';
+  elsif intent.awaits_payment then
+    raise exception 'the payment for agent % is under way', wished_key
+      using errcode = 'PT409', detail = 'payment_under_way', hint = 'Wait for the bank; it may take some days.';
+  elsif exists (
+    select from public.subscriptions s
+    where s.project_id = project and s.agent_key = wished_key and s.status not in ('canceled', 'incomplete_expired')
+      and s.intent_id is distinct from intent.id) then
+    raise exception 'agent % has a subscription with an open invoice', wished_key
+      using errcode = 'PT409', detail = 'open_invoice',
+        hint = 'Pay it in the billing portal, or cancel that subscription there first.';
+  end if;
   if intent.id is not null and intent.expires_at > now() then
     if (intent.host_id, intent.plan, intent.agent) is distinct from (wished_host, wished_plan, wish) then
       raise exception 'another checkout for agent % is open', wished_key
@@ -256,14 +305,7 @@ begin
     end if;
     is_repeated := true;
   else
-    select * into known from public.agents a where a.project_id = project and a.agent_key = wished_key;
-    if known.billing = 'paid' then
-      raise exception 'agent % is paid for', wished_key
-        using errcode = 'PT409', detail = 'paid', hint = 'Nothing is to be done.';
-    elsif known.billing = 'free' then
-      raise exception 'there is an agent % already, and nobody asks money for it', wished_key
-        using errcode = 'PT409', detail = 'free', hint = 'Choose another agent_key.';
-    elsif known.openclaw_id is not null and known.host_id is not null then
+    if known.openclaw_id is not null and known.host_id is not null then
       if known.host_id <> wished_host then
         raise exception 'agent % is on host %', wished_key, known.host_id
           using errcode = 'PT409', detail = 'elsewhere', hint = 'Pay for it there.';
@@ -276,12 +318,14 @@ begin
       raise exception 'too many open checkouts: the limit is %', knobs.max_open_checkouts_per_project
         using errcode = 'PT429', hint = 'Pay them, or wait until they end.';
     end if;
+    if (select count(*) from public.checkout_intents i
+        where i.created_by = asker and i.created_at > now() - interval '1 day' and i.status <> 'paid')
+       >= knobs.max_unpaid_checkouts_per_day then
+      raise exception 'too many checkouts that were not paid: the limit is % a day', knobs.max_unpaid_checkouts_per_day
+        using errcode = 'PT429', hint = 'Try again tomorrow.';
+    end if;
     if intent.id is not null then
       update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
-    end if;
-    if known.id is not null then
-      perform creel.lock_agent_lane(known, false);
-      select * into known from public.agents a where a.id = known.id for no key update;
     end if;
     host := creel.rentable_host(wished_host, wished_plan, coalesce(fitting, wish), project);
     insert into public.checkout_intents (
@@ -305,7 +349,9 @@ begin
   return jsonb_build_object(
     'intent_id', intent.id, 'agent_id', intent.agent_id, 'amount_minor', intent.amount_minor,
     'currency', intent.currency, 'interval', intent.plan, 'fee_bp', intent.fee_bp, 'destination', intent.destination,
-    'customer_id', (select c.customer_id from public.stripe_customers c where c.project_id = project),
+    'customer_id', (
+      select c.customer_id from public.stripe_customers c where c.project_id = project
+      order by c.created_at desc, c.customer_id limit 1),
     'host_name', (select h.name from public.hosts h where h.id = intent.host_id),
     'agent_name', (select a.name from public.agents a where a.id = intent.agent_id),
     'expires_at', extract(epoch from intent.expires_at)::bigint,
@@ -321,7 +367,7 @@ comment on function public.begin_checkout(jsonb) is
 
 revoke all on function creel.fault_of_price(jsonb), creel.check_price(), creel.plan_price(public.hosts, text),
   creel.price_currency(public.hosts), creel.read_agent_wish(jsonb),
-  creel.rentable_host(uuid, text, jsonb, text), creel.refuse_full(uuid),
+  creel.check_place(public.hosts, text, jsonb), creel.rentable_host(uuid, text, jsonb, text), creel.refuse_full(uuid),
   creel.reserve(text, text, public.hosts, jsonb, public.agents), public.begin_checkout(jsonb)
   from public, anon, authenticated, service_role;
 grant execute on function public.begin_checkout(jsonb) to authenticated;

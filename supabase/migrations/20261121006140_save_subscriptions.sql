@@ -26,6 +26,29 @@ language sql immutable set search_path = '' as $$
     'fetch', jsonb_build_array(jsonb_build_object('object', kind, 'id', id, 'expand', to_jsonb(expand))))
 $$;
 
+-- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by those who
+-- write both. Then it is nowhere else. What there is no room for does not undo a payment.
+create function creel.write_wished_docs(intent public.checkout_intents) returns void
+language plpgsql set search_path = '' as $$
+begin
+  if intent.project_id is null or not intent.agent ? 'docs' then
+    return;
+  end if;
+  begin
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
+    from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
+    order by d.key
+    on conflict on constraint brain_docs_key do update
+      set content = excluded.content, updated_by = excluded.updated_by;
+  exception when sqlstate 'PT413' or sqlstate 'PT429' then
+    perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
+      jsonb_build_object('what', 'docs', 'message', 'the agent''s documents could not be written: ' || left(sqlerrm, 500)));
+  end;
+  update public.checkout_intents i set agent = i.agent - 'docs' where i.id = intent.id;
+end
+$$;
+
 -- Brings what follows from a subscription's row up to this moment: its service, its agent's payment, and what is said of
 -- it. The one place where a service changes.
 create function creel.settle_subscription(of_subscription text, received timestamptz, paid timestamptz) returns text
@@ -35,6 +58,9 @@ declare
   before public.subscriptions;
   after public.subscriptions;
   intent public.checkout_intents;
+  other public.checkout_intents;
+  suspended_since timestamptz;
+  of_agent uuid;
 begin
   select * into before from public.subscriptions s where s.id = of_subscription for no key update;
   after := before;
@@ -45,18 +71,24 @@ begin
       where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
   after.grace_until := case when before.status = 'past_due'
     then after.past_due_since + knobs.billing_grace_secs * interval '1 second' end;
-  after.service := creel.subscription_service(before.status, after.grace_until, now());
+  after.service := creel.subscription_service(before.status, after.grace_until, before.first_paid_at, now());
   if before.service = 'removed' and after.service in ('ended', 'suspended') then
     after.service := 'removed';
   end if;
+  if before.status = 'paused' then
+    select min(s.as_of) into suspended_since from creel.subscription_states s
+    where s.subscription_id = of_subscription and s.status = 'paused' and s.as_of >= coalesce((
+      select max(o.as_of) from creel.subscription_states o
+      where o.subscription_id = of_subscription and o.status <> 'paused'), '-infinity');
+  end if;
   after.remove_at := case
     when after.service = 'ended' then before.ended_at
-    when after.service = 'suspended' then coalesce(after.grace_until, after.past_due_since) end
+    when after.service = 'suspended' then coalesce(after.grace_until, after.past_due_since, suspended_since) end
     + knobs.billing_retention_secs * interval '1 second';
   if before.service not in ('active', 'grace') and after.service in ('active', 'grace') then
     after.paid_at := coalesce(paid, before.as_of);
     after.received_at := coalesce(received, now());
-  elsif before.paid_at is null then
+  elsif before.paid_at is null and before.first_paid_at is not null then
     -- It was paid, and is over: the end was told before.
     after.paid_at := (
       select min(s.as_of) from creel.subscription_states s
@@ -70,20 +102,41 @@ begin
     where s.id = of_subscription;
   end if;
   -- Whatever came of it since, it was paid for once.
-  if before.status not in ('incomplete', 'incomplete_expired') then
-    update public.checkout_intents i
-    set status = 'paid', awaits_payment = false, ended_at = now(), customer_id = coalesce(i.customer_id, before.customer_id)
-    where i.id = before.intent_id and i.status <> 'paid'
-    returning * into intent;
+  if before.first_paid_at is not null then
+    select * into intent from public.checkout_intents i
+    where i.id = before.intent_id and i.status <> 'paid' for no key update;
     if found then
-      -- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by
-      -- those who write both.
-      insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
-      select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
-      from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
-      order by d.key
-      on conflict on constraint brain_docs_key do update
-        set content = excluded.content, updated_by = excluded.updated_by;
+      update public.checkout_intents i
+      set status = 'paid', awaits_payment = false, ended_at = now(),
+        customer_id = coalesce(i.customer_id, before.customer_id)
+      where i.id = intent.id;
+      perform creel.write_wished_docs(intent);
+      for other in
+        update public.checkout_intents i set status = 'expired', awaits_payment = false, ended_at = now()
+        where i.project_id = intent.project_id and i.agent_key = intent.agent_key and i.status = 'open' and i.id <> intent.id
+        returning *
+      loop
+        perform creel.log_event('billing.mismatch', other.project_id, other.agent_key, other.host_id, other.id,
+          jsonb_build_object('what', 'second_checkout', 'subscription', of_subscription,
+            'message', 'the agent was paid for by an earlier checkout while this one was open: do not pay it'));
+      end loop;
+    end if;
+  end if;
+  if after.service in ('active', 'grace') and before.service not in ('active', 'grace') then
+    select * into intent from public.checkout_intents i where i.id = before.intent_id;
+    if found then
+      of_agent := (creel.agent_of_intent(intent)).id;
+      if of_agent is distinct from before.agent_id then
+        update public.subscriptions s set agent_id = of_agent where s.id = of_subscription;
+        before.agent_id := of_agent;
+      end if;
+    end if;
+    if before.project_id is not null and exists (
+      select from public.subscriptions o
+      where o.agent_id = before.agent_id and o.id <> of_subscription and o.service in ('active', 'grace')) then
+      perform creel.log_event('billing.mismatch', before.project_id, before.agent_key, before.host_id, before.intent_id,
+        jsonb_build_object('what', 'second_subscription', 'subscription', of_subscription,
+          'message', 'two subscriptions cover one agent: cancel one of them in the billing portal'));
     end if;
   end if;
   if after.service <> before.service and before.project_id is not null and after.service <> 'awaiting' then
@@ -108,16 +161,22 @@ declare
   agent public.agents;
   host public.hosts;
 begin
+  if intent.project_id is null then
+    raise exception 'the project of the checkout is gone' using errcode = 'PT409';
+  end if;
   select * into agent from public.agents a where a.project_id = intent.project_id and a.agent_key = intent.agent_key;
+  if agent.id is not null then
+    -- Lanes before hosts, as where a checkout begins.
+    perform creel.lock_agent_lane(agent, false);
+    select * into agent from public.agents a where a.id = agent.id for no key update;
+  end if;
   if agent.id is null or agent.billing = 'unpaid' and agent.openclaw_id is null and agent.status = 'removed' then
     perform 1 from public.hosts h where h.id = intent.host_id for no key update;
     select * into host from public.hosts h where h.id = intent.host_id;
     if host.id is null then
       raise exception 'the host of the checkout is gone' using errcode = 'PT409';
     end if;
-    if agent.id is not null then
-      perform creel.lock_agent_lane(agent, false);
-    end if;
+    perform creel.check_place(host, intent.project_id, intent.agent);
     agent.id := creel.reserve(intent.project_id, intent.agent_key, host, intent.agent, agent);
     select * into agent from public.agents a where a.id = agent.id;
     perform creel.lock_agent_lane(agent, false);
@@ -139,8 +198,10 @@ language sql immutable set search_path = '' as $$
       amount #>> '{}', currency #>> '{}', intent.amount_minor, intent.currency) end
 $$;
 
--- A subscription as Stripe showed it at as_of. Answers a verdict.
-create function creel.save_subscription(object jsonb, as_of timestamptz, is_fetched boolean, event jsonb) returns jsonb
+-- A subscription as Stripe showed it at as_of; first_paid is when the event says that money came, if it does. Answers a
+-- verdict.
+create function creel.save_subscription(
+  object jsonb, as_of timestamptz, is_fetched boolean, event jsonb, first_paid timestamptz default null) returns jsonb
 language plpgsql set search_path = '' as $$
 declare
   sub_id constant text := object ->> 'id';
@@ -186,12 +247,8 @@ begin
     if fault is not null then
       return jsonb_build_object('outcome', 'waiting', 'note', fault, 'mismatch', intent.id);
     end if;
-    if said in ('active', 'trialing', 'past_due') then
-      agent := creel.agent_of_intent(intent);
-    else
-      select * into agent from public.agents a
-      where a.project_id = intent.project_id and a.agent_key = intent.agent_key and a.billing <> 'free';
-    end if;
+    select * into agent from public.agents a
+    where a.project_id = intent.project_id and a.agent_key = intent.agent_key and a.billing <> 'free';
     insert into public.subscriptions (
       id, project_id, agent_id, agent_key, host_id, intent_id, customer_id, plan, amount_minor, currency, status,
       current_period_start, current_period_end, cancel_at_period_end, ended_at, as_of, livemode)
@@ -202,7 +259,7 @@ begin
       coalesce(object -> 'livemode' = 'true', false));
     insert into public.stripe_customers (project_id, customer_id)
     select intent.project_id, creel.stripe_ref(object -> 'customer')
-    where creel.stripe_ref(object -> 'customer') is not null
+    where creel.stripe_ref(object -> 'customer') is not null and intent.project_id is not null
     on conflict do nothing;
   elsif known.status in ('canceled', 'incomplete_expired') then
     -- That is final. When it ended does not depend on who said it first; the rest the end of its customer did not say.
@@ -229,6 +286,10 @@ begin
       as_of = greatest(s.as_of, save_subscription.as_of)
     where s.id = sub_id;
   end if;
+  if first_paid is not null then
+    update public.subscriptions s set first_paid_at = first_paid
+    where s.id = sub_id and coalesce(s.first_paid_at, 'infinity') > first_paid;
+  end if;
   if as_of is not null then
     insert into creel.subscription_states (subscription_id, as_of, status)
     values (sub_id, save_subscription.as_of, said)
@@ -246,5 +307,6 @@ $$;
 revoke all on function creel.stripe_ref(jsonb), creel.fetched(jsonb, text), creel.want_fetched(text, text, text[], text),
   creel.settle_subscription(text, timestamptz, timestamptz), creel.agent_of_intent(public.checkout_intents),
   creel.fault_of_amount(public.checkout_intents, jsonb, jsonb),
-  creel.save_subscription(jsonb, timestamptz, boolean, jsonb)
+  creel.write_wished_docs(public.checkout_intents),
+  creel.save_subscription(jsonb, timestamptz, boolean, jsonb, timestamptz)
   from public, anon, authenticated, service_role;

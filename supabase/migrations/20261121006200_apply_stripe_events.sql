@@ -123,10 +123,8 @@ begin
        and not exists (select from public.subscriptions s where s.id = sub_id) then
       return jsonb_build_object('outcome', 'waiting', 'note', 'the subscription does not name the checkout');
     end if;
-    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
-    update public.checkout_intents i set status = 'paid', awaits_payment = false, ended_at = now()
-    where i.id = intent_id and i.status <> 'paid' and verdict ->> 'outcome' = 'applied';
-    return verdict;
+    return creel.save_subscription(
+      fetched.object, fetched.as_of, true, event, creel.read_time(event -> 'created'));
   end if;
   return null;
 end
@@ -162,6 +160,7 @@ declare
   sub_id text;
   intent_id uuid;
   known public.subscriptions;
+  first_paid constant timestamptz := case when kind = 'invoice.paid' then creel.read_time(event -> 'created') end;
   verdict jsonb;
 begin
   fetched := creel.fetched(current, told ->> 'id');
@@ -186,10 +185,16 @@ begin
     if fetched.object is null then
       return creel.want_fetched('subscription', sub_id, '{}', 'nothing is known of this subscription yet');
     end if;
-    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event, first_paid);
     if verdict ->> 'outcome' <> 'applied' then
       return verdict;
     end if;
+    select * into known from public.subscriptions s where s.id = sub_id;
+  elsif first_paid < coalesce(known.first_paid_at, 'infinity') then
+    update public.subscriptions s set first_paid_at = first_paid
+    where s.id = sub_id and first_paid < coalesce(s.first_paid_at, 'infinity');
+    perform creel.settle_subscription(
+      sub_id, (select e.received_at from public.stripe_events e where e.id = event ->> 'id'), first_paid);
     select * into known from public.subscriptions s where s.id = sub_id;
   end if;
 
@@ -267,6 +272,21 @@ begin
     return jsonb_build_object('outcome', 'ignored', 'note', 'it names no account');
   end if;
   select * into known from public.stripe_accounts s where s.account_id = acct for no key update;
+  -- An endpoint of live mode hears of test mode as well, and an account has both.
+  if known.livemode and event -> 'livemode' = 'false' then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it is of test mode, and the account is not');
+  end if;
+  if known.owner_id is not null and kind <> 'account.created' and jsonb_typeof(event -> 'livemode') = 'boolean'
+     and known.livemode is distinct from (event ->> 'livemode')::boolean then
+    -- What was said in test mode was not said of this.
+    update public.stripe_accounts s set
+      livemode = (event ->> 'livemode')::boolean,
+      payout_failed = case when known.livemode is null then s.payout_failed end,
+      payout_as_of = case when known.livemode is null then s.payout_as_of end,
+      as_of = case when known.livemode is null then s.as_of else '-infinity' end
+    where s.owner_id = known.owner_id;
+    select * into known from public.stripe_accounts s where s.owner_id = known.owner_id;
+  end if;
   if kind in ('payout.failed', 'payout.paid') then
     if known.owner_id is null then
       return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
@@ -320,7 +340,7 @@ begin
     end if;
     insert into public.stripe_accounts as s (owner_id, account_id, as_of) values (owner, acct, '-infinity')
     on conflict (owner_id) do update set account_id = excluded.account_id, as_of = excluded.as_of,
-      payout_failed = null, payout_as_of = null;
+      livemode = null, payout_failed = null, payout_as_of = null;
     known.owner_id := owner;
   end if;
   update public.stripe_accounts s set
@@ -367,6 +387,19 @@ begin
 end
 $$;
 
+-- The checkout that an event is about, or null.
+create function creel.intent_of_event(event jsonb) returns uuid
+language sql stable set search_path = '' as $$
+  select coalesce(
+    creel.read_uuid(object ->> 'client_reference_id'), creel.read_uuid(object #>> '{metadata,creel_intent}'),
+    creel.read_uuid(object #>> '{parent,subscription_details,metadata,creel_intent}'),
+    (select s.intent_id from public.subscriptions s
+     where s.id in (
+       object ->> 'id', creel.stripe_ref(object -> 'subscription'),
+       creel.stripe_ref(object #> '{parent,subscription_details,subscription}')) limit 1))
+  from (values (event #> '{data,object}')) o (object)
+$$;
+
 -- The same, with nothing left of what could not be done wholly. What is only a matter of the moment is raised again.
 create function creel.try_event(event jsonb, current jsonb) returns jsonb
 language plpgsql set search_path = '' as $$
@@ -385,7 +418,10 @@ begin
       if left(sqlstate, 2) in ('25', '40', '53', '55', '57', '58', 'XX') then
         raise;
       end if;
-      return jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000));
+      return jsonb_strip_nulls(jsonb_build_object(
+        'outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000),
+        -- Somebody has paid, and does not get it: he is told.
+        'mismatch', case when sqlstate = 'PT409' then creel.intent_of_event(event) end));
   end;
   return verdict;
 end
@@ -432,7 +468,12 @@ begin
     order by e.created, e.id limit 1 for no key update skip locked;
     exit when waiting.id is null;
     tried := tried || waiting.id;
-    verdict := creel.try_event(waiting.payload, current);
+    -- What is wrong with this one does not undo what it waited for.
+    begin
+      verdict := creel.try_event(waiting.payload, current);
+    exception when others then
+      verdict := jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000));
+    end;
     if verdict ->> 'outcome' <> 'fetch' then
       perform creel.note_verdict(waiting.id, verdict);
     end if;
@@ -587,7 +628,7 @@ revoke all on function creel.earn_invoice(jsonb, jsonb, public.subscriptions, js
   creel.settle_stripe_requests(jsonb),
   creel.stripe_subjects(jsonb, jsonb), creel.handle_session(jsonb, jsonb), creel.handle_subscription(jsonb, jsonb),
   creel.handle_invoice(jsonb, jsonb), creel.handle_customer_deleted(jsonb), creel.handle_account(jsonb, jsonb),
-  creel.handle_event(jsonb, jsonb), creel.try_event(jsonb, jsonb), creel.note_verdict(text, jsonb),
+  creel.handle_event(jsonb, jsonb), creel.intent_of_event(jsonb), creel.try_event(jsonb, jsonb), creel.note_verdict(text, jsonb),
   creel.apply_waiting_for(text[], jsonb), creel.retry_waiting(jsonb),
   public.apply_stripe_event(jsonb)
   from public, anon, authenticated, service_role;

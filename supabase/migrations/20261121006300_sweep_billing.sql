@@ -43,6 +43,9 @@ begin
 end
 $$;
 
+-- Each of these does one row at a time: one that fails, or is held by somebody, keeps none of the others from being done, as
+-- they come in any order.
+
 -- A grace that has ended; and, by a change of the settings, one that has begun again.
 create function creel.sweep_graces() returns int
 language plpgsql set search_path = '' as $$
@@ -53,16 +56,55 @@ declare
 begin
   for sub in
     select * from public.subscriptions s where s.service = 'grace' and s.grace_until <= now()
-    order by s.grace_until limit 100 for no key update skip locked
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = sub.agent_id;
-    -- A sweep waits for nobody.
-    if agent.id is null or creel.lock_agent_lane(agent, true) then
-      perform creel.settle_subscription(sub.id, null, null);
-      settled := settled + 1;
-    end if;
+    begin
+      select * into agent from public.agents a where a.id = sub.agent_id;
+      -- A sweep waits for nobody.
+      if agent.id is null or creel.lock_agent_lane(agent, true) then
+        perform creel.settle_subscription(sub.id, null, null);
+        settled := settled + 1;
+      end if;
+    exception when others then
+      raise warning 'the grace of % does not end: %', sub.id, sqlerrm;
+    end;
   end loop;
   return settled;
+end
+$$;
+
+-- Whether it was done; the subscription is locked.
+create function creel.remove_retained(sub public.subscriptions) returns boolean
+language plpgsql set search_path = '' as $$
+declare
+  agent public.agents;
+begin
+  select * into agent from public.agents a where a.id = sub.agent_id;
+  if agent.id is not null then
+    if not creel.lock_agent_lane(agent, true) then
+      return false;
+    end if;
+    select * into agent from public.agents a where a.id = sub.agent_id for no key update;
+    if exists (select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
+      -- Somebody is about to pay for it again.
+      update public.subscriptions s set remove_at = now() + interval '1 hour' where s.id = sub.id;
+      return false;
+    end if;
+    if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
+       and not exists (
+         select from public.subscriptions o
+         where o.agent_id = agent.id and o.id <> sub.id
+           -- A later one that has not ended keeps it, though it is not paid for at the moment.
+           and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end) then
+      perform creel.send_own_command(agent, 'undeploy');
+    end if;
+  end if;
+  update public.subscriptions s set service = 'removed', remove_at = null where s.id = sub.id;
+  if sub.project_id is not null then
+    perform creel.log_event('billing.removed', sub.project_id, sub.agent_key, sub.host_id, sub.intent_id,
+      jsonb_build_object('subscription', sub.id));
+  end if;
+  return true;
 end
 $$;
 
@@ -71,43 +113,24 @@ create function creel.sweep_retention() returns int
 language plpgsql set search_path = '' as $$
 declare
   sub public.subscriptions;
-  agent public.agents;
   removed int := 0;
 begin
   for sub in
     select * from public.subscriptions s where s.remove_at <= now()
-    order by s.remove_at limit 100 for no key update skip locked
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = sub.agent_id;
-    if agent.id is not null then
-      continue when not creel.lock_agent_lane(agent, true);
-      select * into agent from public.agents a where a.id = sub.agent_id for no key update;
-      if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
-         and not exists (
-           select from public.subscriptions o
-           where o.agent_id = agent.id and o.id <> sub.id
-             -- A later one that has not ended keeps it, though it is not paid for at the moment.
-             and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end)
-         and not exists (
-           select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
-        perform creel.send_own_command(agent, 'undeploy');
-      elsif exists (
-        select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
-        continue;  -- somebody is about to pay for it again
-      end if;
-    end if;
-    update public.subscriptions s set service = 'removed', remove_at = null where s.id = sub.id;
-    if sub.project_id is not null then
-      perform creel.log_event('billing.removed', sub.project_id, sub.agent_key, sub.host_id, sub.intent_id,
-        jsonb_build_object('subscription', sub.id));
-    end if;
-    removed := removed + 1;
+    begin
+      removed := removed + creel.remove_retained(sub)::int;
+    exception when others then
+      raise warning 'the agent of % is not removed: %', sub.id, sqlerrm;
+    end;
   end loop;
   return removed;
 end
 $$;
 
--- Without a session nobody can pay, but for one whose making was not heard of: it ends when the intent does.
+-- Without a session nobody can pay, but for one whose making was not heard of: it ends when the intent does. No bank takes a
+-- month.
 create function creel.sweep_checkouts() returns int
 language plpgsql set search_path = '' as $$
 declare
@@ -117,18 +140,61 @@ declare
 begin
   for intent in
     select * from public.checkout_intents i
-    where i.status = 'open' and not i.awaits_payment
-      and i.expires_at <= now() - case when i.session_id is null then interval '10 minutes'
-        else (creel.knobs()).checkout_release_secs * interval '1 second' end
-    order by i.expires_at limit 100 for no key update skip locked
+    where i.status = 'open' and i.expires_at <= now() - case
+      when i.awaits_payment then interval '30 days'
+      when i.session_id is null then interval '10 minutes'
+      else (creel.knobs()).checkout_release_secs * interval '1 second' end
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = intent.agent_id;
-    continue when agent.id is not null and not creel.lock_agent_lane(agent, true);
-    update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
-    perform creel.release_reservation(intent.agent_id, intent.id);
-    released := released + 1;
+    begin
+      select * into agent from public.agents a where a.id = intent.agent_id;
+      if agent.id is null or creel.lock_agent_lane(agent, true) then
+        update public.checkout_intents i set status = 'expired', awaits_payment = false, ended_at = now()
+        where i.id = intent.id;
+        perform creel.release_reservation(intent.agent_id, intent.id);
+        released := released + 1;
+      end if;
+    exception when others then
+      raise warning 'checkout % is not released: %', intent.id, sqlerrm;
+    end;
   end loop;
   return released;
+end
+$$;
+
+create index agents_unpaid on public.agents (id) where billing = 'unpaid';
+
+-- What was done once when a payment came or ended, and did not succeed: one that is paid for and had no place may have it
+-- now, and one that is not paid for and runs all the same is told to stop again, each hour.
+create function creel.sweep_unpaid() returns int
+language plpgsql set search_path = '' as $$
+declare
+  agent public.agents;
+  settled int := 0;
+begin
+  for agent in
+    select a.* from public.agents a
+    where a.billing = 'unpaid' and (
+      creel.is_covered(a)
+      or a.status in ('deploying', 'running', 'error') and creel.is_on_host(a) and not creel.has_open_items(a.id)
+        and not exists (
+          select from public.agent_commands c where c.agent_id = a.id and c.created_at > now() - interval '1 hour'))
+    order by random() limit 100
+  loop
+    begin
+      continue when not creel.lock_agent_lane(agent, true);
+      select * into agent from public.agents a where a.id = agent.id for no key update;
+      if creel.is_covered(agent) then
+        perform creel.settle_entitlement(agent.id, null);
+      elsif agent.billing = 'unpaid' then
+        perform creel.send_own_command(agent, case agent.desired_state when 'removed' then 'undeploy' else 'stop' end);
+      end if;
+      settled := settled + 1;
+    exception when others then
+      raise warning 'agent % runs unpaid: %', agent.id, sqlerrm;
+    end;
+  end loop;
+  return settled;
 end
 $$;
 
@@ -136,6 +202,30 @@ create function creel.sweep_billing() returns int
 language plpgsql set search_path = '' as $$
 begin
   return creel.sweep_graces() + creel.sweep_retention() + creel.sweep_checkouts();
+end
+$$;
+
+-- What a deployer wrote for an agent that he never paid for is not kept for good. Some days it is, as a payment may be late.
+create function creel.sweep_intents() returns int
+language plpgsql set search_path = '' as $$
+declare
+  emptied int;
+  gone int;
+begin
+  update public.checkout_intents i set agent = i.agent - 'docs' where i.id = any (array(
+    select o.id from public.checkout_intents o
+    where o.status in ('expired', 'failed') and o.agent ? 'docs'
+      and o.ended_at < now() - (creel.knobs()).checkout_release_secs * interval '1 second' - interval '3 days'
+    order by o.ended_at limit 1000 for no key update skip locked));
+  get diagnostics emptied = row_count;
+  delete from public.checkout_intents i where i.id = any (array(
+    select o.id from public.checkout_intents o
+    where o.status in ('expired', 'failed')
+      and o.ended_at < now() - greatest((creel.knobs()).event_retention_days, 60) * interval '1 day'
+      and not exists (select from public.subscriptions s where s.intent_id = o.id)
+    order by o.ended_at limit 1000 for update skip locked));
+  get diagnostics gone = row_count;
+  return emptied + gone;
 end
 $$;
 
@@ -176,6 +266,8 @@ $$;
 
 insert into creel.sweeps (name, function, each_interval) values
   ('billing', 'sweep_billing', '10 seconds'),
+  ('unpaid', 'sweep_unpaid', '5 minutes'),
+  ('checkouts', 'sweep_intents', '1 hour'),
   ('rents', 'sweep_rents', '1 hour'),
   ('stripe payloads', 'sweep_payloads', '1 hour');
 
@@ -214,6 +306,7 @@ begin
 end
 $$;
 
-revoke all on function creel.sweep_registered(), creel.sweep_graces(), creel.sweep_retention(), creel.sweep_checkouts(),
+revoke all on function creel.sweep_registered(), creel.sweep_graces(), creel.remove_retained(public.subscriptions),
+  creel.sweep_retention(), creel.sweep_checkouts(), creel.sweep_unpaid(), creel.sweep_intents(),
   creel.sweep_billing(), creel.sweep_rents(), creel.sweep_payloads()
   from public, anon, authenticated, service_role;

@@ -408,11 +408,31 @@ async fn a_refused_payment_and_one_to_confirm_are_told() {
 async fn a_project_that_is_deleted_leaves_its_subscription() {
     let shop = Shop::new().await;
     let intent = shop.running().await;
+    let refused = shop
+        .s
+        .f
+        .admin
+        .batch_execute("delete from projects where id = 'p1'")
+        .await;
+    let refused = refused.expect_err("Stripe would go on charging");
+    assert_eq!(
+        refused.as_db_error().and_then(|e| e.detail()),
+        Some("subscribed"),
+        "{refused:?}"
+    );
+    let mut ending = subscription(&intent, "sub_1", "active");
+    ending["cancel_at_period_end"] = json!(true);
+    shop.deliver(&changed("evt_1", "updated", T + 50, ending)).await;
     shop.exec("delete from projects where id = 'p1'").await;
     let sub = shop.subscription("sub_1").await;
     assert_eq!(
         (&sub["project_id"], &sub["status"]),
         (&Value::Null, &json!("active"))
+    );
+    assert_eq!(
+        shop.value("select to_jsonb(count(*)) from checkout_intents").await,
+        json!(1),
+        "what was paid is not forgotten"
     );
     shop.deliver(&deleted("evt_2", &intent, "sub_1", T + 100)).await;
     assert_eq!(shop.subscription("sub_1").await["service"], json!("ended"));
