@@ -184,6 +184,7 @@ comment on table public.stripe_customers is
 create table public.stripe_accounts (
   owner_id uuid primary key references auth.users (id) on delete cascade,
   account_id text not null,
+  transfers_active boolean not null default false,
   charges_enabled boolean not null default false,
   payouts_enabled boolean not null default false,
   requirements jsonb not null default '{}',
@@ -200,7 +201,8 @@ create table public.stripe_accounts (
 
 comment on table public.stripe_accounts is
   'Where the earnings of a host''s owner go: an account connected to the platform''s own at Stripe. requirements is what '
-  'Stripe wants to know of him; payout_failed why Stripe could not pay him. livemode: whether real money is meant; null as '
+  'Stripe wants to know of him; transfers_active: he can be paid, whatever the account may charge by itself; '
+  'payout_failed why Stripe could not pay him. livemode: whether real money is meant; null as '
   'long as nothing said so. Written by apply_stripe_event alone.';
 
 create table public.stripe_events (

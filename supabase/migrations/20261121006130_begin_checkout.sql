@@ -174,7 +174,7 @@ begin
       using errcode = 'PT404', detail = 'not_for_rent', hint = 'Choose another host, or another plan.';
   end if;
   if not exists (
-    select from public.stripe_accounts s where s.owner_id = host.owner_id and s.charges_enabled) then
+    select from public.stripe_accounts s where s.owner_id = host.owner_id and s.transfers_active) then
     raise exception 'the owner of host % cannot be paid yet', wished
       using errcode = 'PT409', detail = 'not_payable', hint = 'Choose another host; its owner has to set up payments.';
   end if;

@@ -299,7 +299,8 @@ begin
     return null;
   end if;
   if kind = 'account.application.deauthorized' then
-    update public.stripe_accounts s set charges_enabled = false, payouts_enabled = false, as_of = told_at
+    update public.stripe_accounts s set transfers_active = false, charges_enabled = false, payouts_enabled = false,
+      as_of = told_at
     where s.owner_id = known.owner_id and s.as_of <= told_at;
     return null;
   end if;
@@ -307,7 +308,8 @@ begin
   fetched := creel.fetched(current, acct);
   if fetched.object -> 'deleted' = 'true' then
     -- Closed or disconnected: nothing that is said of it will ever be known better.
-    update public.stripe_accounts s set charges_enabled = false, payouts_enabled = false, as_of = fetched.as_of
+    update public.stripe_accounts s set transfers_active = false, charges_enabled = false, payouts_enabled = false,
+      as_of = fetched.as_of
     where s.owner_id = known.owner_id and s.as_of <= fetched.as_of;
     return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not at Stripe any more');
   end if;
@@ -322,7 +324,8 @@ begin
       return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
     end if;
   elsif object is not null and fetched.object is null and taken_at = known.as_of and (
-    known.charges_enabled, known.payouts_enabled, known.requirements) is distinct from (
+    known.transfers_active, known.charges_enabled, known.payouts_enabled, known.requirements) is distinct from (
+    coalesce(object #>> '{capabilities,transfers}' = 'active', false),
     coalesce(object -> 'charges_enabled' = 'true', false), coalesce(object -> 'payouts_enabled' = 'true', false),
     coalesce(object -> 'requirements', '{}')) then
     object := null;
@@ -344,6 +347,7 @@ begin
     known.owner_id := owner;
   end if;
   update public.stripe_accounts s set
+    transfers_active = coalesce(object #>> '{capabilities,transfers}' = 'active', false),
     charges_enabled = coalesce(object -> 'charges_enabled' = 'true', false),
     payouts_enabled = coalesce(object -> 'payouts_enabled' = 'true', false),
     requirements = case when pg_column_size(object -> 'requirements') <= 32768 then object -> 'requirements' else '{}' end,

@@ -55,7 +55,7 @@ impl Town {
                    max_open_checkouts_per_project = 1000000, billing_currency = 'eur';
                  update hosts set owner_id = '{}', tenancy = 'trusted', capacity = 100000,
                    price = '{{\"currency\": \"eur\", \"month\": {PRICE}}}' where id = '{}';
-                 insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of)
+                 insert into stripe_accounts (owner_id, account_id, transfers_active, as_of)
                  values ('{}', 'acct_town', true, now());
                  select creel.add_stripe_key(encode(sha256('{KEY}'), 'hex'), 'tests')",
                 landlord.id, enrolled.id, landlord.id

@@ -55,7 +55,7 @@ impl Month {
             let account = text(&account["id"]);
             month.stripe.onboard(&account)?;
             let owner = month.db.user(&format!("owner{number}@example.com")).await?;
-            let sql = "insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of) values ($1, $2, true, now())";
+            let sql = "insert into stripe_accounts (owner_id, account_id, transfers_active, as_of) values ($1, $2, true, now())";
             month.admin.execute(sql, &[&owner.id, &account]).await?;
             accounts.push(account);
         }

@@ -7,6 +7,7 @@ use crate::shop::{Shop, T, apply, event, fetched, text};
 
 fn account(id: &str, owner: Uuid, enabled: bool) -> Value {
     json!({ "id": id, "object": "account", "charges_enabled": enabled, "payouts_enabled": enabled,
+      "capabilities": { "transfers": if enabled { "active" } else { "inactive" } },
       "requirements": { "currently_due": if enabled { json!([]) } else { json!(["iban"]) } },
       "metadata": { "creel_owner": owner } })
 }
@@ -81,7 +82,11 @@ async fn an_account_is_bound_by_its_creation_and_follows_what_stripe_says() {
     assert_eq!(answer["fetch"][0]["id"], json!("acct_2"), "{answer}");
     let current = json!({ "acct_2": fetched(account("acct_2", owner, true), T + 201) });
     apply(&shop.s.f.admin, "connect", &capability, Some(current)).await;
-    assert_eq!(shop.value(&row).await["payouts_enabled"], json!(true));
+    let known = shop.value(&row).await;
+    assert_eq!(
+        (&known["payouts_enabled"], &known["transfers_active"]),
+        (&json!(true), &json!(true))
+    );
 
     let failed = json!({ "id": "po_1", "object": "payout", "failure_message": "account closed" });
     let failed = connect("evt_5", "payout.failed", T + 300, failed);
@@ -150,5 +155,41 @@ async fn accounts_of_others_are_ignored() {
             .await,
         json!(["acct_1"]),
         "who has one keeps it"
+    );
+}
+
+#[tokio::test]
+async fn an_account_that_stripe_does_not_know_any_more_ends_what_waits_and_may_be_replaced() {
+    let shop = Shop::new().await;
+    let owner = Uuid::new_v4();
+    shop.s.f.person(owner, "second@example.com").await;
+    let row = format!("select to_jsonb(s) from stripe_accounts s where owner_id = '{owner}'");
+    let made = |id: &str, at: i64| {
+        let object = account(id, owner, true);
+        event(&format!("answer_{id}"), "account.created", at, object)
+    };
+    assert_eq!(told(&shop, "answer", &made("acct_2", T)).await, "applied");
+    let capability = json!({ "id": "transfers", "object": "capability", "account": "acct_2" });
+    let capability = connect("evt_1", "capability.updated", T + 100, capability);
+    assert_eq!(told(&shop, "connect", &capability).await, "fetch");
+    let gone = json!({ "id": "acct_2", "object": "account", "deleted": true });
+    let current = json!({ "acct_2": fetched(gone, T + 101) });
+    let answer = apply(&shop.s.f.admin, "connect", &capability, Some(current)).await;
+    assert_eq!(answer["outcome"], json!("ignored"), "{answer}");
+    assert_eq!(shop.value(&row).await["transfers_active"], json!(false));
+    // Another one is made by the function, and by nobody else.
+    let mut stray = connect(
+        "evt_2",
+        "account.updated",
+        T + 150,
+        account("acct_4", owner, true),
+    );
+    stray["account"] = json!("acct_4");
+    assert_eq!(told(&shop, "connect", &stray).await, "ignored");
+    assert_eq!(told(&shop, "answer", &made("acct_3", T + 50)).await, "applied");
+    let known = shop.value(&row).await;
+    assert_eq!(
+        (&known["account_id"], &known["transfers_active"]),
+        (&json!("acct_3"), &json!(true))
     );
 }

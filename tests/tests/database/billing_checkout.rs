@@ -119,7 +119,7 @@ async fn a_host_that_cannot_be_rented_says_why() {
             "not_for_rent",
         ),
         (
-            "update stripe_accounts set charges_enabled = false",
+            "update stripe_accounts set transfers_active = false",
             "PT409",
             "not_payable",
         ),

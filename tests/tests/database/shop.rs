@@ -36,7 +36,7 @@ impl Shop {
             "update creel.settings set billing_currency = 'eur';
              update hosts set owner_id = '{host_owner}', tenancy = 'single', backends = '{{shared,profile,docker}}',
                price = '{{\"currency\": \"eur\", \"month\": {PRICE}, \"year\": 9000}}' where id = '{id}';
-             insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of)
+             insert into stripe_accounts (owner_id, account_id, transfers_active, as_of)
              values ('{host_owner}', 'acct_1', true, now());
              update creel.settings set billing_retention_secs = 2000000000"
         ))

@@ -28,7 +28,7 @@ impl Till {
             .expect("give the host an owner");
         s.f.admin
             .execute(
-                "insert into stripe_accounts (owner_id, account_id, charges_enabled, as_of) values ($1, $2, true, now())",
+                "insert into stripe_accounts (owner_id, account_id, transfers_active, as_of) values ($1, $2, true, now())",
                 &[&owner, &ACCOUNT],
             )
             .await

@@ -446,3 +446,20 @@ async fn whoever_comes_back_after_stripe_was_away_may_pay() {
     let answer = market.checkout(&market.wish()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
+
+#[tokio::test]
+async fn whether_an_owner_may_be_paid_is_what_stripe_says_of_transfers() {
+    let market = Market::new().await;
+    let account = market.account().await.expect("an account");
+    market.stripe.decide(&account, true, false).expect("decide");
+    market.deliver_well().await;
+    market.stripe.take_calls();
+    assert_eq!(
+        market.checkout(&market.wish()).await.refused(),
+        (409, "not_payable")
+    );
+    assert_eq!(market.stripe.take_calls(), [""; 0], "no place is kept in vain");
+    market.stripe.decide(&account, false, true).expect("decide");
+    market.deliver_well().await;
+    assert_eq!(market.checkout(&market.wish()).await.status, 200);
+}
