@@ -428,8 +428,10 @@ text_enum! {
     CanaryFault {
         /// Nothing came from the host in time. Set by the sweep.
         Unanswered = "unanswered",
-        /// The host says that the agent could not answer.
+        /// The host says that the agent is not there, or cannot be asked.
         Error = "error",
+        /// The host says that the agent's model gave an error.
+        Model = "model",
         /// The agent said something else.
         Wrong = "wrong",
     }
@@ -442,8 +444,6 @@ text_enum! {
         Answer = "answer",
         /// It was stopped, moved, or is not paid for any more.
         Wish = "wish",
-        /// The host is back; the agent has other settings, which may be what is wrong.
-        Doubt = "doubt",
     }
 }
 

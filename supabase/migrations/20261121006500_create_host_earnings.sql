@@ -57,6 +57,7 @@ create index host_earnings_corrects on public.host_earnings (corrects);
 create index host_earnings_charge on public.host_earnings (charge_id) where kind = 'earning';
 create index host_earnings_owner on public.host_earnings (owner_id, created_at desc);
 create index host_earnings_paid on public.host_earnings (paid_at);
+create index host_earnings_destination on public.host_earnings (destination, id desc) where kind = 'earning';
 
 comment on table public.host_earnings is
   'Append-only, kept for good. An earning is what a paid invoice gave to the host''s owner: gross_minor, as charged, '
@@ -85,14 +86,16 @@ create table creel.earning_facts (
   refunded_as_of timestamptz not null default '-infinity',
   outage_secs bigint,
   outage_minor bigint not null default 0,
+  outage_parts int not null default 0,
+  due_at timestamptz,
   constraint earning_facts_not_negative check (least(refunded_minor, outage_secs, outage_minor) >= 0)
 );
 
-create index earning_facts_unsettled on creel.earning_facts (earning_id) where outage_secs is null;
+create index earning_facts_due on creel.earning_facts (due_at) where due_at is not null;
 
 comment on table creel.earning_facts is
-  'refunded_minor: of the charge, as Stripe counted at refunded_as_of; less than before when a refund failed. outage_secs: beyond the allowance, once the period is over; null '
-  'until then. outage_minor: what that costs.';
+  'refunded_minor: of the charge, as Stripe counted at refunded_as_of; less than before when a refund failed. outage_secs: beyond the allowance, in the outage_parts of the period (of a month each) that are settled; null before '
+  'the first. outage_minor: what that costs. due_at: when the next part is over; null after the last.';
 
 create table creel.earning_disputes (
   dispute_id text primary key,
@@ -153,6 +156,19 @@ language sql immutable set search_path = '' as $$
   select case when status in ('won', 'lost', 'warning_closed', 'prevented') then 2 when status like 'warning\_%' then 0 else 1 end
 $$;
 
+-- A period is settled in equal parts of about a month: what was not there in January of a year is not paid for until
+-- December, when nothing of it may be left.
+create function creel.part_count(period_start timestamptz, period_end timestamptz) returns int
+language sql immutable set search_path = '' as $$
+  select greatest(round(extract(epoch from period_end - period_start) / 2629800), 1)::int
+$$;
+
+create function creel.part_end(period_start timestamptz, period_end timestamptz, part int) returns timestamptz
+language sql immutable set search_path = '' as $$
+  select case when part >= creel.part_count(period_start, period_end) then period_end
+    else period_start + (period_end - period_start) * (part::float8 / creel.part_count(period_start, period_end)) end
+$$;
+
 -- Seconds of an outage that are beyond the allowance of a period.
 create function creel.outage_beyond(outage_secs bigint, period_secs bigint, allowance_bp int) returns bigint
 language sql immutable set search_path = '' as $$
@@ -184,5 +200,6 @@ revoke all on sequence public.host_earnings_id_seq from public, anon, authentica
 grant select on public.host_earnings, public.host_statements to authenticated, service_role;
 revoke all on function creel.keep_earnings(), creel.prorate(bigint, bigint, bigint), creel.fee_of(bigint, int),
   creel.correction_targets(bigint, bigint, bigint, bigint, bigint, bigint), creel.dispute_takes(text),
-  creel.dispute_rank(text), creel.outage_beyond(bigint, bigint, int)
+  creel.dispute_rank(text), creel.part_count(timestamptz, timestamptz),
+  creel.part_end(timestamptz, timestamptz, int), creel.outage_beyond(bigint, bigint, int)
   from public, anon, authenticated, service_role;

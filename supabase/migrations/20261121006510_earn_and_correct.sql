@@ -70,7 +70,7 @@ declare
   intent jsonb;
   charge jsonb;
   transfer text;
-  destination text;
+  told_destination text;
   gross bigint;
   fee bigint;
   owner uuid;
@@ -108,8 +108,8 @@ begin
     return creel.waits(format('the payment of invoice %s has no charge yet', told_invoice));
   end if;
 
-  destination := coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'));
-  if destination is null then
+  told_destination := coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'));
+  if told_destination is null then
     perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
       'what', 'no_destination', 'subscription', subscription.id, 'invoice', told_invoice, 'charge', charge -> 'id'))
     from (values (true)) as one
@@ -121,10 +121,26 @@ begin
     return creel.waits(format('charge %s has no transfer yet', charge ->> 'id'));
   end if;
 
-  select h.owner_id into owner from public.hosts h where h.id = subscription.host_id;
-  owner := coalesce((select a.owner_id from public.stripe_accounts a where a.account_id = destination), owner);
+  -- Whose account it is; or was, when he is gone. A host may have another owner since, and he has another account.
+  owner := coalesce(
+    (select a.owner_id from public.stripe_accounts a where a.account_id = told_destination),
+    (select e.owner_id from public.host_earnings e where e.destination = told_destination and e.kind = 'earning' order by e.id desc limit 1),
+    (select h.owner_id from public.hosts h where h.id = subscription.host_id
+       and not exists (select from public.stripe_accounts a where a.owner_id = h.owner_id)));
   if owner is null then
-    return creel.waits(format('nobody is known to have account %s', destination));
+    perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
+      'what', 'no_owner', 'subscription', subscription.id, 'invoice', told_invoice, 'destination', told_destination))
+    from (values (true)) as one
+    left join public.projects p on p.id = subscription.project_id left join public.hosts h on h.id = subscription.host_id;
+    return jsonb_build_object('outcome', 'applied', 'note', format('nobody is known to have account %s', told_destination));
+  end if;
+  if (select count(*) from jsonb_path_query(invoice, '$.payments.data[*]') p
+      where coalesce(p ->> 'status', 'paid') = 'paid') > 1 then
+    -- The ledger knows one transfer of an invoice.
+    perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
+      'what', 'several_payments', 'subscription', subscription.id, 'invoice', told_invoice, 'charge', charge -> 'id'))
+    from (values (true)) as one
+    left join public.projects p on p.id = subscription.project_id left join public.hosts h on h.id = subscription.host_id;
   end if;
   gross := coalesce((charge ->> 'amount_captured')::bigint, (charge ->> 'amount')::bigint);
   fee := least(gross, coalesce(
@@ -141,7 +157,7 @@ begin
   values (
     subscription.host_id, owner, subscription.id, subscription.agent_id, 'earning', gross - fee,
     lower(charge ->> 'currency'), gross, fee, told_invoice, charge ->> 'id',
-    coalesce(creel.id_in(paid -> 'payment_intent'), creel.id_in(charge -> 'payment_intent')), transfer, destination,
+    coalesce(creel.id_in(paid -> 'payment_intent'), creel.id_in(charge -> 'payment_intent')), transfer, told_destination,
     period.period_start, greatest(period.period_end, period.period_start), event ->> 'id',
     coalesce(creel.time_in(invoice #> '{status_transitions,paid_at}'), creel.time_in(event -> 'created'), now()))
   on conflict (invoice_id) where kind = 'earning' do nothing
@@ -149,7 +165,8 @@ begin
   if earned is null then
     return null;
   end if;
-  insert into creel.earning_facts (earning_id) values (earned);
+  insert into creel.earning_facts (earning_id, due_at)
+  select earned, creel.part_end(e.period_start, e.period_end, 1) from public.host_earnings e where e.id = earned;
   insert into creel.earning_transfers (transfer_id, earning_id, amount_minor, left_minor)
   values (transfer, earned, gross, gross);
   return jsonb_build_object(

@@ -1,5 +1,6 @@
 -- Canaries: does a paid agent answer? The agent is asked itself, by a turn that a host's word cannot stand in for, and its
--- answer is compared here. What of that is the host's fault makes an outage.
+-- answer is compared here. What of that is surely the host's fault makes an outage; what may be the deployer's or a model's
+-- is told to people.
 
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
@@ -36,7 +37,7 @@ create table public.agent_canaries (
   taken_at timestamptz,
   answered_at timestamptz,
   constraint agent_canaries_status check (status in ('queued', 'running', 'done', 'failed')),
-  constraint agent_canaries_fault check (fault in ('unanswered', 'error', 'wrong')),
+  constraint agent_canaries_fault check (fault in ('unanswered', 'error', 'model', 'wrong')),
   constraint agent_canaries_answered check ((status in ('done', 'failed')) = (answered_at is not null)),
   constraint agent_canaries_fault_of_failed check (fault is null or status = 'failed'),
   constraint agent_canaries_waiting check (waiting_for is null or status = 'queued'),
@@ -55,8 +56,8 @@ create index agent_canaries_by_time on public.agent_canaries (asked_at);
 comment on table public.agent_canaries is
   'A question that is put to a paid agent which is wished running. The sweep makes it, the agent''s host claims it (running), '
   'lets the agent answer challenge, and finishes it with result.answer; done when the answer is right. failed: fault says '
-  'why. unanswered, nothing came from the host by deadline_at; error, the host says that the agent could not; wrong, '
-  'the answer is another one.';
+  'why. unanswered, nothing came from the host by deadline_at; error, the host says that the agent is not there; model, '
+  'that its model gave an error; wrong, the answer is another one. Only the first two can begin an outage.';
 
 -- What the answer has to be. The host's machine is its owner's: he may read the challenge, but not this.
 create table creel.canary_answers (
@@ -72,14 +73,33 @@ create table creel.canary_plans (
   host_id uuid not null,
   since timestamptz not null default now(),
   due_at timestamptz not null,
-  proven_generation bigint
+  running_at timestamptz,
+  proven_generation bigint,
+  doubts int not null default 0,
+  doubted_since timestamptz
 );
 
 create index canary_plans_due on creel.canary_plans (due_at);
+create index canary_plans_not_running on creel.canary_plans (agent_id) where running_at is null;
 
 comment on table creel.canary_plans is
-  'since: since when the agent is owed. due_at: when it is asked next. proven_generation: with these settings it answered '
-  'on this host, so that they are not at fault when it does not.';
+  'since: since when the agent is owed. running_at: since when it was seen running; until then it is not asked, but for '
+  'one that still is not after an hour. due_at: when it is asked next. proven_generation: with these settings it answered '
+  'on this host, so that they are not at fault when it does not. doubts: how many canaries failed, since doubted_since, '
+  'of which nobody knows whose fault they are.';
+
+-- Whether this database looked at all: what a host sent while nobody looked is not missing because of the host.
+create table creel.canary_watch (
+  id boolean primary key default true,
+  looked_at timestamptz not null default now(),
+  gap_until timestamptz not null default '-infinity',
+  constraint canary_watch_one_row check (id)
+);
+
+insert into creel.canary_watch default values;
+
+comment on table creel.canary_watch is
+  'looked_at: when canaries were asked last. gap_until: until then nobody had for more than two minutes.';
 
 create table public.agent_outages (
   id bigint generated always as identity primary key,
@@ -90,8 +110,8 @@ create table public.agent_outages (
   began_at timestamptz not null,
   ended_at timestamptz,
   ended_by text,
-  canary_id uuid not null,
-  constraint agent_outages_ended_by check (ended_by in ('answer', 'wish', 'doubt')),
+  canary_id uuid,
+  constraint agent_outages_ended_by check (ended_by in ('answer', 'wish')),
   constraint agent_outages_ended check ((ended_at is null) = (ended_by is null) and ended_at >= began_at)
 );
 
@@ -102,10 +122,10 @@ create index agent_outages_by_host on public.agent_outages (host_id, began_at de
 
 comment on table public.agent_outages is
   'Paid, wished running, and not there because of the host: from the first canary that failed to the answer of the next '
-  'one. It counts that nothing came from the host (unanswered), and anything else only when the agent has answered with '
-  'the same settings on that host before: what a deployer broke is not its owner''s fault. ended_by: answer; wish, it was '
-  'stopped, moved or not paid any more; doubt, the host is back and other settings are in question. Kept for good: '
-  'earnings are corrected by it.';
+  'one. It counts that nothing came from the host (unanswered), and that the host says that the agent is not there (error), '
+  'this only when the agent has answered with the same settings on that host before: what a deployer broke is not its '
+  'owner''s fault. A model''s error and a wrong answer begin none, and end none. Without canary_id: the host itself is '
+  'gone. ended_by: answer; wish, it was stopped, moved or not paid any more. Kept for good: earnings are corrected by it.';
 
 -- Whether an agent is to be asked: somebody pays for it, and wants it running.
 create function creel.is_owed(agent public.agents) returns boolean
@@ -113,8 +133,6 @@ language sql immutable set search_path = '' as $$
   select agent.billing = 'paid' and agent.desired_state = 'running' and agent.host_id is not null
     and agent.deleting_since is null
 $$;
-
-create index agents_paid on public.agents (id) where billing = 'paid';
 
 create function creel.end_outage(agent uuid, ended timestamptz, because text) returns void
 language plpgsql set search_path = '' as $$
@@ -132,23 +150,55 @@ begin
 end
 $$;
 
-create function creel.wish_ends_outage() returns trigger
+create function creel.begin_outage(agent public.agents, host uuid, began timestamptz, canary uuid, details jsonb)
+returns void
+language plpgsql set search_path = '' as $$
+begin
+  insert into public.agent_outages as o (project_id, agent_key, agent_id, host_id, began_at, canary_id)
+  values (agent.project_id, agent.agent_key, agent.id, host, began, canary)
+  on conflict (agent_id) where ended_at is null do nothing;
+  if found then
+    perform creel.log_event('outage.began', p.id, agent.agent_key, h.id, canary,
+      details || jsonb_build_object('began_at', began))
+    from (values (true)) as one
+    left join public.projects p on p.id = agent.project_id left join public.hosts h on h.id = host;
+  end if;
+end
+$$;
+
+-- Not all are asked at once after a long pause, and none at a time that its host could foresee.
+create function creel.plan_canaries() returns trigger
 language plpgsql security definer set search_path = '' as $$
 begin
-  if tg_op = 'DELETE' or not creel.is_owed(new) or new.host_id is distinct from old.host_id then
+  if tg_op <> 'INSERT' and (
+    tg_op = 'DELETE' or not creel.is_owed(new) or new.host_id is distinct from old.host_id) then
     delete from creel.canary_plans p where p.agent_id = old.id;
+    if tg_op = 'UPDATE' and new.host_id is null and old.host_id is not null and new.billing = 'paid'
+      and new.desired_state = 'running' and new.deleting_since is null
+      and not exists (select from public.hosts h where h.id = old.host_id) then
+      -- Nobody wished that: the host is gone, and with it what was paid for.
+      perform creel.begin_outage(new, old.host_id, now(), null, '{"fault": "host_gone"}');
+      return null;
+    end if;
     perform creel.end_outage(old.id, now(), 'wish');
+  end if;
+  if tg_op <> 'DELETE' and creel.is_owed(new) then
+    insert into creel.canary_plans (agent_id, host_id, due_at)
+    values (new.id, new.host_id, now() + random() * (creel.knobs()).canary_every_secs * interval '1 second')
+    on conflict (agent_id) do nothing;
   end if;
   return null;
 end
 $$;
 
-create trigger agents_wish_ends_outage
+create trigger agents_insert_plans_canaries
+  after insert on public.agents for each row when (new.billing = 'paid') execute function creel.plan_canaries();
+create trigger agents_wish_plans_canaries
   after update of billing, desired_state, host_id, deleting_since on public.agents for each row
-  when (old.billing = 'paid') execute function creel.wish_ends_outage();
+  when (old.billing = 'paid' or new.billing = 'paid') execute function creel.plan_canaries();
 create trigger agents_removal_ends_outage
   after delete on public.agents for each row
-  when (old.billing = 'paid') execute function creel.wish_ends_outage();
+  when (old.billing = 'paid') execute function creel.plan_canaries();
 
 -- Six different words, and their order turned round. No machine of a host's owner is kept from that; but whoever does it
 -- lies about each turn of each hour.
@@ -180,15 +230,45 @@ language sql immutable set search_path = '' as $$
     ' ' || trim(regexp_replace(lower(left(said, 20000)), '[^a-z]+', ' ', 'g')) || ' ' like '% ' || wanted || ' %', false)
 $$;
 
+-- Whether a command may keep an agent from answering: one that its host is at, one that was just made, or one that has
+-- just ended. Not for ever, as a host that takes a command and never ends it has to be there, too.
+create function creel.is_under_command(agent uuid, at timestamptz) returns boolean
+language sql stable set search_path = '' as $$
+  select exists (
+    select from public.agent_commands c
+    where c.agent_id = agent and (
+      c.status = 'sent' and c.sent_at > at - interval '1 hour'
+      or c.status = 'pending' and c.created_at > at - interval '5 minutes'
+      or c.acked_at > at - interval '5 minutes'))
+$$;
+
+-- Why a failed canary says nothing of the host, or null.
+create function creel.excuse_of(canary public.agent_canaries) returns text
+language sql stable set search_path = '' as $$
+  select case
+    when w.gap_until > canary.asked_at or w.looked_at < now() - interval '2 minutes' then 'nobody_looked'
+    when not creel.is_owed(a) or a.host_id <> canary.host_id then 'not_owed'
+    when a.generation <> canary.generation or exists (
+        select from public.brain_doc_versions v
+        where v.project_id = a.project_id and v.agent_key = a.agent_key and v.author_kind = 'person'
+          and v.created_at >= canary.asked_at)
+      then 'changed'
+    when creel.is_under_command(a.id, canary.asked_at) or creel.is_under_command(a.id, now()) then 'under_command'
+  end
+  from creel.canary_watch w left join public.agents a on a.id = canary.agent_id
+$$;
+
 -- What became of canaries: compared, and told to plan and outage. The lanes are locked.
 create function creel.canary_settled(ids uuid[]) returns void
 language plpgsql set search_path = '' as $$
 declare
+  -- So many in a row are told to people.
+  doubts_told constant int := 3;
+  soon constant timestamptz := now() + (creel.knobs()).canary_retry_secs * interval '1 second';
   canary public.agent_canaries;
   plan creel.canary_plans;
   wanted text;
   is_right boolean;
-  blames_host boolean;
 begin
   for canary in
     select * from public.agent_canaries c where c.id = any (ids) and c.status in ('done', 'failed') order by c.id
@@ -200,6 +280,7 @@ begin
       status = case when is_right then 'done' else 'failed' end,
       fault = case when is_right then null when canary.status = 'done' then 'wrong'
         when canary.result #>> '{error,code}' in ('deadline_passed', 'no_host', 'lease_expired') then 'unanswered'
+        when canary.result #>> '{error,code}' = 'model_failed' then 'model'
         else 'error' end,
       result = jsonb_strip_nulls(jsonb_build_object(
         'answer', left(canary.result ->> 'answer', 1000), 'error', canary.result -> 'error',
@@ -210,29 +291,55 @@ begin
     where p.agent_id = canary.agent_id and p.host_id = canary.host_id and p.since <= canary.asked_at for no key update;
     continue when not found;
     if is_right then
-      update creel.canary_plans p set proven_generation = canary.generation where p.agent_id = canary.agent_id;
+      update creel.canary_plans p
+      set proven_generation = canary.generation, running_at = coalesce(p.running_at, now()), doubts = 0, doubted_since = null
+      where p.agent_id = canary.agent_id;
       perform creel.end_outage(canary.agent_id, now(), 'answer');
       continue;
     end if;
-    blames_host := canary.fault = 'unanswered' or plan.proven_generation is not distinct from canary.generation;
-    if not blames_host then
-      perform creel.end_outage(canary.agent_id, canary.asked_at, 'doubt');
+    if creel.excuse_of(canary) is not null then
+      update creel.canary_plans p set due_at = least(p.due_at, soon) where p.agent_id = canary.agent_id;
       continue;
     end if;
-    update creel.canary_plans p
-    set due_at = least(p.due_at, now() + (creel.knobs()).canary_retry_secs * interval '1 second')
-    where p.agent_id = canary.agent_id;
-    insert into public.agent_outages as o (project_id, agent_key, agent_id, host_id, began_at, canary_id)
-    values (canary.project_id, canary.agent_key, canary.agent_id, canary.host_id, canary.asked_at, canary.id)
-    on conflict (agent_id) where ended_at is null do nothing;
-    if found then
-      perform creel.log_event('outage.began', canary.project_id, canary.agent_key, h.id, canary.id,
-        jsonb_build_object('began_at', canary.asked_at, 'fault', canary.fault, 'error', canary.result -> 'error'))
+    if canary.fault = 'unanswered'
+      or canary.fault = 'error' and plan.proven_generation is not distinct from canary.generation then
+      update creel.canary_plans p set due_at = least(p.due_at, soon) where p.agent_id = canary.agent_id;
+      perform creel.begin_outage(a, canary.host_id, canary.asked_at, canary.id,
+        jsonb_build_object('fault', canary.fault, 'error', canary.result -> 'error'))
+      from public.agents a where a.id = canary.agent_id;
+      continue;
+    end if;
+    -- The deployer's settings, his model or his host: a person has to look. An outage that is open stays, as only an
+    -- answer shows that the host is back.
+    update creel.canary_plans p set doubts = p.doubts + 1, doubted_since = coalesce(p.doubted_since, canary.asked_at)
+    where p.agent_id = canary.agent_id returning * into plan;
+    if plan.doubts = doubts_told then
+      perform creel.log_event('canary.unproven', canary.project_id, canary.agent_key, h.id, canary.id, jsonb_build_object(
+        'since', plan.doubted_since, 'fault', canary.fault, 'error', canary.result -> 'error'))
       from (values (true)) as one left join public.hosts h on h.id = canary.host_id;
     end if;
   end loop;
 end
 $$;
+
+-- For an operator: what was earned in whose time more canaries are in doubt than were answered. He looks whose fault that
+-- was, and corrects it by creel.adjust_earning.
+create view creel.unproven_earnings as
+select
+  e.id as earning_id, e.host_id, e.agent_id, e.subscription_id, e.period_start, e.period_end, e.amount_minor, e.currency,
+  c.answered_count, c.doubtful_count, c.last_fault, c.last_error
+from public.host_earnings e
+cross join lateral (
+  select
+    count(*) filter (where c.status = 'done') as answered_count,
+    count(*) filter (where c.fault in ('error', 'model', 'wrong')) as doubtful_count,
+    (array_agg(c.fault order by c.asked_at desc) filter (where c.fault is not null))[1] as last_fault,
+    (array_agg(c.result #>> '{error,message}' order by c.asked_at desc) filter (where c.fault is not null))[1] as last_error
+  from public.agent_canaries c
+  where c.agent_id = e.agent_id and c.host_id = e.host_id and c.asked_at >= e.period_start and c.asked_at < e.period_end) c
+where e.kind = 'earning' and c.doubtful_count > c.answered_count
+  -- Canaries are not kept for longer.
+  and e.period_end > now() - interval '400 days';
 
 insert into creel.queues (
   queue, tbl, lane_kind, priority, waiting, taken, done, dead, taken_at, done_at, on_settled)
@@ -264,19 +371,16 @@ declare
   question record;
   asked int := 0;
 begin
-  -- Not all at once after a long pause, and none at a time that its host could foresee.
-  insert into creel.canary_plans (agent_id, host_id, due_at)
-  select a.id, a.host_id, now() + random() * knobs.canary_every_secs * interval '1 second'
-  from public.agents a
-  where a.billing = 'paid' and creel.is_owed(a)
-    and not exists (select from creel.canary_plans p where p.agent_id = a.id)
-  order by a.id limit 500
-  on conflict (agent_id) do nothing;
-
+  update creel.canary_watch w set
+    gap_until = case when w.looked_at < now() - interval '2 minutes' then now() else w.gap_until end, looked_at = now()
+  where w.id;
   for agent in
     select a.* from creel.canary_plans p join public.agents a on a.id = p.agent_id and a.host_id = p.host_id
     where p.due_at <= now() and creel.is_owed(a)
-    order by p.due_at limit 200
+      -- One that is not there an hour after it was paid for is asked all the same.
+      and (p.running_at is not null or p.since < now() - interval '1 hour')
+      and not creel.is_under_command(a.id, now())
+    order by p.due_at limit 1000
   loop
     question := creel.make_challenge();
     insert into public.agent_canaries (project_id, agent_key, agent_id, host_id, generation, challenge, deadline_at)
@@ -297,6 +401,10 @@ begin
     where p.agent_id = agent.id;
   end loop;
 
+  update creel.canary_plans p set running_at = now() where p.agent_id in (
+    select o.agent_id from creel.canary_plans o join public.agents a on a.id = o.agent_id
+    where o.running_at is null and a.status = 'running' for no key update of o skip locked);
+
   delete from public.agent_canaries c where c.id in (
     select o.id from public.agent_canaries o
     where o.asked_at < now() - knobs.canary_retention_days * interval '1 day' order by o.asked_at limit 500
@@ -313,11 +421,14 @@ create policy agent_canaries_select on public.agent_canaries for select to authe
 create policy agent_outages_select on public.agent_outages for select to authenticated using (
   project_id = any ((select creel.readable_projects())::text[]) or host_id = any ((select creel.owned_hosts())::uuid[]));
 
-revoke all on public.agent_canaries, public.agent_outages, creel.canary_answers, creel.canary_plans
+revoke all on public.agent_canaries, public.agent_outages, creel.canary_answers, creel.canary_plans,
+  creel.canary_watch, creel.unproven_earnings
   from public, anon, authenticated, service_role;
 revoke all on sequence public.agent_outages_id_seq from public, anon, authenticated, service_role;
 grant select on public.agent_canaries, public.agent_outages to authenticated, service_role;
-revoke all on function creel.is_owed(public.agents), creel.end_outage(uuid, timestamptz, text), creel.wish_ends_outage(),
+revoke all on function creel.is_owed(public.agents), creel.end_outage(uuid, timestamptz, text),
+  creel.begin_outage(public.agents, uuid, timestamptz, uuid, jsonb), creel.plan_canaries(),
+  creel.is_under_command(uuid, timestamptz), creel.excuse_of(public.agent_canaries),
   creel.make_challenge(), creel.is_answer(text, text), creel.canary_settled(uuid[]), creel.skip_row(),
   creel.ask_canaries()
   from public, anon, authenticated, service_role;

@@ -391,14 +391,16 @@ async fn neither_a_backlog_nor_one_that_always_fails_keeps_the_clock_from_what_c
                'object', 'dispute', 'id', format('dp_%s', n), 'charge', format('ch_%s', n), 'amount', 1)))
          from generate_series(1, 30) n;
          insert into stripe_events (id, endpoint, type, created, status, subjects, looked_at, payload)
-         values ('evt_slow', 'platform', 'customer.deleted', now(), 'waiting', '{sub_1}', '-infinity',
+         values ('evt_slow', 'platform', 'customer.deleted', now(), 'waiting', '{cus_9}', '-infinity',
            '{\"id\": \"evt_slow\", \"type\": \"customer.deleted\", \"created\": 1, \"data\": {\"object\": {\"id\": \"cus_9\"}}}');
          create or replace function creel.handle_customer_deleted(event jsonb) returns jsonb language plpgsql as
            'begin raise exception ''slow'' using errcode = ''57014''; end'",
     )
     .await;
-    let current = json!({ "sub_1": fetched(subscription(&intent, "sub_1", "active"), T + 1) });
-    let clock = json!({ "api": 1, "endpoint": "clock", "current": current });
+    let sub = fetched(subscription(&intent, "sub_1", "active"), T + 1);
+    let clock = json!({
+        "api": 1, "endpoint": "clock", "current": { "sub_1": sub, "cus_9": { "id": "cus_9" } },
+    });
     for _ in 0..2 {
         let answer = shop
             .s

@@ -8,7 +8,7 @@ use crate::till::{KEY, NOVEMBER, OCTOBER, Till};
 
 /// Lets the sweep ask now; answers the canary's row, if there is one that is open.
 async fn ask(t: &Till) -> Option<Value> {
-    t.exec("select creel.ask_canaries(); update creel.canary_plans set due_at = now(); select creel.ask_canaries()")
+    t.exec("update creel.canary_plans set due_at = now(), running_at = now(); select creel.ask_canaries()")
         .await;
     let open = t
         .rows("select * from agent_canaries where status in ('queued', 'running')")
@@ -92,7 +92,7 @@ async fn only_an_agent_that_is_paid_and_wished_running_is_asked() {
     assert_eq!(ask(&t).await.expect("one at a time")["id"], canary["id"]);
     assert_eq!(t.number("select count(*) from agent_canaries").await, 1);
     // Nobody is asked at a time that can be foreseen.
-    t.exec("delete from agent_canaries; delete from creel.canary_plans; select creel.ask_canaries()")
+    t.exec("update agents set billing = 'unpaid'; update agents set billing = 'paid'")
         .await;
     let due = t
         .number("select count(*) from creel.canary_plans where due_at between now() and now() + interval '3600 s'")
@@ -179,20 +179,199 @@ async fn silence_begins_an_outage_and_the_next_answer_ends_it() {
 async fn what_a_deployer_broke_is_not_the_hosts_fault() {
     let t = Till::new().await;
     // It never answered with these settings: they may be what is wrong.
-    fail(&t, "turn_failed").await;
-    answer(&t, |_| json!({ "answer": "I will not" })).await;
+    fail(&t, "gateway_ended").await;
     assert_eq!(outages(&t).await, json!([]));
     pass(&t).await;
-    // Now they are proven.
-    fail(&t, "turn_failed").await;
+    // Now they are proven. A key that is out of credit, or memory that says to answer nonsense, the host cannot help.
+    fail(&t, "model_failed").await;
+    assert_eq!(last(&t).await.1, json!("model"));
+    answer(&t, |_| json!({ "answer": "I will not" })).await;
+    assert_eq!(outages(&t).await, json!([]));
+    // That the agent is not there is the host's affair.
+    fail(&t, "gateway_ended").await;
     assert_eq!(outages(&t).await, json!([{ "ended_by": null }]));
-    // The deployer changes them, and it fails on: who knows why.
+    // Doubts do not end it, or the host's own word would.
+    fail(&t, "model_failed").await;
     t.exec("update agents set generation = generation + 1").await;
-    fail(&t, "turn_failed").await;
-    assert_eq!(outages(&t).await, json!([{ "ended_by": "doubt" }]));
+    fail(&t, "gateway_ended").await;
+    assert_eq!(outages(&t).await, json!([{ "ended_by": null }]));
+    pass(&t).await;
+    assert_eq!(outages(&t).await, json!([{ "ended_by": "answer" }]));
+    // Other settings, and it fails: who knows why.
+    t.exec("update agents set generation = generation + 1").await;
+    fail(&t, "gateway_ended").await;
+    assert_eq!(outages(&t).await.as_array().expect("rows").len(), 1);
     // Silence is the host's, whatever the settings are.
     stay_silent(&t).await;
     assert_eq!(outages(&t).await.as_array().expect("rows").len(), 2);
+}
+
+#[tokio::test]
+async fn doubts_that_last_are_told_and_shown_to_the_operator() {
+    let t = Till::new().await;
+    let earning = t.earned(1, 1000).await;
+    for count in 1..=4 {
+        fail(&t, "model_failed").await;
+        let told = t
+            .number("select count(*) from events where kind = 'canary.unproven' and detail ? 'since'")
+            .await;
+        assert_eq!(told, i64::from(count >= 3), "after {count}");
+    }
+    let shown = "select earning_id, answered_count, doubtful_count, last_fault from creel.unproven_earnings";
+    assert_eq!(t.rows(shown).await, json!([]), "they are of another time");
+    t.exec(&format!(
+        "update agent_canaries set asked_at = to_timestamp({OCTOBER} + 5);
+         alter table host_earnings disable trigger user;
+         update host_earnings set period_end = greatest(period_end, now());
+         alter table host_earnings enable trigger user"
+    ))
+    .await;
+    assert_eq!(
+        t.rows(shown).await,
+        json!([{ "earning_id": earning, "answered_count": 0, "doubtful_count": 4, "last_fault": "model" }])
+    );
+    pass(&t).await;
+    for count in 0..3 {
+        let told = t.number("select count(*) from events where kind = 'canary.unproven'");
+        assert_eq!(told.await, 1, "after {count}: an answer ends what was told");
+        fail(&t, "model_failed").await;
+    }
+    let told = t.number("select count(*) from events where kind = 'canary.unproven'");
+    assert_eq!(told.await, 2);
+}
+
+#[tokio::test]
+async fn a_failure_that_somebody_elses_doing_explains_is_no_outage() {
+    let t = Till::new().await;
+    pass(&t).await;
+    let agent = t.s.agent_id(KEY).await;
+    let command = format!(
+        "insert into agent_commands (project_id, agent_key, agent_id, type) values ('p1', '{KEY}', '{agent}', 'restart')"
+    );
+    for (doing, undone) in [
+        (
+            "update agents set generation = generation + 1".to_owned(),
+            "select 1",
+        ),
+        (
+            format!(
+                "insert into brain_docs (project_id, agent_key, doc_type, content)
+                 values ('p1', '{KEY}', 'soul', 'Never repeat lists of words.')"
+            ),
+            "update brain_doc_versions set created_at = now() - interval '1 day'",
+        ),
+        (
+            command,
+            "update creel.items set cancel = true; delete from agent_commands",
+        ),
+        (
+            "update creel.canary_watch set looked_at = now() - interval '1 hour'".to_owned(),
+            "update creel.canary_watch set looked_at = now()",
+        ),
+        (
+            "update creel.canary_watch set gap_until = now()".to_owned(),
+            "update creel.canary_watch set gap_until = '-infinity'",
+        ),
+    ] {
+        ask(&t).await.expect("a canary");
+        t.exec(&doing).await;
+        t.exec(
+            "update creel.items set deadline_at = now() - interval '1 second' where queue = 'agent_canaries'",
+        )
+        .await;
+        t.s.f.sweep().await;
+        assert_eq!(last(&t).await.1, json!("unanswered"), "{doing}");
+        assert_eq!(outages(&t).await, json!([]), "{doing}");
+        t.exec(undone).await;
+    }
+    stay_silent(&t).await;
+    assert_eq!(outages(&t).await, json!([{ "ended_by": null }]));
+}
+
+#[tokio::test]
+async fn an_agent_is_asked_once_it_runs_and_not_while_a_command_is_under_way() {
+    let t = Till::new().await;
+    let asked = async || t.number("select creel.ask_canaries()::bigint").await;
+    t.exec("update agents set status = 'stopped'; update creel.canary_plans set due_at = now(), running_at = null")
+        .await;
+    assert_eq!(asked().await, 0, "it never ran");
+    t.exec("update agents set status = 'running'").await;
+    asked().await;
+    assert_eq!(
+        t.number("select count(*) from creel.canary_plans where running_at is not null")
+            .await,
+        1
+    );
+    let agent = t.s.agent_id(KEY).await;
+    t.exec(&format!(
+        "insert into agent_commands (project_id, agent_key, agent_id, type) values ('p1', '{KEY}', '{agent}', 'restart')"
+    ))
+    .await;
+    t.exec("delete from agent_canaries; update creel.canary_plans set due_at = now()")
+        .await;
+    assert_eq!(asked().await, 0, "somebody restarts it");
+    t.exec("delete from agent_commands").await;
+    assert_eq!(asked().await, 1);
+    // One that is not there an hour after it was paid for is asked all the same.
+    t.exec(
+        "delete from agent_canaries;
+         update creel.canary_plans set due_at = now(), running_at = null, since = now() - interval '61 minutes'",
+    )
+    .await;
+    assert_eq!(asked().await, 1);
+}
+
+#[tokio::test]
+async fn a_host_that_is_deleted_keeps_nothing_of_what_it_does_not_give() {
+    let t = Till::new().await;
+    let earning = t.earned(1, 1000).await;
+    t.exec("delete from hosts").await;
+    assert_eq!(outages(&t).await, json!([{ "ended_by": null }]));
+    let told = t.number(
+        "select count(*) from events where kind = 'billing.mismatch' and detail ->> 'what' = 'host_deleted'",
+    );
+    assert_eq!(told.await, 1);
+    t.exec(&format!(
+        "update agent_outages set began_at = to_timestamp({OCTOBER}); select creel.correct_outages()"
+    ))
+    .await;
+    assert_eq!(t.net(earning).await, 8, "one part in a hundred is free");
+    // Not paid for any more, nothing is owed.
+    t.exec("update agents set billing = 'unpaid'").await;
+    assert_eq!(outages(&t).await, json!([{ "ended_by": "wish" }]));
+}
+
+#[tokio::test]
+async fn a_year_is_settled_month_by_month() {
+    let t = Till::new().await;
+    let mut year = crate::till::invoice(1, 12_000);
+    let from = t
+        .number("select extract(epoch from now() - interval '65 days')::bigint")
+        .await;
+    year["lines"]["data"][0]["period"] = json!({ "start": from, "end": from + 365 * 86_400 });
+    let verdict = t
+        .earn(&year, &json!({ "ch_1": crate::till::charge(1, 12_000) }))
+        .await;
+    let earning = verdict["led_to"]["earning"].as_i64().expect("an earning");
+    let agent = t.s.agent_id(KEY).await;
+    t.exec(&format!(
+        "insert into agent_outages (project_id, agent_key, agent_id, host_id, began_at)
+         values ('p1', '{KEY}', '{agent}', '{}', to_timestamp({from}))",
+        t.host()
+    ))
+    .await;
+    let mut nets = Vec::new();
+    for _ in 0..4 {
+        t.exec("select creel.correct_outages()").await;
+        nets.push(t.net(earning).await);
+    }
+    // 99 of a hundred of each of two months; the third is not over yet.
+    assert_eq!(nets, [10_200 - 842, 10_200 - 1683, 10_200 - 1683, 10_200 - 1683]);
+    t.exec("update creel.earning_facts set due_at = now() - interval '1 day'")
+        .await;
+    assert_eq!(t.number("select creel.correct_outages()::bigint").await, 1);
+    let parts = t.number("select outage_parts::bigint from creel.earning_facts");
+    assert_eq!(parts.await, 3);
 }
 
 #[tokio::test]

@@ -110,7 +110,7 @@ async fn nobody_changes_the_ledger() {
         )
         .await
         .expect_err("no right");
-    t.exec("delete from projects; delete from hosts; delete from auth.users")
+    t.exec("update subscriptions set status = 'canceled'; delete from projects; delete from hosts; delete from auth.users")
         .await;
     assert_eq!(
         t.number("select count(*) from host_earnings where host_id is not null")
@@ -352,6 +352,32 @@ async fn a_refund_of_nobodys_charge_is_none_of_ours_and_an_early_one_waits() {
         t.correct("evt_6", &transfer, &json!({})).await["outcome"],
         json!("ignored")
     );
+}
+
+#[tokio::test]
+async fn whose_account_it_was_has_earned_even_if_he_is_gone() {
+    let t = Till::new().await;
+    t.earned(1, 1000).await;
+    let owner = t.s.f.owner;
+    // The host is somebody else's now, who has another account.
+    let heir = Uuid::new_v4();
+    t.s.f.person(heir, "heir@example.com").await;
+    t.exec(&format!(
+        "delete from stripe_accounts; update hosts set owner_id = '{heir}';
+         insert into stripe_accounts (owner_id, account_id, transfers_active, as_of) values ('{heir}', 'acct_heir', true, now())"
+    ))
+    .await;
+    t.earned(2, 1000).await;
+    let owners = t.rows("select distinct owner_id from host_earnings").await;
+    assert_eq!(owners, json!([{ "owner_id": owner }]));
+    let mut strange = charge(3, 1000);
+    strange["transfer_data"] = json!({ "destination": "acct_strange" });
+    let verdict = t.earn(&invoice(3, 1000), &json!({ "ch_3": strange })).await;
+    assert_eq!(verdict["outcome"], json!("applied"), "it does not wait for ever");
+    let told = t.number(
+        "select count(*) from events where kind = 'billing.mismatch' and detail ->> 'what' = 'no_owner'",
+    );
+    assert_eq!(told.await, 1);
 }
 
 #[tokio::test]

@@ -11,8 +11,10 @@ use crate::own_gateway::Agent;
 impl Stage {
     /// Asks the agents that are paid for now; answers what became of the newest canary.
     async fn asks(&self) -> Value {
-        self.run("select creel.ask_canaries(); update creel.canary_plans set due_at = now(); select creel.ask_canaries()")
-            .await;
+        self.run(
+            "update creel.canary_plans set due_at = now(), running_at = now(); select creel.ask_canaries()",
+        )
+        .await;
         eventually_some("the canary is settled", SOON, async || {
             let row = self
                 .admin
@@ -53,6 +55,17 @@ async fn an_agent_with_a_gateway_of_its_own_answers_and_one_that_cannot_is_an_ou
     assert!(answered["result"]["ms"].is_u64(), "{answered:#}");
     assert_eq!(stage.outages().await, json!([]));
 
+    // A command that has just ended is why an agent may not be there.
+    let quiet = "update agent_commands set acked_at = now() - interval '10 minutes'";
+    stage.run(quiet).await;
+    // A model that fails is nobody's outage: it may be its provider, or the deployer's account with it.
+    let error = json!({ "mode": "fail_turn", "message": "402 out of credit" });
+    agent.set_fault("agent.wait", &error);
+    let failed = stage.asks().await;
+    assert_eq!(failed["fault"], json!("model"), "{failed:#}");
+    assert_eq!(failed["result"]["error"]["code"], json!("model_failed"));
+    assert_eq!(stage.outages().await, json!([]));
+
     // Its settings are proven; a gateway that refuses is the host's affair.
     let refuse = json!({ "mode": "refuse", "code": "INVALID_REQUEST", "message": "no key for the model" });
     agent.set_fault("agent", &refuse);
@@ -62,7 +75,7 @@ async fn an_agent_with_a_gateway_of_its_own_answers_and_one_that_cannot_is_an_ou
         (&json!("failed"), &json!("error")),
         "{failed:#}"
     );
-    assert_eq!(failed["result"]["error"]["code"], json!("turn_failed"));
+    assert_eq!(failed["result"]["error"]["code"], json!("turn_refused"));
     assert_eq!(stage.outages().await, json!([null]));
 
     agent.set_fault("none", &refuse);
@@ -83,7 +96,7 @@ async fn an_agent_that_is_just_starting_is_waited_for() {
         .run("update agents set billing = 'paid', desired_state = 'running'")
         .await;
     stage
-        .run("select creel.ask_canaries(); update creel.canary_plans set due_at = now(); select creel.ask_canaries()")
+        .run("update creel.canary_plans set due_at = now(), running_at = now(); select creel.ask_canaries()")
         .await;
     eventually("the canary is with the host", SOON, async || {
         let row = stage.admin.query_one(

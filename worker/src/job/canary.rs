@@ -17,7 +17,7 @@ use super::command::agent_of;
 use super::course::while_held;
 use super::{Failure, Job, JobContext, JobError};
 use crate::backend::{AgentRef, Backend, BackendError};
-use crate::openclaw::Question;
+use crate::openclaw::{OpenClawError, Question};
 use crate::supervisor::Supervisor;
 
 /// Name of the queue.
@@ -59,11 +59,10 @@ impl CanaryJob {
     /// Asks until there is an answer, or it is clear that there will be none, or the time is over.
     async fn ask(&self, backend: &dyn Backend, agent: &AgentRef, row: &Row) -> Result<String, BackendError> {
         let end = Instant::now() + plan_limit(row.deadline_at, Timestamp::now());
-        let mut attempt_count = 0;
+        let mut run = 1;
         loop {
-            attempt_count += 1;
             let question = Question {
-                name: format!("creel-canary-{}-{attempt_count}", row.id.simple()),
+                name: format!("creel-canary-{}-{run}", row.id.simple()),
                 text: row.challenge.clone(),
                 limit: end.saturating_duration_since(Instant::now()).min(TURN_LIMIT),
             };
@@ -73,6 +72,10 @@ impl CanaryJob {
             };
             if !Failure::from(&error).retry || Instant::now() + LOOK_EVERY >= end {
                 return Err(error);
+            }
+            // Where the connection broke, the agent may be at it: under the same name it is the same run.
+            if !matches!(error, BackendError::OpenClaw(OpenClawError::Gateway(_))) {
+                run += 1;
             }
             sleep(LOOK_EVERY).await;
         }

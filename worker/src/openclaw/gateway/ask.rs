@@ -1,10 +1,12 @@
 //! One question to an agent, in a conversation of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::client::Client;
 use super::problem::CallError;
 use super::{GatewayControl, GatewayProblem};
 use crate::openclaw::output::{quoted, shown};
@@ -12,7 +14,7 @@ use crate::openclaw::output::{quoted, shown};
 /// Nobody waits for what is only tidied up.
 const TIDY_LIMIT: Duration = Duration::from_secs(10);
 
-/// A run that is waited for ends with an answer that it goes on; the call has so much longer than the run.
+/// A run that is waited for ends with an answer that it goes on, which comes so long before the time is over.
 const ANSWER_LATE: Duration = Duration::from_secs(5);
 
 /// What is asked of an agent.
@@ -75,9 +77,9 @@ impl GatewayControl {
             .and_then(Value::as_str)
             .unwrap_or(&question.name);
         let left = end.saturating_duration_since(Instant::now());
-        let params =
-            json!({ "runId": run, "timeoutMs": u64::try_from(left.as_millis()).unwrap_or(u64::MAX) });
-        let ended = client.call("agent.wait", params, left + ANSWER_LATE).await?;
+        let wait_ms = left.saturating_sub(ANSWER_LATE).as_millis();
+        let params = json!({ "runId": run, "timeoutMs": u64::try_from(wait_ms).unwrap_or(u64::MAX) });
+        let ended = client.call("agent.wait", params, left).await?;
         let said = match ended.get("status").and_then(Value::as_str) {
             Some("ok") => {
                 let text = ended.pointer("/terminalReply/text").and_then(Value::as_str);
@@ -91,16 +93,22 @@ impl GatewayControl {
                 );
                 Err(NotAnswered::Failed(shown(&error.await)))
             }
-            _ => {
-                let params = json!({ "key": key, "clearQueued": true });
-                let _ended_by_itself = client.call("sessions.abort", params, TIDY_LIMIT).await;
-                Err(NotAnswered::Late)
-            }
+            _ => Err(NotAnswered::Late),
         };
-        let params = json!({ "key": key, "deleteTranscript": true });
-        if let Err(error) = client.call("sessions.delete", params, TIDY_LIMIT).await {
-            tracing::debug!(?error, "failed to take away a conversation that is over");
-        }
+        // Whoever asked waits for the answer, and has a deadline.
+        tokio::spawn(tidy(client, key, matches!(said, Err(NotAnswered::Late))));
         said
+    }
+}
+
+/// Forgets a conversation; one that goes on is ended.
+async fn tidy(client: Arc<Client>, key: String, goes_on: bool) {
+    if goes_on {
+        let params = json!({ "key": key, "clearQueued": true });
+        let _ended_by_itself = client.call("sessions.abort", params, TIDY_LIMIT).await;
+    }
+    let params = json!({ "key": key, "deleteTranscript": true });
+    if let Err(error) = client.call("sessions.delete", params, TIDY_LIMIT).await {
+        tracing::debug!(?error, "failed to take away a conversation that is over");
     }
 }

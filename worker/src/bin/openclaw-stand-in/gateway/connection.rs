@@ -265,6 +265,9 @@ async fn call(
             payload["agentId"] = id.as_str().into();
         }
     }
+    if let (Some(RpcFault::FailTurn { message }), Ok(payload)) = (&fault, &mut done) {
+        *payload = json!({ "runId": payload["runId"], "status": "error", "error": message });
+    }
     if let Some(fault) = &fault
         && !after(&gateway, fault, &out).await
     {

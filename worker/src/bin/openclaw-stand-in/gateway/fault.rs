@@ -105,6 +105,11 @@ pub(super) enum RpcFault {
         /// The id.
         id: String,
     },
+    /// The turn that is waited for ends in an error of its model.
+    FailTurn {
+        /// The error.
+        message: String,
+    },
     /// Says no.
     Refuse {
         /// The error's code.
