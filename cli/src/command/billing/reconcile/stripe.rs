@@ -75,7 +75,10 @@ fn transfer(object: &Value) -> Option<Option<Transfer>> {
         destination: id(&object["destination"])?,
         amount_reversed: object["amount_reversed"].as_i64()?,
         payment_intent: id(&charge["payment_intent"]),
-        fee: charge["application_fee_amount"].as_i64(),
+        // A charge that is told and has none is one of which no fee was taken.
+        fee: charge
+            .is_object()
+            .then(|| charge["application_fee_amount"].as_i64().unwrap_or_default()),
         fee_refunded: charge["application_fee"]["amount_refunded"]
             .as_i64()
             .unwrap_or_default(),
@@ -111,4 +114,24 @@ fn subscription(object: &Value) -> Option<Option<Subscription>> {
         id: text(&object["id"])?,
         status: text(&object["status"])?,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fee_that_was_not_taken_is_none_and_one_that_is_not_told_is_unknown() {
+        let fee = |charge: Value| {
+            let object = json!({
+                "id": "tr_1", "created": 1, "amount": 900, "currency": "usd", "destination": "acct_1",
+                "amount_reversed": 0, "source_transaction": charge,
+            });
+            transfer(&object).flatten().expect("a transfer").fee
+        };
+        assert_eq!(fee(json!({ "application_fee_amount": 135 })), Some(135));
+        assert_eq!(fee(json!({ "application_fee_amount": null })), Some(0));
+        assert_eq!(fee(json!("ch_1")), None);
+        assert_eq!(fee(Value::Null), None);
+    }
 }
