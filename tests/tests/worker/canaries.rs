@@ -8,13 +8,16 @@ use crate::fixture::{SCOUT, SOON, Stage};
 use crate::gateway::{give_gateway, pid, until, whole};
 use crate::own_gateway::Agent;
 
+/// Lets it be time to ask, and some time since a command ended: until then that is why an agent may not be there.
+const ASK: &str = "update agent_commands set acked_at = acked_at - interval '10 minutes',
+    created_at = created_at - interval '10 minutes';
+    update creel.canary_plans set due_at = now(), running_at = now();
+    select creel.ask_canaries()";
+
 impl Stage {
     /// Asks the agents that are paid for now; answers what became of the newest canary.
     async fn asks(&self) -> Value {
-        self.run(
-            "update creel.canary_plans set due_at = now(), running_at = now(); select creel.ask_canaries()",
-        )
-        .await;
+        self.run(ASK).await;
         eventually_some("the canary is settled", SOON, async || {
             let row = self
                 .admin
@@ -55,9 +58,6 @@ async fn an_agent_with_a_gateway_of_its_own_answers_and_one_that_cannot_is_an_ou
     assert!(answered["result"]["ms"].is_u64(), "{answered:#}");
     assert_eq!(stage.outages().await, json!([]));
 
-    // A command that has just ended is why an agent may not be there.
-    let quiet = "update agent_commands set acked_at = now() - interval '10 minutes'";
-    stage.run(quiet).await;
     // A model that fails is nobody's outage: it may be its provider, or the deployer's account with it.
     let error = json!({ "mode": "fail_turn", "message": "402 out of credit" });
     agent.set_fault("agent.wait", &error);
@@ -95,9 +95,7 @@ async fn an_agent_that_is_just_starting_is_waited_for() {
     stage
         .run("update agents set billing = 'paid', desired_state = 'running'")
         .await;
-    stage
-        .run("update creel.canary_plans set due_at = now(), running_at = now(); select creel.ask_canaries()")
-        .await;
+    stage.run(ASK).await;
     eventually("the canary is with the host", SOON, async || {
         let row = stage.admin.query_one(
             "select count(*) from agent_canaries where status = 'running'",
