@@ -7,10 +7,12 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use anyhow::Context;
+use creel_functions::stripe::api::StripeApi;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 use self::compare::{Difference, Ledger, compare};
 use super::StripeArgs;
@@ -64,16 +66,13 @@ fn parse_time(text: &str) -> Result<Timestamp, String> {
 /// Lists what differs; there being something is a failure.
 pub(super) async fn run(args: ReconcileArgs, out: Output) -> anyhow::Result<()> {
     let range = range(args.from, args.to)?;
-    let margin = range.start - MARGIN_SECS..range.end + MARGIN_SECS;
     let api = args.stripe.api()?;
     let client = args.database.connect().await?;
-    let mut theirs = stripe::read(&api, &margin).await.map_err(unread)?;
-    let (since, until) = (time(margin.start)?, time(margin.end)?);
-    let row = client.query_one(LEDGER, &[&since, &until]).await;
-    let told: Value = row.context("read the ledger")?.get(0);
-    let ours: Ledger = serde_json::from_value(told).context("understand the ledger")?;
-    stripe::complete(&api, &ours, &mut theirs).await.map_err(unread)?;
-    let found = compare(&ours, &theirs, &range);
+    let (ours, mut found) = read_both(&api, &client, &range).await?;
+    if found.iter().any(is_of_subscription) {
+        let (_, again) = read_both(&api, &client, &range).await?;
+        found = confirmed(found, &again);
+    }
     show(&ours, &found, &range, out)?;
     if found.is_empty() {
         return Ok(());
@@ -86,6 +85,41 @@ pub(super) async fn run(args: ReconcileArgs, out: Output) -> anyhow::Result<()> 
     .hint("docs/operations.md says what each kind means, and what to do")
     .detail("differences", json!(found))
     .into())
+}
+
+async fn read_both(
+    api: &StripeApi,
+    client: &Client,
+    range: &Range<i64>,
+) -> anyhow::Result<(Ledger, Vec<Difference>)> {
+    let margin = range.start - MARGIN_SECS..range.end + MARGIN_SECS;
+    let mut theirs = stripe::read(api, &margin).await.map_err(unread)?;
+    let (since, until) = (time(margin.start)?, time(margin.end)?);
+    let row = client.query_one(LEDGER, &[&since, &until]).await;
+    let told: Value = row.context("read the ledger")?.get(0);
+    let ours: Ledger = serde_json::from_value(told).context("understand the ledger")?;
+    stripe::complete(api, &ours, &mut theirs).await.map_err(unread)?;
+    let found = compare(&ours, &theirs, range);
+    Ok((ours, found))
+}
+
+/// Subscriptions are compared as they are now, on two sides that cannot be read in the same instant.
+fn is_of_subscription(difference: &Difference) -> bool {
+    difference.object.starts_with("sub_")
+}
+
+/// Of what differs between subscriptions that which differed the next time, too: what changed between the two readings of a
+/// comparison is no difference.
+fn confirmed(found: Vec<Difference>, again: &[Difference]) -> Vec<Difference> {
+    let is_there = |one: &Difference| {
+        again
+            .iter()
+            .any(|other| (other.kind, &other.object) == (one.kind, &one.object))
+    };
+    let found = found.into_iter();
+    found
+        .filter(|one| !is_of_subscription(one) || is_there(one))
+        .collect()
 }
 
 fn unread(error: anyhow::Error) -> CliError {
@@ -151,7 +185,28 @@ fn show(ledger: &Ledger, found: &[Difference], range: &Range<i64>, out: Output) 
 
 #[cfg(test)]
 mod tests {
+    use super::compare::Kind;
     use super::*;
+
+    #[test]
+    fn what_changes_while_it_is_read_is_no_difference() {
+        let of = |kind: Kind, object: &str, stripe: &str| Difference {
+            kind,
+            object: object.to_owned(),
+            ledger: Some("active".to_owned()),
+            stripe: Some(stripe.to_owned()),
+            note: None,
+        };
+        let found = vec![
+            of(Kind::SubscriptionStatus, "sub_1", "canceled"),
+            of(Kind::SubscriptionStatus, "sub_2", "past_due"),
+            of(Kind::Amount, "tr_1", "900 usd"),
+        ];
+        let again = [of(Kind::SubscriptionStatus, "sub_2", "unpaid")];
+        let left = confirmed(found, &again);
+        let left: Vec<&str> = left.iter().map(|one| one.object.as_str()).collect();
+        assert_eq!(left, ["sub_2", "tr_1"]);
+    }
 
     #[test]
     fn a_day_begins_at_midnight_of_utc() {
