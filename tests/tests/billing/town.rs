@@ -52,8 +52,9 @@ impl Town {
         admin
             .batch_execute(&format!(
                 "update creel.settings set max_shown_per_minute = 1000000000, max_agents_per_project = 1000000,
-                   max_open_checkouts_per_project = 1000000, billing_currency = 'eur';
-                 update hosts set owner_id = '{}', tenancy = 'trusted', capacity = 100000,
+                   max_open_checkouts_per_project = 1000000, max_unpaid_checkouts_per_day = 1000000,
+                   billing_currency = 'eur';
+                 update hosts set owner_id = '{}', capacity = 100000,
                    price = '{{\"currency\": \"eur\", \"month\": {PRICE}}}' where id = '{}';
                  insert into stripe_accounts (owner_id, account_id, transfers_active, as_of)
                  values ('{}', 'acct_town', true, now());
@@ -105,7 +106,7 @@ impl Town {
             .expect("make a project");
         let wish = json!({
             "project_id": project, "agent_key": "agent:scout:main", "host_id": self.host, "plan": "month",
-            "agent": { "name": "Scout", "docs": { "soul": "Be wise." } },
+            "agent": { "name": "Scout", "backend": "docker", "docs": { "soul": "Be wise." } },
         });
         self.tick().await;
         let row = self
@@ -127,7 +128,7 @@ impl Town {
         };
         if is_due {
             let tick = json!({ "api": 1, "session": self.session, "tokens": [], "metrics": [],
-              "host": { "backends": ["profile"] } });
+              "host": { "backends": ["profile", "docker"] } });
             self.host_calls("tick", &tick).await;
         }
     }
