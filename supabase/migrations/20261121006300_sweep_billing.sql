@@ -86,9 +86,7 @@ begin
     end if;
     select * into agent from public.agents a where a.id = sub.agent_id for no key update;
     if exists (select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
-      -- Somebody is about to pay for it again.
-      update public.subscriptions s set remove_at = now() + interval '1 hour' where s.id = sub.id;
-      return false;
+      return false;  -- somebody is about to pay for it again
     end if;
     if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
        and not exists (

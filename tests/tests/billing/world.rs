@@ -200,6 +200,13 @@ impl<'a> World<'a> {
 
     /// Makes room for the next one.
     pub async fn tear_down(self) {
+        // What goes on at Stripe keeps its project.
+        let sql = "update subscriptions set status = 'canceled' where project_id = $1";
+        self.town
+            .admin
+            .execute(sql, &[&self.project])
+            .await
+            .expect("end its subscriptions");
         let sql = "delete from projects where id = $1";
         self.town
             .admin
