@@ -17,7 +17,7 @@ const SUBSCRIPTIONS: usize = 24;
 const DAY_SECS: i64 = 86_400;
 
 /// What one pays for a month, in minor units, and in which of them: there are no cents of a yen.
-const PRICES: [(i64, &str); 4] = [(999, "usd"), (2500, "eur"), (1300, "jpy"), (1, "usd")];
+const PRICES: [(i64, &str); 4] = [(999, "usd"), (2500, "eur"), (1300, "jpy"), (60, "usd")];
 
 /// A month at Stripe, and what Creel was told of it.
 struct Month {
