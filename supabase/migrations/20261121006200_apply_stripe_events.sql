@@ -77,7 +77,6 @@ declare
   intent public.checkout_intents;
   fetched record;
   fault text;
-  verdict jsonb;
 begin
   if intent_id is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'this checkout is not of Creel');
@@ -537,7 +536,7 @@ create function creel.requests_for(endpoint text) returns jsonb
 language plpgsql set search_path = '' as $$
 begin
   if endpoint = 'answer' or current_setting('role', true) is distinct from 'creel_stripe' then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   return creel.due_stripe_requests();
 end
