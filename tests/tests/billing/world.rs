@@ -142,7 +142,7 @@ impl<'a> World<'a> {
                'billing', a.billing, 'desired_state', a.desired_state, 'pinned', a.host_pinned))
              from agents a where a.project_id = $1),
             'intents', (select jsonb_agg(i.status order by i.created_at) from checkout_intents i where i.project_id = $1),
-            'customers', (select jsonb_agg(c.customer_id) from stripe_customers c where c.project_id = $1),
+            'customers', (select jsonb_agg(c.customer_id order by c.customer_id) from stripe_customers c where c.project_id = $1),
             'souls', (select count(*) from brain_docs d where d.project_id = $1),
             'earnings', (select jsonb_agg(jsonb_build_object(
                'invoice', e.invoice_id, 'charge', e.charge_id, 'gross', e.gross_minor, 'fee', e.fee_minor,

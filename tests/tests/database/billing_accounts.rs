@@ -193,3 +193,38 @@ async fn an_account_that_stripe_does_not_know_any_more_ends_what_waits_and_may_b
         (&json!("acct_3"), &json!(true))
     );
 }
+
+#[tokio::test]
+async fn what_is_said_in_test_mode_changes_no_account_of_live_mode() {
+    let shop = Shop::new().await;
+    let row = "select to_jsonb(s) from stripe_accounts s";
+    let failed = |id: &str, at: i64, live: bool| {
+        let object = json!({ "id": id, "object": "payout", "failure_message": "account closed" });
+        let mut event = event(id, "payout.failed", at, object);
+        event["account"] = json!("acct_1");
+        event["livemode"] = json!(live);
+        event
+    };
+    assert_eq!(
+        told(&shop, "connect", &failed("evt_1", T, false)).await,
+        "applied"
+    );
+    let mut paid = failed("evt_2", T - 9, true);
+    paid["type"] = json!("payout.paid");
+    assert_eq!(told(&shop, "connect", &paid).await, "applied");
+    assert_eq!(
+        shop.value(row).await["payout_failed"],
+        Value::Null,
+        "that was not said of this"
+    );
+    assert_eq!(
+        told(&shop, "connect", &failed("evt_3", T + 99, false)).await,
+        "ignored"
+    );
+    assert_eq!(shop.value(row).await["payout_failed"], Value::Null);
+    assert_eq!(
+        told(&shop, "connect", &failed("evt_4", T + 99, true)).await,
+        "applied"
+    );
+    assert_eq!(shop.value(row).await["payout_failed"], json!("account closed"));
+}

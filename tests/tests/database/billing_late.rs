@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 use tokio_postgres::Error;
 
-use crate::shop::{
-    KEY, Shop, T, changed, completed, deleted, event, fetched, session, subscription, text,
-};
+use crate::shop::{KEY, Shop, T, changed, completed, deleted, event, fetched, session, subscription, text};
 
 fn detail(refused: &Result<Value, Error>) -> String {
     let error = refused.as_ref().expect_err("refused").as_db_error();
@@ -248,10 +246,7 @@ async fn nobody_keeps_a_host_full_without_paying() {
     shop.exec("update creel.settings set max_unpaid_checkouts_per_day = 3")
         .await;
     let more = shop.try_begin(shop.s.f.owner, &wish(3)).await;
-    let code = more
-        .expect_err("refused")
-        .code()
-        .map(|c| c.code().to_owned());
+    let code = more.expect_err("refused").code().map(|c| c.code().to_owned());
     assert_eq!(code.as_deref(), Some("PT429"), "three in a day");
 }
 
@@ -259,7 +254,8 @@ async fn nobody_keeps_a_host_full_without_paying() {
 async fn what_is_paused_is_not_kept_for_ever() {
     let shop = Shop::new().await;
     let intent = shop.running().await;
-    shop.exec("update creel.settings set billing_retention_secs = 60").await;
+    shop.exec("update creel.settings set billing_retention_secs = 60")
+        .await;
     for (id, at) in [("evt_2", T + 50), ("evt_3", T + 99)] {
         let paused = subscription(&intent, "sub_1", "paused");
         shop.deliver(&changed(id, "paused", at, paused)).await;
@@ -286,9 +282,11 @@ async fn one_row_that_cannot_be_swept_stops_no_other() {
         text(&shop.begin(&third).await["intent_id"])
     };
     shop.pay(&intent, "sub_1", T).await;
-    shop.exec("update creel.settings set billing_grace_secs = 60").await;
+    shop.exec("update creel.settings set billing_grace_secs = 60")
+        .await;
     let late = subscription(&intent, "sub_1", "past_due");
-    shop.exec("update creel.settings set billing_grace_secs = 2000000000").await;
+    shop.exec("update creel.settings set billing_grace_secs = 2000000000")
+        .await;
     shop.deliver(&changed("evt_2", "updated", T + 5, late)).await;
     shop.exec(
         "update creel.settings set billing_grace_secs = 60;

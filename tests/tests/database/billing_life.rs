@@ -430,7 +430,8 @@ async fn a_project_that_is_deleted_leaves_its_subscription() {
         (&Value::Null, &json!("active"))
     );
     assert_eq!(
-        shop.value("select to_jsonb(count(*)) from checkout_intents").await,
+        shop.value("select to_jsonb(count(*)) from checkout_intents")
+            .await,
         json!(1),
         "what was paid is not forgotten"
     );

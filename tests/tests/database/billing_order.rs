@@ -79,9 +79,19 @@ async fn deliver(shop: &Shop, event: &Value, now: &Value) -> String {
 
 #[tokio::test]
 async fn every_order_with_repetitions_ends_the_same() {
+    orders(4).await;
+}
+
+#[tokio::test]
+async fn slow_every_order_with_repetitions_ends_the_same() {
+    orders(40).await;
+}
+
+/// So many orders of one life.
+async fn orders(count: usize) {
     let mut shuffle = Shuffle(7);
     let mut expected: Option<Value> = None;
-    for case in 0..12 {
+    for case in 0..count {
         let shop = Shop::new().await;
         let intent = shop.checkout().await;
         let events = life(&intent);

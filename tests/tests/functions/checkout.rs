@@ -316,6 +316,15 @@ async fn the_portal_is_for_who_may_change_what_is_paid() {
         .object(&session_of(&answer))
         .expect("a session of the portal");
     assert_eq!(portal["customer"], json!(paid.customer));
+    // Of several customers a subscription names its own.
+    let mut one = body.clone();
+    one["subscriptionId"] = json!(paid.subscription);
+    assert_eq!(market.post(owner, "/checkout/portal", &one).await.status, 200);
+    one["subscriptionId"] = json!("sub_of_somebody_else");
+    assert_eq!(
+        market.post(owner, "/checkout/portal", &one).await.refused(),
+        (404, "no_customer")
+    );
     let viewer = market.stage.member("viewer").await;
     for token in [&viewer.jwt, &market.landlord.jwt] {
         assert_eq!(
