@@ -56,18 +56,80 @@ CREATE TYPE creel.settlement AS (
 );
 
 
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
 --
--- Name: accepts_billing(uuid, text, text); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: agents; Type: TABLE; Schema: public; Owner: -
 --
 
-CREATE FUNCTION creel.accepts_billing(host_id uuid, project text, billing text) RETURNS boolean
+CREATE TABLE public.agents (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    name text,
+    role text,
+    emoji text,
+    color text,
+    agent_id_short text,
+    workspace_path text,
+    provisioned boolean DEFAULT false NOT NULL,
+    host_id uuid,
+    host_pinned boolean DEFAULT false NOT NULL,
+    openclaw_id text,
+    backend text DEFAULT 'shared'::text NOT NULL,
+    profile text,
+    port integer,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    desired_state text DEFAULT 'running'::text NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    status text DEFAULT 'pending_deploy'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleting_since timestamp with time zone,
+    billing text DEFAULT 'free'::text NOT NULL,
+    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
+    CONSTRAINT agents_billing CHECK ((billing = ANY (ARRAY['free'::text, 'unpaid'::text, 'paid'::text]))),
+    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
+    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
+    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
+    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
+);
+
+
+--
+-- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
+
+
+--
+-- Name: COLUMN agents.billing; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.agents.billing IS 'free: nobody asks for money. unpaid: it waits for its payment, or is not paid for any more; it can be neither deployed nor started. paid: a subscription covers it. Written by Creel alone.';
+
+
+--
+-- Name: accepts_billing(uuid, public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.accepts_billing(host_id uuid, agent public.agents) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
 begin
-  return billing = 'paid' or billing = 'free' and not exists (
-    select from public.project_hosts p
-    where p.host_id = accepts_billing.host_id and p.project_id = project and p.terms = 'rented');
+  return case agent.billing when 'unpaid' then false else
+    not exists (
+      select from public.project_hosts p
+      where p.host_id = accepts_billing.host_id and p.project_id = agent.project_id and p.terms = 'rented')
+    or agent.billing = 'paid' and exists (
+      select from public.subscriptions s
+      where s.agent_id = agent.id and s.host_id = accepts_billing.host_id and s.service in ('active', 'grace')) end;
 end
 $$;
 
@@ -115,10 +177,6 @@ begin
 end
 $$;
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
@@ -381,6 +439,8 @@ begin
     earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id, earned.destination,
     earned.period_start, earned.period_end, 'adjusted: ' || left(reason, 200), earned.id, earned.paid_at)
   returning id into made;
+  -- What was held back only because of an earlier one.
+  perform creel.write_corrections(earning, 'adjusted: ' || left(reason, 200));
   perform creel.ask_for_return(earning);
   return made;
 end
@@ -461,7 +521,7 @@ begin
     'openclaw_id', wished, 'outcome', 'adopted', 'agent_key', agent.agent_key, 'request_id', request);
 exception
   -- One that cannot be had costs the others nothing.
-  when sqlstate 'PT409' or sqlstate 'PT429' or check_violation or unique_violation then
+  when sqlstate 'PT402' or sqlstate 'PT409' or sqlstate 'PT429' or check_violation or unique_violation then
     return creel.refuse_adoption(wished, 'refused',
       case when sqlstate like 'PT%' then sqlerrm else 'its name, emoji or key cannot be written' end,
       'Shorten what is too long, make room for it, or adopt fewer agents at a time.');
@@ -511,66 +571,12 @@ $$;
 
 
 --
--- Name: agents; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.agents (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    name text,
-    role text,
-    emoji text,
-    color text,
-    agent_id_short text,
-    workspace_path text,
-    provisioned boolean DEFAULT false NOT NULL,
-    host_id uuid,
-    host_pinned boolean DEFAULT false NOT NULL,
-    openclaw_id text,
-    backend text DEFAULT 'shared'::text NOT NULL,
-    profile text,
-    port integer,
-    config jsonb DEFAULT '{}'::jsonb NOT NULL,
-    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
-    desired_state text DEFAULT 'running'::text NOT NULL,
-    generation bigint DEFAULT 1 NOT NULL,
-    status text DEFAULT 'pending_deploy'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleting_since timestamp with time zone,
-    billing text DEFAULT 'free'::text NOT NULL,
-    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
-    CONSTRAINT agents_billing CHECK ((billing = ANY (ARRAY['free'::text, 'unpaid'::text, 'paid'::text]))),
-    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
-    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
-    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
-    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
-    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
-);
-
-
---
--- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
-
-
---
--- Name: COLUMN agents.billing; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.agents.billing IS 'free: nobody asks for money. unpaid: it waits for its payment, or is not paid for any more; it can be neither deployed nor started. paid: a subscription covers it. Written by Creel alone.';
-
-
---
 -- Name: checkout_intents; Type: TABLE; Schema: public; Owner: -
 --
 
 CREATE TABLE public.checkout_intents (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
+    project_id text,
     agent_key text NOT NULL,
     agent_id uuid,
     host_id uuid,
@@ -601,7 +607,7 @@ CREATE TABLE public.checkout_intents (
 -- Name: TABLE checkout_intents; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.checkout_intents IS 'A wish for an agent that is to be paid for, made by begin_checkout: the price as it was decided, and the agent as it is wished. While it is open the agent''s row keeps the place on the host. awaits_payment: the deployer is through, and his bank takes its time. open -> paid, expired or failed.';
+COMMENT ON TABLE public.checkout_intents IS 'A wish for an agent that is to be paid for, made by begin_checkout: the price as it was decided, and the agent as it is wished. While it is open the agent''s row keeps the place on the host. awaits_payment: the deployer is through, and his bank takes its time. open -> paid, expired or failed. The documents that were wished for are taken from it when they have been written, or some days after it ended. It outlives its project.';
 
 
 --
@@ -616,16 +622,22 @@ declare
   agent public.agents;
   host public.hosts;
 begin
+  if intent.project_id is null then
+    raise exception 'the project of the checkout is gone' using errcode = 'PT409';
+  end if;
   select * into agent from public.agents a where a.project_id = intent.project_id and a.agent_key = intent.agent_key;
+  if agent.id is not null then
+    -- Lanes before hosts, as where a checkout begins.
+    perform creel.lock_agent_lane(agent, false);
+    select * into agent from public.agents a where a.id = agent.id for no key update;
+  end if;
   if agent.id is null or agent.billing = 'unpaid' and agent.openclaw_id is null and agent.status = 'removed' then
     perform 1 from public.hosts h where h.id = intent.host_id for no key update;
     select * into host from public.hosts h where h.id = intent.host_id;
     if host.id is null then
       raise exception 'the host of the checkout is gone' using errcode = 'PT409';
     end if;
-    if agent.id is not null then
-      perform creel.lock_agent_lane(agent, false);
-    end if;
+    perform creel.check_place(host, intent.project_id, intent.agent);
     agent.id := creel.reserve(intent.project_id, intent.agent_key, host, intent.agent, agent);
     select * into agent from public.agents a where a.id = agent.id;
     perform creel.lock_agent_lane(agent, false);
@@ -705,7 +717,12 @@ begin
     order by e.created, e.id limit 1 for no key update skip locked;
     exit when waiting.id is null;
     tried := tried || waiting.id;
-    verdict := creel.try_event(waiting.payload, current);
+    -- What is wrong with this one does not undo what it waited for.
+    begin
+      verdict := creel.try_event(waiting.payload, current);
+    exception when others then
+      verdict := jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000));
+    end;
     if verdict ->> 'outcome' <> 'fetch' then
       perform creel.note_verdict(waiting.id, verdict);
     end if;
@@ -734,19 +751,16 @@ declare
   question record;
   asked int := 0;
 begin
-  -- Not all at once after a long pause, and none at a time that its host could foresee.
-  insert into creel.canary_plans (agent_id, host_id, due_at)
-  select a.id, a.host_id, now() + random() * knobs.canary_every_secs * interval '1 second'
-  from public.agents a
-  where a.billing = 'paid' and creel.is_owed(a)
-    and not exists (select from creel.canary_plans p where p.agent_id = a.id)
-  order by a.id limit 500
-  on conflict (agent_id) do nothing;
-
+  update creel.canary_watch w set
+    gap_until = case when w.looked_at < now() - interval '2 minutes' then now() else w.gap_until end, looked_at = now()
+  where w.id;
   for agent in
     select a.* from creel.canary_plans p join public.agents a on a.id = p.agent_id and a.host_id = p.host_id
     where p.due_at <= now() and creel.is_owed(a)
-    order by p.due_at limit 200
+      -- One that is not there an hour after it was paid for is asked all the same.
+      and (p.running_at is not null or p.since < now() - interval '1 hour')
+      and not creel.is_under_command(a.id, now())
+    order by p.due_at limit 1000
   loop
     question := creel.make_challenge();
     insert into public.agent_canaries (project_id, agent_key, agent_id, host_id, generation, challenge, deadline_at)
@@ -766,6 +780,10 @@ begin
       else (0.5 + random()) * knobs.canary_every_secs end * interval '1 second'
     where p.agent_id = agent.id;
   end loop;
+
+  update creel.canary_plans p set running_at = now() where p.agent_id in (
+    select o.agent_id from creel.canary_plans o join public.agents a on a.id = o.agent_id
+    where o.running_at is null and a.status = 'running' for no key update of o skip locked);
 
   delete from public.agent_canaries c where c.id in (
     select o.id from public.agent_canaries o
@@ -788,6 +806,7 @@ declare
   due constant bigint := creel.still_to_return(earning);
   earned public.host_earnings;
   intent uuid;
+  request constant uuid := gen_random_uuid();
   metadata jsonb;
   transfer creel.earning_transfers;
   amount bigint;
@@ -798,15 +817,15 @@ begin
   end if;
   select * into strict earned from public.host_earnings e where e.id = earning;
   select s.intent_id into intent from public.subscriptions s where s.id = earned.subscription_id;
-  metadata := jsonb_strip_nulls(jsonb_build_object('creel_intent', intent));
+  metadata := jsonb_strip_nulls(jsonb_build_object('creel_intent', intent, 'creel_request', request));
 
   if due < 0 then
     -- Only what was reversed because of us: what somebody reversed by hand stays reversed.
     select least(-due, sum(case when t.is_back then t.asked_minor - t.amount_minor else t.asked_minor end)) into amount
     from creel.earning_transfers t where t.earning_id = earning;
     if amount > 0 then
-      insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
-      values (earning, 'payback', earned.transfer_id, amount, jsonb_build_object(
+      insert into creel.stripe_requests (id, earning_id, kind, transfer_id, amount_minor, form)
+      values (request, earning, 'payback', earned.transfer_id, amount, jsonb_build_object(
         'amount', amount, 'currency', earned.currency, 'destination', earned.destination,
         'transfer_group', 'creel_' || earned.transfer_id, 'metadata', metadata));
     end if;
@@ -820,8 +839,8 @@ begin
     return;
   end if;
   amount := transfer.returned_minor + least(due, transfer.left_minor);
-  insert into creel.stripe_requests (earning_id, kind, transfer_id, amount_minor, form)
-  select earning, 'reversal', transfer.transfer_id, amount, jsonb_build_object('amount', amount, 'metadata', metadata)
+  insert into creel.stripe_requests (id, earning_id, kind, transfer_id, amount_minor, form)
+  select request, earning, 'reversal', transfer.transfer_id, amount, jsonb_build_object('amount', amount, 'metadata', metadata)
   where not exists (
     select from creel.stripe_requests r
     where r.earning_id = earning and r.status = 'failed' and r.kind = 'reversal'
@@ -1071,6 +1090,8 @@ CREATE TABLE creel.settings (
     checkout_ttl_secs integer DEFAULT 1800 NOT NULL,
     checkout_release_secs integer DEFAULT 86400 NOT NULL,
     max_open_checkouts_per_project integer DEFAULT 20 NOT NULL,
+    max_unpaid_checkouts_per_day integer DEFAULT 100 NOT NULL,
+    max_unpaid_places_bp integer DEFAULT 2500 NOT NULL,
     stripe_payload_days integer DEFAULT 400 NOT NULL,
     earning_settle_secs integer DEFAULT 3600 NOT NULL,
     outage_allowance_bp integer DEFAULT 100 NOT NULL,
@@ -1092,6 +1113,8 @@ CREATE TABLE creel.settings (
     CONSTRAINT settings_max_commands_not_negative CHECK ((max_commands_per_day >= 0)),
     CONSTRAINT settings_max_open_checkouts CHECK ((max_open_checkouts_per_project >= 0)),
     CONSTRAINT settings_max_open_commands_not_negative CHECK ((max_open_commands_per_agent >= 0)),
+    CONSTRAINT settings_max_unpaid_checkouts CHECK ((max_unpaid_checkouts_per_day >= 0)),
+    CONSTRAINT settings_max_unpaid_places CHECK (((max_unpaid_places_bp >= 0) AND (max_unpaid_places_bp <= 10000))),
     CONSTRAINT settings_one_row CHECK (id),
     CONSTRAINT settings_positive CHECK ((LEAST(lease_secs, tick_secs, queue_ttl_secs, offline_after_secs, backoff_base_secs, backoff_max_secs, event_retention_days) > 0)),
     CONSTRAINT settings_quotas_not_negative CHECK ((LEAST((max_projects_per_user)::bigint, (max_members_per_project)::bigint, (max_agents_per_project)::bigint, (max_open_requests_per_project)::bigint, (max_requests_per_day)::bigint, max_doc_bytes_per_project) >= 0)),
@@ -1212,6 +1235,20 @@ COMMENT ON COLUMN creel.settings.checkout_release_secs IS 'After so long without
 
 
 --
+-- Name: COLUMN settings.max_unpaid_checkouts_per_day; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_unpaid_checkouts_per_day IS 'Of one person: of the checkouts that he began in 24 hours, those that are not paid.';
+
+
+--
+-- Name: COLUMN settings.max_unpaid_places_bp; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.max_unpaid_places_bp IS 'How much of a host''s capacity may be kept for checkouts that are open, in hundredths of a percent; two always.';
+
+
+--
 -- Name: COLUMN settings.earning_settle_secs; Type: COMMENT; Schema: creel; Owner: -
 --
 
@@ -1280,6 +1317,28 @@ $$;
 
 
 --
+-- Name: begin_outage(public.agents, uuid, timestamp with time zone, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.begin_outage(agent public.agents, host uuid, began timestamp with time zone, canary uuid, details jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  insert into public.agent_outages as o (project_id, agent_key, agent_id, host_id, began_at, canary_id)
+  values (agent.project_id, agent.agent_key, agent.id, host, began, canary)
+  on conflict (agent_id) where ended_at is null do nothing;
+  if found then
+    perform creel.log_event('outage.began', p.id, agent.agent_key, h.id, canary,
+      details || jsonb_build_object('began_at', began))
+    from (values (true)) as one
+    left join public.projects p on p.id = agent.project_id left join public.hosts h on h.id = host;
+  end if;
+end
+$$;
+
+
+--
 -- Name: block_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1314,11 +1373,13 @@ CREATE FUNCTION creel.canary_settled(ids uuid[]) RETURNS void
     SET search_path TO ''
     AS $$
 declare
+  -- So many in a row are told to people.
+  doubts_told constant int := 3;
+  soon constant timestamptz := now() + (creel.knobs()).canary_retry_secs * interval '1 second';
   canary public.agent_canaries;
   plan creel.canary_plans;
   wanted text;
   is_right boolean;
-  blames_host boolean;
 begin
   for canary in
     select * from public.agent_canaries c where c.id = any (ids) and c.status in ('done', 'failed') order by c.id
@@ -1330,6 +1391,7 @@ begin
       status = case when is_right then 'done' else 'failed' end,
       fault = case when is_right then null when canary.status = 'done' then 'wrong'
         when canary.result #>> '{error,code}' in ('deadline_passed', 'no_host', 'lease_expired') then 'unanswered'
+        when canary.result #>> '{error,code}' = 'model_failed' then 'model'
         else 'error' end,
       result = jsonb_strip_nulls(jsonb_build_object(
         'answer', left(canary.result ->> 'answer', 1000), 'error', canary.result -> 'error',
@@ -1340,24 +1402,31 @@ begin
     where p.agent_id = canary.agent_id and p.host_id = canary.host_id and p.since <= canary.asked_at for no key update;
     continue when not found;
     if is_right then
-      update creel.canary_plans p set proven_generation = canary.generation where p.agent_id = canary.agent_id;
+      update creel.canary_plans p
+      set proven_generation = canary.generation, running_at = coalesce(p.running_at, now()), doubts = 0, doubted_since = null
+      where p.agent_id = canary.agent_id;
       perform creel.end_outage(canary.agent_id, now(), 'answer');
       continue;
     end if;
-    blames_host := canary.fault = 'unanswered' or plan.proven_generation is not distinct from canary.generation;
-    if not blames_host then
-      perform creel.end_outage(canary.agent_id, canary.asked_at, 'doubt');
+    if creel.excuse_of(canary) is not null then
+      update creel.canary_plans p set due_at = least(p.due_at, soon) where p.agent_id = canary.agent_id;
       continue;
     end if;
-    update creel.canary_plans p
-    set due_at = least(p.due_at, now() + (creel.knobs()).canary_retry_secs * interval '1 second')
-    where p.agent_id = canary.agent_id;
-    insert into public.agent_outages as o (project_id, agent_key, agent_id, host_id, began_at, canary_id)
-    values (canary.project_id, canary.agent_key, canary.agent_id, canary.host_id, canary.asked_at, canary.id)
-    on conflict (agent_id) where ended_at is null do nothing;
-    if found then
-      perform creel.log_event('outage.began', canary.project_id, canary.agent_key, h.id, canary.id,
-        jsonb_build_object('began_at', canary.asked_at, 'fault', canary.fault, 'error', canary.result -> 'error'))
+    if canary.fault = 'unanswered'
+      or canary.fault = 'error' and plan.proven_generation is not distinct from canary.generation then
+      update creel.canary_plans p set due_at = least(p.due_at, soon) where p.agent_id = canary.agent_id;
+      perform creel.begin_outage(a, canary.host_id, canary.asked_at, canary.id,
+        jsonb_build_object('fault', canary.fault, 'error', canary.result -> 'error'))
+      from public.agents a where a.id = canary.agent_id;
+      continue;
+    end if;
+    -- The deployer's settings, his model or his host: a person has to look. An outage that is open stays, as only an
+    -- answer shows that the host is back.
+    update creel.canary_plans p set doubts = p.doubts + 1, doubted_since = coalesce(p.doubted_since, canary.asked_at)
+    where p.agent_id = canary.agent_id returning * into plan;
+    if plan.doubts = doubts_told then
+      perform creel.log_event('canary.unproven', canary.project_id, canary.agent_key, h.id, canary.id, jsonb_build_object(
+        'since', plan.doubted_since, 'fault', canary.fault, 'error', canary.result -> 'error'))
       from (values (true)) as one left join public.hosts h on h.id = canary.host_id;
     end if;
   end loop;
@@ -1392,7 +1461,111 @@ begin
   perform creel.refuse_unpaid((
     select min(n.agent_key) from new_rows n join public.agents a on a.id = n.agent_id
     where n.type in ('deploy', 'start', 'restart') and a.billing = 'unpaid'));
+  -- Deleting a row by undeploying its agent first.
+  perform creel.refuse_subscribed(a) from new_rows n join public.agents a on a.id = n.agent_id
+  where n.type = 'undeploy' and n.payload -> 'delete_row' = 'true' and current_setting('role', true) = 'authenticated'
+    and a.billing <> 'free';
   return null;
+end
+$$;
+
+
+--
+-- Name: hosts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.hosts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner_id uuid,
+    name text NOT NULL,
+    platform text,
+    capacity integer DEFAULT 10 NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    price jsonb,
+    status text DEFAULT 'enrolled'::text NOT NULL,
+    worker_version text,
+    openclaw_version text,
+    runtime jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    backends text[] DEFAULT '{shared}'::text[] NOT NULL,
+    tenancy text DEFAULT 'single'::text NOT NULL,
+    outdated_since timestamp with time zone,
+    CONSTRAINT hosts_backends CHECK ((backends <@ ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text])),
+    CONSTRAINT hosts_capacity CHECK (((capacity >= 0) AND (capacity <= 100000))),
+    CONSTRAINT hosts_platform CHECK ((platform = ANY (ARRAY['linux'::text, 'macos'::text]))),
+    CONSTRAINT hosts_sizes CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND (cardinality(tags) <= 50) AND (COALESCE(octet_length(worker_version), 0) <= 100) AND (COALESCE(octet_length(openclaw_version), 0) <= 100) AND (COALESCE(pg_column_size(runtime), 0) <= 262144) AND (COALESCE(pg_column_size(price), 0) <= 4096))),
+    CONSTRAINT hosts_status CHECK ((status = ANY (ARRAY['enrolled'::text, 'online'::text, 'draining'::text, 'retired'::text]))),
+    CONSTRAINT hosts_tenancy CHECK ((tenancy = ANY (ARRAY['single'::text, 'trusted'::text])))
+);
+
+
+--
+-- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
+
+
+--
+-- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger than that list where it was cut.';
+
+
+--
+-- Name: COLUMN hosts.backends; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.backends IS 'What its worker can run agents by, as it told with its last tick.';
+
+
+--
+-- Name: COLUMN hosts.tenancy; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.tenancy IS 'trusted: agents of several projects may run as one user of this machine, and could read each other''s files. single: agents without a container or virtual machine of their own are of one project. A host with a login begins as trusted, one with a key as single.';
+
+
+--
+-- Name: COLUMN hosts.outdated_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.hosts.outdated_since IS 'Since when its worker is refused because it is too old for this database.';
+
+
+--
+-- Name: check_place(public.hosts, text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.check_place(host public.hosts, project text, agent_wish jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  -- Who rents is not somebody whom its owner may have trusted.
+  without_trust public.hosts := host;
+begin
+  without_trust.tenancy := 'single';
+  if host.status not in ('online', 'enrolled') then
+    raise exception 'host % takes nothing new: it is %', host.id, host.status
+      using errcode = 'PT409', detail = host.status, hint = 'Choose another host.';
+  end if;
+  if not (agent_wish ->> 'backend') = any (host.backends) then
+    raise exception 'host % cannot run agents by %', host.id, agent_wish ->> 'backend'
+      using errcode = 'PT409', detail = 'backend',
+        hint = 'Choose another host or backend; this one runs ' || array_to_string(host.backends, ', ') || '.';
+  end if;
+  if not creel.has_tags(host, coalesce(agent_wish -> 'config', '{}')) then
+    raise exception 'host % does not have the tags that the agent asks for', host.id
+      using errcode = 'PT409', detail = 'tags', hint = 'Choose another host, or other tags.';
+  end if;
+  if not creel.may_neighbour(without_trust, project, agent_wish ->> 'backend') then
+    raise exception 'host % runs agents of another project, and this one would not be kept from their files', host.id
+      using errcode = 'PT409', detail = 'isolation',
+        hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  end if;
 end
 $$;
 
@@ -1408,7 +1581,7 @@ CREATE FUNCTION creel.check_price() RETURNS trigger
 begin
   if creel.fault_of_price(new.price) is not null then
     raise exception '%', creel.fault_of_price(new.price)
-      using errcode = '22023', hint = 'As in {"currency": "eur", "month": 900, "year": 9000}.';
+      using errcode = '22023', hint = 'As in {"month": 900, "year": 9000}.';
   end if;
   return new;
 end
@@ -1424,6 +1597,9 @@ CREATE FUNCTION creel.check_redriven_paid() RETURNS trigger
     SET search_path TO ''
     AS $$
 begin
+  -- Whoever takes the payment away at this moment has the lane: he is waited for.
+  perform creel.lock_agent_lane(a, false) from public.agents a
+  where a.project_id = new.project_id and a.agent_key = new.agent_key and a.billing <> 'free';
   perform creel.refuse_unpaid((
     select a.agent_key from public.agents a
     where a.project_id = new.project_id and a.agent_key = new.agent_key and a.billing = 'unpaid'));
@@ -1522,6 +1698,7 @@ CREATE FUNCTION creel.check_wished_host() RETURNS trigger
     AS $$
 declare
   host public.hosts;
+  known public.agents := new;
 begin
   if new.host_id is null
      or tg_op = 'UPDATE' and (new.host_id, new.backend) is not distinct from (old.host_id, old.backend) then
@@ -1529,6 +1706,19 @@ begin
   end if;
   perform 1 from public.hosts h where h.id = new.host_id for no key update;
   select * into host from public.hosts h where h.id = new.host_id;
+  if tg_op = 'INSERT' then
+    -- Whoever writes whole rows names an agent that is there: his becomes an update, or is refused.
+    select * into known from public.agents a
+    where a.project_id = new.project_id and a.agent_key = new.agent_key for key share;
+    if known.id is null then
+      known := new;
+    elsif known.host_id = new.host_id then
+      return new;
+    end if;
+  end if;
+  if new.billing <> 'free' then
+    host.tenancy := 'single';
+  end if;
   if not creel.may_neighbour(host, new.project_id, new.backend) then
     raise exception 'host % runs agents of another project, and this one would not be kept from their files', new.host_id
       using errcode = 'PT409', hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
@@ -1541,18 +1731,18 @@ begin
     return new;
   end if;
   -- What is not paid for yet only keeps a place. The host serves the project from the payment on.
-  if new.billing <> 'unpaid' and not exists (
+  if known.billing <> 'unpaid' and not exists (
     select from public.project_hosts p where p.project_id = new.project_id and p.host_id = new.host_id) then
     raise exception 'host % does not serve project %', new.host_id, new.project_id
       using errcode = 'PT409', hint = 'Choose a host of the project, or leave host_id empty.';
   end if;
-  if new.billing <> 'unpaid' and not creel.accepts_billing(new.host_id, new.project_id, new.billing) then
+  if known.billing <> 'unpaid' and not creel.accepts_billing(new.host_id, known) then
     raise exception 'host % is rented, and runs only what is paid for', new.host_id
       using errcode = 'PT409', hint = 'Pay for the agent by a checkout, or choose a host of your own.';
   end if;
   if host.capacity <= (
     select count(*) from public.agents a
-    where a.host_id = new.host_id and a.status <> 'removed'
+    where a.host_id = new.host_id and (a.status <> 'removed' or a.billing = 'paid')
       and (a.project_id, a.agent_key) <> (new.project_id, new.agent_key)) then
     raise exception 'host % is full', new.host_id
       using errcode = 'PT409', hint = 'Choose another host of the project, or leave host_id empty.';
@@ -1887,9 +2077,12 @@ CREATE FUNCTION creel.correct_charge(event jsonb, object jsonb, current jsonb) R
     AS $$
 declare
   kind constant text := object ->> 'object';
+  fetched record;
   charge jsonb;
+  told_at timestamptz := coalesce(creel.time_in(event -> 'created'), now());
   told_charge text;
   earning bigint;
+  facts creel.earning_facts;
   written int;
 begin
   if kind is null or kind not in ('charge', 'dispute', 'refund') then
@@ -1899,7 +2092,12 @@ begin
   if told_charge is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'it is about no charge');
   end if;
-  charge := case kind when 'charge' then object else creel.object_in(object -> 'charge', current) end;
+  charge := case when kind = 'charge' then object when jsonb_typeof(object -> 'charge') = 'object' then object -> 'charge' end;
+  fetched := creel.fetched(current, told_charge);
+  if fetched.object is not null then
+    charge := fetched.object;
+    told_at := fetched.as_of;
+  end if;
   select e.id into earning from public.host_earnings e where e.charge_id = told_charge and e.kind = 'earning';
 
   -- A refund says what it is itself, and only its charge how much there was of all of them.
@@ -1915,17 +2113,24 @@ begin
     return jsonb_build_object('outcome', 'ignored', 'note', 'the charge is for nobody who has hosts here');
   end if;
 
-  perform 1 from creel.earning_facts f where f.earning_id = earning for update;
+  select * into strict facts from creel.earning_facts f where f.earning_id = earning for update;
   if kind = 'dispute' then
     insert into creel.earning_disputes as d (dispute_id, earning_id, amount_minor, status)
     values (object ->> 'id', earning, greatest((object ->> 'amount')::bigint, 0), object ->> 'status')
     on conflict (dispute_id) do update set
       amount_minor = greatest(d.amount_minor, excluded.amount_minor),
-      status = case when d.status in ('won', 'lost', 'warning_closed', 'prevented') then d.status else excluded.status end;
+      status = case
+        when creel.dispute_rank(d.status) < 2 and creel.dispute_rank(excluded.status) >= creel.dispute_rank(d.status)
+          then excluded.status
+        else d.status end;
+  elsif told_at = facts.refunded_as_of and fetched.object is null
+    and facts.refunded_minor <> (charge ->> 'amount_refunded')::bigint then
+    -- Two within a second: which of them is the newer one only Stripe knows.
+    return creel.wants('charge', told_charge, '[]');
   else
     update creel.earning_facts f
-    set refunded_minor = greatest(f.refunded_minor, (charge ->> 'amount_refunded')::bigint)
-    where f.earning_id = earning;
+    set refunded_minor = coalesce((charge ->> 'amount_refunded')::bigint, 0), refunded_as_of = told_at
+    where f.earning_id = earning and f.refunded_as_of <= told_at;
   end if;
   written := creel.write_corrections(earning, event ->> 'id');
   return jsonb_build_object(
@@ -1944,23 +2149,31 @@ CREATE FUNCTION creel.correct_outages() RETURNS integer
     AS $$
 declare
   knobs constant creel.settings := creel.knobs();
+  facts creel.earning_facts;
   earned public.host_earnings;
+  part_start timestamptz;
   period_secs bigint;
-  beyond bigint;
+  away bigint;
   corrected int := 0;
 begin
-  for earned in
-    select e.* from creel.earning_facts f join public.host_earnings e on e.id = f.earning_id
-    where f.outage_secs is null and e.period_end < now() - knobs.earning_settle_secs * interval '1 second'
-    order by f.earning_id limit 100 for update of f skip locked
+  for facts in
+    select * from creel.earning_facts f
+    where f.due_at < now() - knobs.earning_settle_secs * interval '1 second'
+    order by f.due_at limit 100 for update of f skip locked
   loop
+    select * into strict earned from public.host_earnings e where e.id = facts.earning_id;
     period_secs := floor(extract(epoch from earned.period_end - earned.period_start))::bigint;
-    beyond := creel.outage_beyond(
-      creel.outage_secs(earned.agent_id, earned.host_id, earned.period_start, earned.period_end),
-      period_secs, knobs.outage_allowance_bp);
+    part_start := case when facts.outage_parts = 0 then earned.period_start
+      else creel.part_end(earned.period_start, earned.period_end, facts.outage_parts) end;
+    away := coalesce(facts.outage_secs, 0) + creel.outage_beyond(
+      creel.outage_secs(earned.agent_id, earned.host_id, part_start, facts.due_at),
+      floor(extract(epoch from facts.due_at - part_start))::bigint, knobs.outage_allowance_bp);
     update creel.earning_facts f set
-      outage_secs = beyond,
-      outage_minor = case when period_secs > 0 then creel.prorate(earned.amount_minor, beyond, period_secs) else 0 end
+      outage_secs = away,
+      outage_minor = case when period_secs > 0 then creel.prorate(earned.amount_minor, away, period_secs) else 0 end,
+      outage_parts = facts.outage_parts + 1,
+      due_at = case when facts.outage_parts + 1 < creel.part_count(earned.period_start, earned.period_end)
+        then creel.part_end(earned.period_start, earned.period_end, facts.outage_parts + 2) end
     where f.earning_id = earned.id;
     perform creel.write_corrections(earned.id, 'sweep');
     corrected := corrected + 1;
@@ -1971,87 +2184,23 @@ $$;
 
 
 --
--- Name: correction_targets(bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: correction_targets(bigint, bigint, bigint, bigint, bigint, bigint); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint) RETURNS TABLE(kind text, target bigint)
+CREATE FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint, adjusted bigint) RETURNS TABLE(kind text, target bigint)
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
-  with by_refund as (select creel.prorate(net, refunded, gross) as minor),
+  with room as (select greatest(net + least(adjusted, 0), 0) as minor),
+  by_refund as (select least(creel.prorate(net, refunded, gross), o.minor) as minor from room o),
   by_dispute as (
-    select least(r.minor + creel.prorate(net, disputed, gross), net) - r.minor as minor from by_refund r)
+    select least(r.minor + creel.prorate(net, disputed, gross), o.minor) - r.minor as minor from by_refund r, room o)
   select 'refund', r.minor from by_refund r
   union all
   select 'dispute', d.minor from by_dispute d
   union all
-  select 'outage', least(greatest(outage, 0), net - r.minor - d.minor) from by_refund r, by_dispute d
+  select 'outage', least(greatest(outage, 0), o.minor - r.minor - d.minor) from room o, by_refund r, by_dispute d
 $$;
-
-
---
--- Name: hosts; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.hosts (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    owner_id uuid,
-    name text NOT NULL,
-    platform text,
-    capacity integer DEFAULT 10 NOT NULL,
-    tags text[] DEFAULT '{}'::text[] NOT NULL,
-    price jsonb,
-    status text DEFAULT 'enrolled'::text NOT NULL,
-    worker_version text,
-    openclaw_version text,
-    runtime jsonb,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    backends text[] DEFAULT '{shared}'::text[] NOT NULL,
-    tenancy text DEFAULT 'single'::text NOT NULL,
-    outdated_since timestamp with time zone,
-    CONSTRAINT hosts_backends CHECK ((backends <@ ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text])),
-    CONSTRAINT hosts_capacity CHECK (((capacity >= 0) AND (capacity <= 100000))),
-    CONSTRAINT hosts_platform CHECK ((platform = ANY (ARRAY['linux'::text, 'macos'::text]))),
-    CONSTRAINT hosts_sizes CHECK ((((octet_length(name) >= 1) AND (octet_length(name) <= 200)) AND (cardinality(tags) <= 50) AND (COALESCE(octet_length(worker_version), 0) <= 100) AND (COALESCE(octet_length(openclaw_version), 0) <= 100) AND (COALESCE(pg_column_size(runtime), 0) <= 262144) AND (COALESCE(pg_column_size(price), 0) <= 4096))),
-    CONSTRAINT hosts_status CHECK ((status = ANY (ARRAY['enrolled'::text, 'online'::text, 'draining'::text, 'retired'::text]))),
-    CONSTRAINT hosts_tenancy CHECK ((tenancy = ANY (ARRAY['single'::text, 'trusted'::text])))
-);
-
-
---
--- Name: TABLE hosts; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.hosts IS 'A machine that runs agents. enrolled until its worker ticks for the first time, then online; a person makes it draining (finishes, takes nothing new) or retired (nothing waits for it). Offline is no status: see host_status.';
-
-
---
--- Name: COLUMN hosts.runtime; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.hosts.runtime IS 'What the host reported last of its OpenClaw: {reported_at, openclaw: {version, driver, gateway: {state, ready, port} or null}, agent_count, models: [provider/model]}. Which agents it has is in host_rosters; agent_count is larger than that list where it was cut.';
-
-
---
--- Name: COLUMN hosts.backends; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.hosts.backends IS 'What its worker can run agents by, as it told with its last tick.';
-
-
---
--- Name: COLUMN hosts.tenancy; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.hosts.tenancy IS 'trusted: agents of several projects may run as one user of this machine, and could read each other''s files. single: agents without a container or virtual machine of their own are of one project. A host with a login begins as trusted, one with a key as single.';
-
-
---
--- Name: COLUMN hosts.outdated_since; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.hosts.outdated_since IS 'Since when its worker is refused because it is too old for this database.';
 
 
 --
@@ -2064,7 +2213,7 @@ CREATE FUNCTION creel.could_take(host public.hosts, agent public.agents) RETURNS
     AS $$
 begin
   return agent.backend = any (host.backends) and creel.has_tags(host, agent.config)
-    and creel.accepts_billing(host.id, agent.project_id, agent.billing)
+    and creel.accepts_billing(host.id, agent)
     and creel.may_neighbour(host, agent.project_id, agent.backend) and creel.has_room(host);
 end
 $$;
@@ -2235,6 +2384,18 @@ $_$;
 
 
 --
+-- Name: dispute_rank(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.dispute_rank(status text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when status in ('won', 'lost', 'warning_closed', 'prevented') then 2 when status like 'warning\_%' then 0 else 1 end
+$$;
+
+
+--
 -- Name: dispute_takes(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2315,7 +2476,9 @@ begin
   select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'request_id', t.id, 'method', 'POST',
     'path', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id || '/reversals' else '/v1/transfers' end,
-    'form', t.form, 'idempotency_key', 'creel_' || t.id,
+    'form', t.form, 'idempotency_key', 'creel_' || t.id || '_' || t.refusals,
+    'find_first', case t.kind when 'payback' then
+      '/v1/transfers?transfer_group=' || (t.form ->> 'transfer_group') || '&destination=' || (t.form ->> 'destination') end,
     'read_first', case t.kind when 'reversal' then '/v1/transfers/' || t.transfer_id end,
     'read_expand', case t.kind when 'reversal' then '["source_transaction.application_fee"]'::jsonb end)) order by t.created_at)
   into leased from taken t;
@@ -2348,6 +2511,7 @@ CREATE TABLE public.subscriptions (
     grace_until timestamp with time zone,
     ended_at timestamp with time zone,
     remove_at timestamp with time zone,
+    first_paid_at timestamp with time zone,
     paid_at timestamp with time zone,
     received_at timestamp with time zone,
     asked_at timestamp with time zone,
@@ -2367,7 +2531,7 @@ CREATE TABLE public.subscriptions (
 -- Name: TABLE subscriptions; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.subscriptions IS 'What Stripe says of each subscription (status, as of as_of), and what follows for its agent (service): awaiting its first payment, active, grace (a payment failed, and it runs on until grace_until), suspended (stopped), ended (stopped; undeployed when remove_at has passed), removed (undeployed). canceled and incomplete_expired are final. paid_at: when, by Stripe''s clock, it came to be paid; received_at: when Creel was told; asked_at and item_id: the request or command by which its agent was asked to run. Written by apply_stripe_event and the sweep alone. A subscription outlives its project, its agent and its host.';
+COMMENT ON TABLE public.subscriptions IS 'What Stripe says of each subscription (status, as of as_of), and what follows for its agent (service): awaiting its first payment, active, grace (a payment failed, and it runs on until grace_until), suspended (stopped), ended (stopped; undeployed when remove_at has passed), removed (undeployed). canceled and incomplete_expired are final. first_paid_at: when money came for the first time; until then it is awaited, whatever its status, as a bank that takes its time may refuse in the end. paid_at: when, by Stripe''s clock, it came to be paid; received_at: when Creel was told; asked_at and item_id: the request or command by which its agent was asked to run. Written by apply_stripe_event and the sweep alone. A subscription outlives its project, its agent and its host.';
 
 
 --
@@ -2384,7 +2548,7 @@ declare
   intent jsonb;
   charge jsonb;
   transfer text;
-  destination text;
+  told_destination text;
   gross bigint;
   fee bigint;
   owner uuid;
@@ -2422,8 +2586,8 @@ begin
     return creel.waits(format('the payment of invoice %s has no charge yet', told_invoice));
   end if;
 
-  destination := coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'));
-  if destination is null then
+  told_destination := coalesce(creel.id_in(charge #> '{transfer_data,destination}'), creel.id_in(charge -> 'destination'));
+  if told_destination is null then
     perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
       'what', 'no_destination', 'subscription', subscription.id, 'invoice', told_invoice, 'charge', charge -> 'id'))
     from (values (true)) as one
@@ -2435,10 +2599,26 @@ begin
     return creel.waits(format('charge %s has no transfer yet', charge ->> 'id'));
   end if;
 
-  select h.owner_id into owner from public.hosts h where h.id = subscription.host_id;
-  owner := coalesce((select a.owner_id from public.stripe_accounts a where a.account_id = destination), owner);
+  -- Whose account it is; or was, when he is gone. A host may have another owner since, and he has another account.
+  owner := coalesce(
+    (select a.owner_id from public.stripe_accounts a where a.account_id = told_destination),
+    (select e.owner_id from public.host_earnings e where e.destination = told_destination and e.kind = 'earning' order by e.id desc limit 1),
+    (select h.owner_id from public.hosts h where h.id = subscription.host_id
+       and not exists (select from public.stripe_accounts a where a.owner_id = h.owner_id)));
   if owner is null then
-    return creel.waits(format('nobody is known to have account %s', destination));
+    perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
+      'what', 'no_owner', 'subscription', subscription.id, 'invoice', told_invoice, 'destination', told_destination))
+    from (values (true)) as one
+    left join public.projects p on p.id = subscription.project_id left join public.hosts h on h.id = subscription.host_id;
+    return jsonb_build_object('outcome', 'applied', 'note', format('nobody is known to have account %s', told_destination));
+  end if;
+  if (select count(*) from jsonb_path_query(invoice, '$.payments.data[*]') p
+      where coalesce(p ->> 'status', 'paid') = 'paid') > 1 then
+    -- The ledger knows one transfer of an invoice.
+    perform creel.log_event('billing.mismatch', p.id, subscription.agent_key, h.id, null, jsonb_build_object(
+      'what', 'several_payments', 'subscription', subscription.id, 'invoice', told_invoice, 'charge', charge -> 'id'))
+    from (values (true)) as one
+    left join public.projects p on p.id = subscription.project_id left join public.hosts h on h.id = subscription.host_id;
   end if;
   gross := coalesce((charge ->> 'amount_captured')::bigint, (charge ->> 'amount')::bigint);
   fee := least(gross, coalesce(
@@ -2455,7 +2635,7 @@ begin
   values (
     subscription.host_id, owner, subscription.id, subscription.agent_id, 'earning', gross - fee,
     lower(charge ->> 'currency'), gross, fee, told_invoice, charge ->> 'id',
-    coalesce(creel.id_in(paid -> 'payment_intent'), creel.id_in(charge -> 'payment_intent')), transfer, destination,
+    coalesce(creel.id_in(paid -> 'payment_intent'), creel.id_in(charge -> 'payment_intent')), transfer, told_destination,
     period.period_start, greatest(period.period_end, period.period_start), event ->> 'id',
     coalesce(creel.time_in(invoice #> '{status_transitions,paid_at}'), creel.time_in(event -> 'created'), now()))
   on conflict (invoice_id) where kind = 'earning' do nothing
@@ -2463,7 +2643,8 @@ begin
   if earned is null then
     return null;
   end if;
-  insert into creel.earning_facts (earning_id) values (earned);
+  insert into creel.earning_facts (earning_id, due_at)
+  select earned, creel.part_end(e.period_start, e.period_end, 1) from public.host_earnings e where e.id = earned;
   insert into creel.earning_transfers (transfer_id, earning_id, amount_minor, left_minor)
   values (transfer, earned, gross, gross);
   return jsonb_build_object(
@@ -2705,6 +2886,66 @@ COMMENT ON FUNCTION creel.enroll_host(args jsonb) IS 'Makes a host: {name, proje
 
 
 --
+-- Name: agent_canaries; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_canaries (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    agent_id uuid NOT NULL,
+    host_id uuid NOT NULL,
+    generation bigint NOT NULL,
+    challenge text NOT NULL,
+    status text DEFAULT 'queued'::text NOT NULL,
+    fault text,
+    result jsonb,
+    waiting_for text,
+    woken_by text,
+    deadline_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL,
+    taken_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    CONSTRAINT agent_canaries_answered CHECK (((status = ANY (ARRAY['done'::text, 'failed'::text])) = (answered_at IS NOT NULL))),
+    CONSTRAINT agent_canaries_fault CHECK ((fault = ANY (ARRAY['unanswered'::text, 'error'::text, 'model'::text, 'wrong'::text]))),
+    CONSTRAINT agent_canaries_fault_of_failed CHECK (((fault IS NULL) OR (status = 'failed'::text))),
+    CONSTRAINT agent_canaries_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND ((octet_length(challenge) >= 1) AND (octet_length(challenge) <= 4096)) AND (COALESCE(octet_length(waiting_for), 0) <= 1000) AND (COALESCE(pg_column_size(result), 0) <= 65536))),
+    CONSTRAINT agent_canaries_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text]))),
+    CONSTRAINT agent_canaries_waiting CHECK (((waiting_for IS NULL) OR (status = 'queued'::text))),
+    CONSTRAINT agent_canaries_woken_by CHECK ((woken_by = ANY (ARRAY['push'::text, 'poll'::text])))
+);
+
+
+--
+-- Name: TABLE agent_canaries; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_canaries IS 'A question that is put to a paid agent which is wished running. The sweep makes it, the agent''s host claims it (running), lets the agent answer challenge, and finishes it with result.answer; done when the answer is right. failed: fault says why. unanswered, nothing came from the host by deadline_at; error, the host says that the agent is not there; model, that its model gave an error; wrong, the answer is another one. Only the first two can begin an outage.';
+
+
+--
+-- Name: excuse_of(public.agent_canaries); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.excuse_of(canary public.agent_canaries) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select case
+    when w.gap_until > canary.asked_at or w.looked_at < now() - interval '2 minutes' then 'nobody_looked'
+    when not creel.is_owed(a) or a.host_id <> canary.host_id then 'not_owed'
+    when a.generation <> canary.generation or exists (
+        select from public.brain_doc_versions v
+        where v.project_id = a.project_id and v.agent_key = a.agent_key and v.author_kind = 'person'
+          and v.created_at >= canary.asked_at)
+      then 'changed'
+    when creel.is_under_command(a.id, canary.asked_at) or creel.is_under_command(a.id, now()) then 'under_command'
+  end
+  from creel.canary_watch w left join public.agents a on a.id = canary.agent_id
+$$;
+
+
+--
 -- Name: failure(text, text, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2860,7 +3101,7 @@ $$;
 --
 
 CREATE FUNCTION creel.fault_of_host_wish(wish jsonb) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
 begin
@@ -2940,11 +3181,37 @@ $$;
 
 
 --
+-- Name: fault_of_place(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_place(agent public.agents) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  host public.hosts;
+begin
+  if agent.host_id is null or agent.status <> 'removed' then
+    return null;
+  end if;
+  perform 1 from public.hosts h where h.id = agent.host_id for no key update;
+  select * into host from public.hosts h where h.id = agent.host_id;
+  host.tenancy := 'single';
+  return case
+    when host.status = 'retired' then 'its host is retired'
+    when not agent.backend = any (host.backends) then 'its host cannot run it any more'
+    when not creel.may_neighbour(host, agent.project_id, agent.backend) then 'its host runs agents of another project by now'
+    when not creel.has_room(host) then 'its host is full' end;
+end
+$$;
+
+
+--
 -- Name: fault_of_price(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
 CREATE FUNCTION creel.fault_of_price(price jsonb) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $_$
 begin
@@ -2956,12 +3223,15 @@ begin
     when price ? 'currency' and (
         jsonb_typeof(price -> 'currency') <> 'string' or price ->> 'currency' !~ '^[a-z]{3}$')
       then 'price.currency must be a code of three small letters, as eur'
+    -- Stripe changes any other into its own before it is the host's, and no figure of ours were true any more.
+    when price ->> 'currency' <> (creel.knobs()).billing_currency
+      then 'price.currency must be ' || (creel.knobs()).billing_currency || ', which is what is charged here'
     when exists (
         select from jsonb_each(price - 'currency') e
         where case when jsonb_typeof(e.value) <> 'number' then true
-          else e.value::numeric not between 1 and 99999999 or e.value::numeric % 1 <> 0 end)
-      then 'price.month and price.year must be whole numbers of the currency''s smallest unit, from 1 to 99999999: '
-        '900 for 9 euros'
+          else e.value::numeric not between 50 and 99999999 or e.value::numeric % 1 <> 0 end)
+      then 'price.month and price.year must be whole numbers of the currency''s smallest unit, from 50, as '
+        'Stripe takes no less, to 99999999: 900 for 9 euros'
   end;
 end
 $_$;
@@ -3195,6 +3465,21 @@ begin
     return jsonb_build_object('outcome', 'ignored', 'note', 'it names no account');
   end if;
   select * into known from public.stripe_accounts s where s.account_id = acct for no key update;
+  -- An endpoint of live mode hears of test mode as well, and an account has both.
+  if known.livemode and event -> 'livemode' = 'false' then
+    return jsonb_build_object('outcome', 'ignored', 'note', 'it is of test mode, and the account is not');
+  end if;
+  if known.owner_id is not null and kind <> 'account.created' and jsonb_typeof(event -> 'livemode') = 'boolean'
+     and known.livemode is distinct from (event ->> 'livemode')::boolean then
+    -- What was said in test mode was not said of this.
+    update public.stripe_accounts s set
+      livemode = (event ->> 'livemode')::boolean,
+      payout_failed = case when known.livemode is null then s.payout_failed end,
+      payout_as_of = case when known.livemode is null then s.payout_as_of end,
+      as_of = case when known.livemode is null then s.as_of else '-infinity' end
+    where s.owner_id = known.owner_id;
+    select * into known from public.stripe_accounts s where s.owner_id = known.owner_id;
+  end if;
   if kind in ('payout.failed', 'payout.paid') then
     if known.owner_id is null then
       return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
@@ -3207,12 +3492,20 @@ begin
     return null;
   end if;
   if kind = 'account.application.deauthorized' then
-    update public.stripe_accounts s set charges_enabled = false, payouts_enabled = false, as_of = told_at
+    update public.stripe_accounts s set transfers_active = false, charges_enabled = false, payouts_enabled = false,
+      as_of = told_at
     where s.owner_id = known.owner_id and s.as_of <= told_at;
     return null;
   end if;
 
   fetched := creel.fetched(current, acct);
+  if fetched.object -> 'deleted' = 'true' then
+    -- Closed or disconnected: nothing that is said of it will ever be known better.
+    update public.stripe_accounts s set transfers_active = false, charges_enabled = false, payouts_enabled = false,
+      as_of = fetched.as_of
+    where s.owner_id = known.owner_id and s.as_of <= fetched.as_of;
+    return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not at Stripe any more');
+  end if;
   object := case when kind in ('account.created', 'account.updated') then told end;
   if fetched.object is not null then
     object := fetched.object;
@@ -3224,7 +3517,8 @@ begin
       return jsonb_build_object('outcome', 'ignored', 'note', 'this account is not of Creel');
     end if;
   elsif object is not null and fetched.object is null and taken_at = known.as_of and (
-    known.charges_enabled, known.payouts_enabled, known.requirements) is distinct from (
+    known.transfers_active, known.charges_enabled, known.payouts_enabled, known.requirements) is distinct from (
+    coalesce(object #>> '{capabilities,transfers}' = 'active', false),
     coalesce(object -> 'charges_enabled' = 'true', false), coalesce(object -> 'payouts_enabled' = 'true', false),
     coalesce(object -> 'requirements', '{}')) then
     object := null;
@@ -3236,13 +3530,17 @@ begin
     if not exists (select from auth.users u where u.id = owner) then
       return jsonb_build_object('outcome', 'ignored', 'note', 'the owner of this account is not of this database');
     end if;
-    if exists (select from public.stripe_accounts s where s.owner_id = owner) then
+    -- The function makes another one where Stripe does not know the first any more.
+    if kind <> 'account.created' and exists (select from public.stripe_accounts s where s.owner_id = owner) then
       return jsonb_build_object('outcome', 'ignored', 'note', 'its owner has another account already');
     end if;
-    insert into public.stripe_accounts (owner_id, account_id, as_of) values (owner, acct, '-infinity');
+    insert into public.stripe_accounts as s (owner_id, account_id, as_of) values (owner, acct, '-infinity')
+    on conflict (owner_id) do update set account_id = excluded.account_id, as_of = excluded.as_of,
+      livemode = null, payout_failed = null, payout_as_of = null;
     known.owner_id := owner;
   end if;
   update public.stripe_accounts s set
+    transfers_active = coalesce(object #>> '{capabilities,transfers}' = 'active', false),
     charges_enabled = coalesce(object -> 'charges_enabled' = 'true', false),
     payouts_enabled = coalesce(object -> 'payouts_enabled' = 'true', false),
     requirements = case when pg_column_size(object -> 'requirements') <= 32768 then object -> 'requirements' else '{}' end,
@@ -3323,8 +3621,8 @@ begin
     return creel.handle_invoice(event, current);
   elsif kind = 'customer.deleted' then
     return creel.handle_customer_deleted(event);
-  elsif kind = 'charge.refunded' or kind like 'charge.refund.%' or kind like 'charge.dispute.%'
-    or kind like 'transfer.%' then
+  elsif kind = 'charge.refunded' or kind like 'charge.refund.%' or kind like 'refund.%'
+    or kind like 'charge.dispute.%' or kind like 'transfer.%' then
     return creel.correct_charge(event, event #> '{data,object}', coalesce(current, '{}'));
   end if;
   return jsonb_build_object('outcome', 'ignored', 'note', 'Creel does nothing with events of this kind');
@@ -3348,6 +3646,7 @@ declare
   sub_id text;
   intent_id uuid;
   known public.subscriptions;
+  first_paid constant timestamptz := case when kind = 'invoice.paid' then creel.read_time(event -> 'created') end;
   verdict jsonb;
 begin
   fetched := creel.fetched(current, told ->> 'id');
@@ -3372,10 +3671,16 @@ begin
     if fetched.object is null then
       return creel.want_fetched('subscription', sub_id, '{}', 'nothing is known of this subscription yet');
     end if;
-    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event, first_paid);
     if verdict ->> 'outcome' <> 'applied' then
       return verdict;
     end if;
+    select * into known from public.subscriptions s where s.id = sub_id;
+  elsif first_paid < coalesce(known.first_paid_at, 'infinity') then
+    update public.subscriptions s set first_paid_at = first_paid
+    where s.id = sub_id and first_paid < coalesce(s.first_paid_at, 'infinity');
+    perform creel.settle_subscription(
+      sub_id, (select e.received_at from public.stripe_events e where e.id = event ->> 'id'), first_paid);
     select * into known from public.subscriptions s where s.id = sub_id;
   end if;
 
@@ -3417,7 +3722,6 @@ declare
   intent public.checkout_intents;
   fetched record;
   fault text;
-  verdict jsonb;
 begin
   if intent_id is null then
     return jsonb_build_object('outcome', 'ignored', 'note', 'this checkout is not of Creel');
@@ -3463,10 +3767,8 @@ begin
        and not exists (select from public.subscriptions s where s.id = sub_id) then
       return jsonb_build_object('outcome', 'waiting', 'note', 'the subscription does not name the checkout');
     end if;
-    verdict := creel.save_subscription(fetched.object, fetched.as_of, true, event);
-    update public.checkout_intents i set status = 'paid', awaits_payment = false, ended_at = now()
-    where i.id = intent_id and i.status <> 'paid' and verdict ->> 'outcome' = 'applied';
-    return verdict;
+    return creel.save_subscription(
+      fetched.object, fetched.as_of, true, event, creel.read_time(event -> 'created'));
   end if;
   return null;
 end
@@ -3552,7 +3854,7 @@ CREATE FUNCTION creel.has_room(host public.hosts) RETURNS boolean
     SET search_path TO ''
     AS $$
 begin
-  return host.capacity > (select count(*) from public.agents a where a.host_id = host.id and a.status <> 'removed');
+  return host.capacity > (select count(*) from public.agents a where a.host_id = host.id and (a.status <> 'removed' or a.billing = 'paid'));
 end
 $$;
 
@@ -3791,6 +4093,25 @@ $$;
 
 
 --
+-- Name: intent_of_event(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.intent_of_event(event jsonb) RETURNS uuid
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(
+    creel.read_uuid(object ->> 'client_reference_id'), creel.read_uuid(object #>> '{metadata,creel_intent}'),
+    creel.read_uuid(object #>> '{parent,subscription_details,metadata,creel_intent}'),
+    (select s.intent_id from public.subscriptions s
+     where s.id in (
+       object ->> 'id', creel.stripe_ref(object -> 'subscription'),
+       creel.stripe_ref(object #> '{parent,subscription_details,subscription}')) limit 1))
+  from (values (event #> '{data,object}')) o (object)
+$$;
+
+
+--
 -- Name: is_agent_id(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3824,6 +4145,23 @@ CREATE FUNCTION creel.is_confined(backend text) RETURNS boolean
     SET search_path TO ''
     AS $$
   select backend in ('docker', 'multipass')
+$$;
+
+
+--
+-- Name: is_covered(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_covered(agent public.agents) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.subscriptions s
+    where s.agent_id = agent.id and s.service in ('active', 'grace')
+      and (agent.host_id is null or s.host_id = agent.host_id or exists (
+        select from public.project_hosts p
+        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')))
 $$;
 
 
@@ -3924,7 +4262,7 @@ CREATE FUNCTION creel.is_reservation(agent public.agents) RETURNS boolean
     and not exists (
       select from public.subscriptions s
       where s.project_id = agent.project_id and s.agent_key = agent.agent_key
-        and s.status not in ('incomplete', 'incomplete_expired'))
+        and s.first_paid_at is not null)
 $$;
 
 
@@ -3938,6 +4276,23 @@ CREATE FUNCTION creel.is_text(value jsonb, most integer) RETURNS boolean
     AS $$
   select value is null or jsonb_typeof(value) = 'null'
     or jsonb_typeof(value) = 'string' and octet_length(value #>> '{}') <= most
+$$;
+
+
+--
+-- Name: is_under_command(uuid, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_under_command(agent uuid, at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.agent_commands c
+    where c.agent_id = agent and (
+      c.status = 'sent' and c.sent_at > at - interval '1 hour'
+      or c.status = 'pending' and c.created_at > at - interval '5 minutes'
+      or c.acked_at > at - interval '5 minutes'))
 $$;
 
 
@@ -3977,6 +4332,10 @@ begin
     return new;
   end if;
   new.billing := old.billing;
+  if new.billing = 'unpaid' then
+    -- Where it is to be is what is paid for.
+    new.host_id := old.host_id;
+  end if;
   if new.billing = 'unpaid' and new.desired_state = 'running' and old.desired_state <> 'running' then
     raise exception 'agent % is not paid for', old.agent_key
       using errcode = 'PT402', detail = 'unpaid', hint = 'Pay for it by a checkout; then it is deployed by itself.';
@@ -4426,6 +4785,43 @@ $$;
 
 
 --
+-- Name: keep_subscribed(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_subscribed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if current_setting('role', true) = 'authenticated' then
+    perform creel.refuse_subscribed(old);
+  end if;
+  return old;
+end
+$$;
+
+
+--
+-- Name: keep_subscribed_project(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_subscribed_project() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if exists (
+    select from public.subscriptions s
+    where s.project_id = old.id and s.status not in ('canceled', 'incomplete_expired') and not s.cancel_at_period_end) then
+    raise exception 'project % has subscriptions that go on', old.id
+      using errcode = 'PT409', detail = 'subscribed', hint = 'Cancel them at Stripe first; then delete the project.';
+  end if;
+  return old;
+end
+$$;
+
+
+--
 -- Name: knobs(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4467,6 +4863,29 @@ CREATE FUNCTION creel.lease_lanes(host uuid, projects text[], session uuid, most
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 begin
+  if most < 0 then
+    with leased as (
+      update creel.lanes u
+      set token = (lpad(to_hex(u.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid,
+          session_id = session, hopeless_since = null, expires_at = now() + lease, attempts = u.attempts + 1
+      where u.id = any (array(
+        select c.id from creel.lanes c
+        where c.token is null and c.head is not null and c.host_id = host and c.not_before <= now()
+          and (c.project_id = any (projects)) is true
+          and (c.queue = 'agent_canaries' or c.queue = 'agent_commands' and exists (
+            select from public.agent_commands k
+            where k.id = c.item_id and k.type in ('stop', 'undeploy', 'update_config')))
+        order by c.priority desc, c.head limit -most
+        for no key update skip locked))
+      returning u.id, u.head, u.item_id, u.queue, u.token, u.attempts, u.max_attempts, u.project_id, u.agent_key
+    )
+    select
+      array_agg(l.id), array_agg(l.item_id), array_agg(l.queue), array_agg(l.token), array_agg(l.attempts),
+      array_agg(l.max_attempts), array_agg(l.project_id), array_agg(l.agent_key)
+    into lane_ids, item_ids, queues, tokens, attempts, max_attempts, project_ids, agent_keys
+    from (select * from leased order by leased.head) l;
+    return;
+  end if;
   with leased as (
     update creel.lanes u
     set token = (lpad(to_hex(u.id), 16, '0') || '-' || right(gen_random_uuid()::text, 17))::uuid,
@@ -4801,9 +5220,9 @@ CREATE FUNCTION creel.may_neighbour(host public.hosts, project text, backend tex
     SET search_path TO ''
     AS $$
 begin
-  return host.tenancy = 'trusted' or not exists (
+  return creel.tenancy_of(host) = 'trusted' or not exists (
     select from public.agents o
-    where o.host_id = host.id and o.status <> 'removed' and o.project_id <> project
+    where o.host_id = host.id and (o.status <> 'removed' or o.billing = 'paid') and o.project_id <> project
       and not (creel.is_confined(o.backend) and creel.is_confined(may_neighbour.backend)));
 end
 $$;
@@ -4924,11 +5343,11 @@ begin
   select * into before from public.stripe_events e where e.id = event_id;
   update public.stripe_events e set
     status = case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
-    note = left(verdict ->> 'note', 3000), led_to = coalesce(verdict -> 'led_to', '{}')
+    note = left(verdict ->> 'note', 1000), led_to = coalesce(verdict -> 'led_to', '{}')
   where e.id = event_id
     and (e.status, e.note, e.led_to) is distinct from (
       case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
-      left(verdict ->> 'note', 3000), coalesce(verdict -> 'led_to', '{}'));
+      left(verdict ->> 'note', 1000), coalesce(verdict -> 'led_to', '{}'));
   if verdict ? 'mismatch' and before.note is distinct from verdict ->> 'note' then
     select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
     perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
@@ -5135,7 +5554,7 @@ CREATE FUNCTION creel.outage_secs(agent uuid, host uuid, period_start timestamp 
   select coalesce(floor(sum(extract(epoch from
     least(coalesce(o.ended_at, now()), outage_secs.period_end) - greatest(o.began_at, outage_secs.period_start)))), 0)::bigint
   from public.agent_outages o
-  where o.agent_id = agent and o.host_id = host
+  where o.agent_id = agent and (host is null or o.host_id = host)
     and o.began_at < outage_secs.period_end and coalesce(o.ended_at, now()) > outage_secs.period_start
 $$;
 
@@ -5212,6 +5631,31 @@ $$;
 
 
 --
+-- Name: part_count(timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.part_count(period_start timestamp with time zone, period_end timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select greatest(round(extract(epoch from period_end - period_start) / 2629800), 1)::int
+$$;
+
+
+--
+-- Name: part_end(timestamp with time zone, timestamp with time zone, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.part_end(period_start timestamp with time zone, period_end timestamp with time zone, part integer) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select case when part >= creel.part_count(period_start, period_end) then period_end
+    else period_start + (period_end - period_start) * (part::float8 / creel.part_count(period_start, period_end)) end
+$$;
+
+
+--
 -- Name: payment_of_invoice(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5274,7 +5718,7 @@ begin
   -- come to where one may be. What is there is looked at by statements of their own, after the wait for that row.
   perform 1 from public.hosts h where h.id = host for no key update;
   select * into whole from public.hosts h where h.id = host;
-  room := whole.capacity - (select count(*) from public.agents a where a.host_id = host and a.status <> 'removed');
+  room := whole.capacity - (select count(*) from public.agents a where a.host_id = host and (a.status <> 'removed' or a.billing = 'paid'));
   chosen := creel.placeable(whole, projects, least(most, room), null);
   -- Asked again of what is locked: somebody may have changed it in between.
   chosen := array(
@@ -5318,22 +5762,23 @@ CREATE FUNCTION creel.placeable(host public.hosts, projects text[], most integer
     SET search_path TO ''
     AS $$
 declare
+  tenancy constant text := creel.tenancy_of(host);
   tenants text[];
   unconfined text[];
   rented constant text[] := array(
     select p.project_id from public.project_hosts p where p.host_id = host.id and p.terms = 'rented');
   lane_ids bigint[];
 begin
-  if host.tenancy = 'single' then
+  if tenancy = 'single' then
     select coalesce(array_agg(distinct a.project_id), '{}'),
       coalesce(array_agg(distinct a.project_id) filter (where not creel.is_confined(a.backend)), '{}')
     into tenants, unconfined
-    from public.agents a where a.host_id = host.id and a.status <> 'removed';
+    from public.agents a where a.host_id = host.id and (a.status <> 'removed' or a.billing = 'paid');
   end if;
   select array_agg(f.id order by f.priority desc, f.head)
     -- What comes first decides what may come beside it.
     filter (
-      where host.tenancy = 'trusted'
+      where tenancy = 'trusted'
         or case when f.first_confined then creel.is_confined(f.backend) else f.project_id = f.first_project end)
   into lane_ids
   from (
@@ -5354,8 +5799,11 @@ begin
       where a.host_id is null
         and a.backend = any (host.backends) and creel.has_tags(host, a.config)
         -- What creel.accepts_billing says, written out.
-        and (a.billing = 'paid' or a.billing = 'free' and a.project_id <> all (rented))
-        and (host.tenancy = 'trusted'
+        and (a.billing <> 'unpaid' and a.project_id <> all (rented)
+          or a.billing = 'paid' and exists (
+            select from public.subscriptions s
+            where s.agent_id = a.id and s.host_id = host.id and s.service in ('active', 'grace')))
+        and (tenancy = 'trusted'
           or case when creel.is_confined(a.backend) then unconfined else tenants end <@ array[a.project_id])
       order by l.priority desc, l.head limit greatest(most, 0)) c
     window w as (order by c.priority desc, c.head)) f;
@@ -5398,7 +5846,7 @@ begin
   if not exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = agent.project_id and creel.takes_work(h)
-      and creel.accepts_billing(h.id, agent.project_id, agent.billing)) then
+      and creel.accepts_billing(h.id, agent)) then
     return jsonb_build_object('code', 'rented',
       'message', 'the hosts that are there are rented, and run only what is paid for',
       'hint', 'Pay for the agent by a checkout, or let a host of your own serve the project.');
@@ -5406,7 +5854,7 @@ begin
   if not exists (
     select from public.project_hosts p join public.hosts h on h.id = p.host_id
     where p.project_id = agent.project_id and agent.backend = any (h.backends) and creel.takes_work(h)
-      and creel.accepts_billing(h.id, agent.project_id, agent.billing)) then
+      and creel.accepts_billing(h.id, agent)) then
     return jsonb_build_object('code', 'backend',
       'message', format('no host of the project that is there can run agents by %s', agent.backend),
       'hint', 'Choose another backend for the agent, or prepare a host for this one; hosts.backends says what each can.');
@@ -5470,11 +5918,42 @@ $$;
 
 
 --
+-- Name: plan_canaries(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.plan_canaries() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op <> 'INSERT' and (
+    tg_op = 'DELETE' or not creel.is_owed(new) or new.host_id is distinct from old.host_id) then
+    delete from creel.canary_plans p where p.agent_id = old.id;
+    if tg_op = 'UPDATE' and new.host_id is null and old.host_id is not null and new.billing = 'paid'
+      and new.desired_state = 'running' and new.deleting_since is null
+      and not exists (select from public.hosts h where h.id = old.host_id) then
+      -- Nobody wished that: the host is gone, and with it what was paid for.
+      perform creel.begin_outage(new, old.host_id, now(), null, '{"fault": "host_gone"}');
+      return null;
+    end if;
+    perform creel.end_outage(old.id, now(), 'wish');
+  end if;
+  if tg_op <> 'DELETE' and creel.is_owed(new) then
+    insert into creel.canary_plans (agent_id, host_id, due_at)
+    values (new.id, new.host_id, now() + random() * (creel.knobs()).canary_every_secs * interval '1 second')
+    on conflict (agent_id) do nothing;
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: plan_price(public.hosts, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
 CREATE FUNCTION creel.plan_price(host public.hosts, plan text) RETURNS bigint
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path TO ''
     AS $$
   select case when plan in ('month', 'year') and creel.fault_of_price(host.price) is null
@@ -6197,6 +6676,25 @@ $$;
 
 
 --
+-- Name: refuse_subscribed(public.agents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.refuse_subscribed(agent public.agents) RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if exists (
+    select from public.subscriptions s
+    where s.agent_id = agent.id and s.status not in ('canceled', 'incomplete_expired') and not s.cancel_at_period_end) then
+    raise exception 'agent % has a subscription that goes on', agent.agent_key
+      using errcode = 'PT409', detail = 'subscribed', hint = 'Cancel it in the billing portal first; then delete the agent.';
+  end if;
+end
+$$;
+
+
+--
 -- Name: refuse_unpaid(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -6248,6 +6746,45 @@ $$;
 
 
 --
+-- Name: remove_retained(public.subscriptions); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.remove_retained(sub public.subscriptions) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+begin
+  select * into agent from public.agents a where a.id = sub.agent_id;
+  if agent.id is not null then
+    if not creel.lock_agent_lane(agent, true) then
+      return false;
+    end if;
+    select * into agent from public.agents a where a.id = sub.agent_id for no key update;
+    if exists (select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
+      return false;  -- somebody is about to pay for it again
+    end if;
+    if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
+       and not exists (
+         select from public.subscriptions o
+         where o.agent_id = agent.id and o.id <> sub.id
+           -- A later one that has not ended keeps it, though it is not paid for at the moment.
+           and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end) then
+      perform creel.send_own_command(agent, 'undeploy');
+    end if;
+  end if;
+  update public.subscriptions s set service = 'removed', remove_at = null where s.id = sub.id;
+  if sub.project_id is not null then
+    perform creel.log_event('billing.removed', sub.project_id, sub.agent_key, sub.host_id, sub.intent_id,
+      jsonb_build_object('subscription', sub.id));
+  end if;
+  return true;
+end
+$$;
+
+
+--
 -- Name: rentable_host(uuid, text, jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -6265,27 +6802,15 @@ begin
       using errcode = 'PT404', detail = 'not_for_rent', hint = 'Choose another host, or another plan.';
   end if;
   if not exists (
-    select from public.stripe_accounts s where s.owner_id = host.owner_id and s.charges_enabled) then
+    select from public.stripe_accounts s where s.owner_id = host.owner_id and s.transfers_active) then
     raise exception 'the owner of host % cannot be paid yet', wished
       using errcode = 'PT409', detail = 'not_payable', hint = 'Choose another host; its owner has to set up payments.';
   end if;
-  if host.status not in ('online', 'enrolled') then
-    raise exception 'host % takes nothing new: it is %', wished, host.status
-      using errcode = 'PT409', detail = host.status, hint = 'Choose another host.';
-  end if;
-  if not (agent_wish ->> 'backend') = any (host.backends) then
-    raise exception 'host % cannot run agents by %', wished, agent_wish ->> 'backend'
-      using errcode = 'PT409', detail = 'backend',
-        hint = 'Choose another host or backend; this one runs ' || array_to_string(host.backends, ', ') || '.';
-  end if;
-  if not creel.has_tags(host, coalesce(agent_wish -> 'config', '{}')) then
-    raise exception 'host % does not have the tags that the agent asks for', wished
-      using errcode = 'PT409', detail = 'tags', hint = 'Choose another host, or other tags.';
-  end if;
-  if not creel.may_neighbour(host, project, agent_wish ->> 'backend') then
-    raise exception 'host % runs agents of another project, and this one would not be kept from their files', wished
-      using errcode = 'PT409', detail = 'isolation',
-        hint = 'Choose another host, or a backend with a container or virtual machine of its own.';
+  perform creel.check_place(host, project, agent_wish);
+  if (select count(*) from public.checkout_intents i where i.host_id = wished and i.status = 'open')
+     >= greatest(host.capacity::bigint * (creel.knobs()).max_unpaid_places_bp / 10000, 2) then
+    raise exception 'too many places of host % are kept for checkouts that are open', wished
+      using errcode = 'PT409', detail = 'reserved', hint = 'Choose another host, or try again in half an hour.';
   end if;
   return host;
 end
@@ -6325,6 +6850,23 @@ CREATE FUNCTION creel.reported_agents(of_project text) RETURNS TABLE(host_id uui
     on a.project_id = of_project and a.host_id = h.id and a.openclaw_id = l.agent ->> 'id'
   where p.project_id = of_project and of_project = any (creel.readable_projects())
     and jsonb_typeof(l.agent) = 'object' and (h.owner_id = auth.uid() or a.id is not null)
+$$;
+
+
+--
+-- Name: requests_for(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.requests_for(endpoint text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if endpoint = 'answer' or current_setting('role', true) is distinct from 'creel_stripe' then
+    return '[]'::jsonb;
+  end if;
+  return creel.due_stripe_requests();
+end
 $$;
 
 
@@ -6499,17 +7041,29 @@ begin
     where e.status = 'waiting' and e.payload is not null
       and (e.looked_at < now() - interval '10 minutes' or current is not null and e.subjects && array(
         select jsonb_object_keys(current)))
-    order by e.looked_at limit 10 for no key update skip locked
+    order by (current is not null and e.subjects && array(select jsonb_object_keys(coalesce(current, '{}')))) desc,
+      e.looked_at
+    limit 10 for no key update skip locked
   loop
+    -- This stays whatever comes of it, so that one which always fails does not stand before all others.
     update public.stripe_events e set looked_at = now() where e.id = waiting.id;
-    verdict := creel.try_event(waiting.payload, current);
-    perform creel.note_verdict(waiting.id, verdict);
-    if verdict ->> 'outcome' = 'applied' then
-      perform creel.apply_waiting_for(
-        array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]'))), current);
-    elsif verdict ->> 'outcome' = 'fetch' then
-      wanted := wanted || coalesce(verdict -> 'fetch', '[]');
-    end if;
+    begin
+      verdict := creel.try_event(waiting.payload, current);
+      perform creel.note_verdict(waiting.id, verdict);
+      if verdict ->> 'outcome' = 'applied' then
+        perform creel.apply_waiting_for(
+          array(select jsonb_array_elements_text(coalesce(verdict -> 'knows', '[]'))), current);
+      elsif verdict ->> 'outcome' = 'fetch' then
+        wanted := wanted || coalesce(verdict -> 'fetch', '[]');
+      end if;
+    exception
+      when query_canceled then
+        raise warning 'event % took too long', waiting.id;
+        -- Nothing limits the statement any more.
+        exit;
+      when others then
+        raise warning 'event % failed: %', waiting.id, sqlerrm;
+    end;
   end loop;
   return wanted;
 end
@@ -6579,10 +7133,10 @@ $$;
 
 
 --
--- Name: save_subscription(jsonb, timestamp with time zone, boolean, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: save_subscription(jsonb, timestamp with time zone, boolean, jsonb, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb) RETURNS jsonb
+CREATE FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb, first_paid timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
@@ -6630,12 +7184,8 @@ begin
     if fault is not null then
       return jsonb_build_object('outcome', 'waiting', 'note', fault, 'mismatch', intent.id);
     end if;
-    if said in ('active', 'trialing', 'past_due') then
-      agent := creel.agent_of_intent(intent);
-    else
-      select * into agent from public.agents a
-      where a.project_id = intent.project_id and a.agent_key = intent.agent_key and a.billing <> 'free';
-    end if;
+    select * into agent from public.agents a
+    where a.project_id = intent.project_id and a.agent_key = intent.agent_key and a.billing <> 'free';
     insert into public.subscriptions (
       id, project_id, agent_id, agent_key, host_id, intent_id, customer_id, plan, amount_minor, currency, status,
       current_period_start, current_period_end, cancel_at_period_end, ended_at, as_of, livemode)
@@ -6646,7 +7196,7 @@ begin
       coalesce(object -> 'livemode' = 'true', false));
     insert into public.stripe_customers (project_id, customer_id)
     select intent.project_id, creel.stripe_ref(object -> 'customer')
-    where creel.stripe_ref(object -> 'customer') is not null
+    where creel.stripe_ref(object -> 'customer') is not null and intent.project_id is not null
     on conflict do nothing;
   elsif known.status in ('canceled', 'incomplete_expired') then
     -- That is final. When it ended does not depend on who said it first; the rest the end of its customer did not say.
@@ -6672,6 +7222,10 @@ begin
       cancel_at_period_end = shown.cancel_at_period_end, ended_at = shown.ended_at,
       as_of = greatest(s.as_of, save_subscription.as_of)
     where s.id = sub_id;
+  end if;
+  if first_paid is not null then
+    update public.subscriptions s set first_paid_at = first_paid
+    where s.id = sub_id and coalesce(s.first_paid_at, 'infinity') > first_paid;
   end if;
   if as_of is not null then
     insert into creel.subscription_states (subscription_id, as_of, status)
@@ -6974,20 +7528,36 @@ declare
   agent public.agents;
   is_paid boolean;
   item uuid;
+  fault text;
 begin
   select * into agent from public.agents a where a.id = of_agent;
   if not found or agent.billing = 'free' then
     return;
   end if;
-  is_paid := exists (
-    select from public.subscriptions s where s.agent_id = of_agent and s.service in ('active', 'grace'));
+  is_paid := creel.is_covered(agent);
   if is_paid = (agent.billing = 'paid') then
     return;
   end if;
   perform creel.lock_agent_lane(agent, false);
   select * into agent from public.agents a where a.id = of_agent for no key update;
-  if not found or is_paid = (agent.billing = 'paid') then
+  if not found then
     return;
+  end if;
+  is_paid := creel.is_covered(agent);
+  if is_paid = (agent.billing = 'paid') then
+    return;
+  end if;
+  if is_paid then
+    fault := creel.fault_of_place(agent);
+    if fault is not null then
+      -- It was undeployed, and somebody else has its place: it is not made there beside him.
+      if cause is not null then
+        perform creel.log_event('billing.mismatch', agent.project_id, agent.agent_key, agent.host_id, null,
+          jsonb_build_object('what', 'no_place', 'subscription', cause,
+            'message', 'the agent is paid for, and cannot be deployed: ' || fault));
+      end if;
+      return;
+    end if;
   end if;
   update public.agents a set billing = case when is_paid then 'paid' else 'unpaid' end where a.id = of_agent;
   if not is_paid then
@@ -6995,10 +7565,14 @@ begin
     return;
   end if;
   insert into public.project_hosts (project_id, host_id, terms)
-  select agent.project_id, agent.host_id, 'rented' where agent.host_id is not null
+  select agent.project_id, agent.host_id, 'rented' where exists (
+    select from public.subscriptions s
+    where s.agent_id = of_agent and s.host_id = agent.host_id and s.service in ('active', 'grace'))
   on conflict do nothing;
   item := creel.ask_to_run(agent);
-  update public.subscriptions s set item_id = item, asked_at = clock_timestamp() where s.id = cause;
+  update public.subscriptions s set item_id = item, asked_at = clock_timestamp()
+  where s.id = coalesce(cause, (
+    select max(o.id) from public.subscriptions o where o.agent_id = of_agent and o.service in ('active', 'grace')));
 end
 $$;
 
@@ -7119,7 +7693,11 @@ declare
   request creel.stripe_requests;
   earning bigint;
 begin
-  for one in select d from jsonb_array_elements(done) d order by d ->> 'request_id' loop
+  -- In one order, so that two do not wait for each other.
+  for one in
+    select d.said from jsonb_array_elements(done) d (said)
+    join creel.stripe_requests o on o.id = creel.uuid_of(d.said -> 'request_id') order by o.earning_id, o.id
+  loop
     select r.earning_id into earning from creel.stripe_requests r where r.id = creel.uuid_of(one -> 'request_id');
     continue when not found;
     perform 1 from creel.earning_facts f where f.earning_id = earning for update;
@@ -7130,6 +7708,9 @@ begin
       update creel.stripe_requests r set
         status = case when coalesce((one ->> 'permanent')::boolean, false) then 'failed' else 'waiting' end,
         settled_at = case when coalesce((one ->> 'permanent')::boolean, false) then now() end,
+        -- A refusal is answered again to the same key, and nothing was done under it. Where nobody knows what was done,
+        -- the key stays.
+        refusals = r.refusals + coalesce((one ->> 'refused')::boolean, false)::int,
         error = left(coalesce(one ->> 'error', 'Stripe did not say why'), 1000),
         not_before = now() + least(power(2, least(r.attempts, 12)) * interval '30 seconds', interval '6 hours')
       where r.id = request.id returning * into request;
@@ -7158,7 +7739,7 @@ begin
         returned_minor = (told ->> 'amount_reversed')::bigint - creel.fee_refunded_of(told),
         asked_minor = greatest(t.asked_minor, coalesce((
           select sum((v ->> 'amount')::bigint) from jsonb_path_query(told, '$.reversals.data[*]') v
-          where v #>> '{metadata,creel_intent}' is not null), 0))
+          where coalesce(v #>> '{metadata,creel_request}', v #>> '{metadata,creel_intent}') is not null), 0))
       where t.transfer_id = request.transfer_id;
     else
       update creel.earning_transfers t set
@@ -7187,6 +7768,9 @@ declare
   before public.subscriptions;
   after public.subscriptions;
   intent public.checkout_intents;
+  other public.checkout_intents;
+  suspended_since timestamptz;
+  of_agent uuid;
 begin
   select * into before from public.subscriptions s where s.id = of_subscription for no key update;
   after := before;
@@ -7197,18 +7781,24 @@ begin
       where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
   after.grace_until := case when before.status = 'past_due'
     then after.past_due_since + knobs.billing_grace_secs * interval '1 second' end;
-  after.service := creel.subscription_service(before.status, after.grace_until, now());
+  after.service := creel.subscription_service(before.status, after.grace_until, before.first_paid_at, now());
   if before.service = 'removed' and after.service in ('ended', 'suspended') then
     after.service := 'removed';
   end if;
+  if before.status = 'paused' then
+    select min(s.as_of) into suspended_since from creel.subscription_states s
+    where s.subscription_id = of_subscription and s.status = 'paused' and s.as_of >= coalesce((
+      select max(o.as_of) from creel.subscription_states o
+      where o.subscription_id = of_subscription and o.status <> 'paused'), '-infinity');
+  end if;
   after.remove_at := case
     when after.service = 'ended' then before.ended_at
-    when after.service = 'suspended' then coalesce(after.grace_until, after.past_due_since) end
+    when after.service = 'suspended' then coalesce(after.grace_until, after.past_due_since, suspended_since) end
     + knobs.billing_retention_secs * interval '1 second';
   if before.service not in ('active', 'grace') and after.service in ('active', 'grace') then
     after.paid_at := coalesce(paid, before.as_of);
     after.received_at := coalesce(received, now());
-  elsif before.paid_at is null then
+  elsif before.paid_at is null and before.first_paid_at is not null then
     -- It was paid, and is over: the end was told before.
     after.paid_at := (
       select min(s.as_of) from creel.subscription_states s
@@ -7222,20 +7812,41 @@ begin
     where s.id = of_subscription;
   end if;
   -- Whatever came of it since, it was paid for once.
-  if before.status not in ('incomplete', 'incomplete_expired') then
-    update public.checkout_intents i
-    set status = 'paid', awaits_payment = false, ended_at = now(), customer_id = coalesce(i.customer_id, before.customer_id)
-    where i.id = before.intent_id and i.status <> 'paid'
-    returning * into intent;
+  if before.first_paid_at is not null then
+    select * into intent from public.checkout_intents i
+    where i.id = before.intent_id and i.status <> 'paid' for no key update;
     if found then
-      -- What was wished goes into the documents, as a new version where there is one; before the lane is locked, as by
-      -- those who write both.
-      insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
-      select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
-      from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
-      order by d.key
-      on conflict on constraint brain_docs_key do update
-        set content = excluded.content, updated_by = excluded.updated_by;
+      update public.checkout_intents i
+      set status = 'paid', awaits_payment = false, ended_at = now(),
+        customer_id = coalesce(i.customer_id, before.customer_id)
+      where i.id = intent.id;
+      perform creel.write_wished_docs(intent);
+      for other in
+        update public.checkout_intents i set status = 'expired', awaits_payment = false, ended_at = now()
+        where i.project_id = intent.project_id and i.agent_key = intent.agent_key and i.status = 'open' and i.id <> intent.id
+        returning *
+      loop
+        perform creel.log_event('billing.mismatch', other.project_id, other.agent_key, other.host_id, other.id,
+          jsonb_build_object('what', 'second_checkout', 'subscription', of_subscription,
+            'message', 'the agent was paid for by an earlier checkout while this one was open: do not pay it'));
+      end loop;
+    end if;
+  end if;
+  if after.service in ('active', 'grace') and before.service not in ('active', 'grace') then
+    select * into intent from public.checkout_intents i where i.id = before.intent_id;
+    if found then
+      of_agent := (creel.agent_of_intent(intent)).id;
+      if of_agent is distinct from before.agent_id then
+        update public.subscriptions s set agent_id = of_agent where s.id = of_subscription;
+        before.agent_id := of_agent;
+      end if;
+    end if;
+    if before.project_id is not null and exists (
+      select from public.subscriptions o
+      where o.agent_id = before.agent_id and o.id <> of_subscription and o.service in ('active', 'grace')) then
+      perform creel.log_event('billing.mismatch', before.project_id, before.agent_key, before.host_id, before.intent_id,
+        jsonb_build_object('what', 'second_subscription', 'subscription', of_subscription,
+          'message', 'two subscriptions cover one agent: cancel one of them in the billing portal'));
     end if;
   end if;
   if after.service <> before.service and before.project_id is not null and after.service <> 'awaiting' then
@@ -7540,15 +8151,16 @@ $$;
 
 
 --
--- Name: subscription_service(text, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
+-- Name: subscription_service(text, timestamp with time zone, timestamp with time zone, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
 --
 
-CREATE FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone) RETURNS text
+CREATE FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, first_paid_at timestamp with time zone, at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path TO ''
     AS $$
   select case
     when status = 'incomplete' then 'awaiting'
+    when status in ('active', 'trialing', 'past_due') and first_paid_at is null then 'awaiting'
     when status in ('active', 'trialing') then 'active'
     when status = 'past_due' and at < grace_until then 'grace'
     when status in ('canceled', 'incomplete_expired') then 'ended'
@@ -7688,16 +8300,23 @@ declare
 begin
   for intent in
     select * from public.checkout_intents i
-    where i.status = 'open' and not i.awaits_payment
-      and i.expires_at <= now() - case when i.session_id is null then interval '10 minutes'
-        else (creel.knobs()).checkout_release_secs * interval '1 second' end
-    order by i.expires_at limit 100 for no key update skip locked
+    where i.status = 'open' and i.expires_at <= now() - case
+      when i.awaits_payment then interval '30 days'
+      when i.session_id is null then interval '10 minutes'
+      else (creel.knobs()).checkout_release_secs * interval '1 second' end
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = intent.agent_id;
-    continue when agent.id is not null and not creel.lock_agent_lane(agent, true);
-    update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
-    perform creel.release_reservation(intent.agent_id, intent.id);
-    released := released + 1;
+    begin
+      select * into agent from public.agents a where a.id = intent.agent_id;
+      if agent.id is null or creel.lock_agent_lane(agent, true) then
+        update public.checkout_intents i set status = 'expired', awaits_payment = false, ended_at = now()
+        where i.id = intent.id;
+        perform creel.release_reservation(intent.agent_id, intent.id);
+        released := released + 1;
+      end if;
+    exception when others then
+      raise warning 'checkout % is not released: %', intent.id, sqlerrm;
+    end;
   end loop;
   return released;
 end
@@ -7780,14 +8399,18 @@ declare
 begin
   for sub in
     select * from public.subscriptions s where s.service = 'grace' and s.grace_until <= now()
-    order by s.grace_until limit 100 for no key update skip locked
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = sub.agent_id;
-    -- A sweep waits for nobody.
-    if agent.id is null or creel.lock_agent_lane(agent, true) then
-      perform creel.settle_subscription(sub.id, null, null);
-      settled := settled + 1;
-    end if;
+    begin
+      select * into agent from public.agents a where a.id = sub.agent_id;
+      -- A sweep waits for nobody.
+      if agent.id is null or creel.lock_agent_lane(agent, true) then
+        perform creel.settle_subscription(sub.id, null, null);
+        settled := settled + 1;
+      end if;
+    exception when others then
+      raise warning 'the grace of % does not end: %', sub.id, sqlerrm;
+    end;
   end loop;
   return settled;
 end
@@ -7889,6 +8512,36 @@ begin
     where l.id = any (lane_ids) and l.item_id = any (failed) and l.hopeless_since is not null;
   end if;
   return cardinality(settlements) - cardinality(failed);
+end
+$$;
+
+
+--
+-- Name: sweep_intents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_intents() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  emptied int;
+  gone int;
+begin
+  update public.checkout_intents i set agent = i.agent - 'docs' where i.id = any (array(
+    select o.id from public.checkout_intents o
+    where o.status in ('expired', 'failed') and o.agent ? 'docs'
+      and o.ended_at < now() - (creel.knobs()).checkout_release_secs * interval '1 second' - interval '3 days'
+    order by o.ended_at limit 1000 for no key update skip locked));
+  get diagnostics emptied = row_count;
+  delete from public.checkout_intents i where i.id = any (array(
+    select o.id from public.checkout_intents o
+    where o.status in ('expired', 'failed')
+      and o.ended_at < now() - greatest((creel.knobs()).event_retention_days, 60) * interval '1 day'
+      and not exists (select from public.subscriptions s where s.intent_id = o.id)
+    order by o.ended_at limit 1000 for update skip locked));
+  get diagnostics gone = row_count;
+  return emptied + gone;
 end
 $$;
 
@@ -8185,14 +8838,14 @@ begin
   -- What is the same for all of them is asked once for each host. unconfined: see creel.placeable.
   lane_ids := array(
     with roomy as materialized (
-      select h.id, h.backends, h.tenancy, h as host, t.tenants, t.unconfined
+      select h.id, h.backends, creel.tenancy_of(h) as tenancy, h as host, t.tenants, t.unconfined
       from public.hosts h
       join public.host_heartbeats o on o.host_id = h.id and creel.heard_until(o) > silent_since
       cross join lateral (
         select count(*) as agent_count, coalesce(array_agg(distinct x.project_id), '{}') as tenants,
           coalesce(
             array_agg(distinct x.project_id) filter (where not creel.is_confined(x.backend)), '{}') as unconfined
-        from public.agents x where x.host_id = h.id and x.status <> 'removed') t
+        from public.agents x where x.host_id = h.id and (x.status <> 'removed' or x.billing = 'paid')) t
       where h.status not in ('draining', 'retired') and h.capacity > t.agent_count
         and h.id in (
           select p.host_id from creel.lanes c join public.project_hosts p on p.project_id = c.project_id
@@ -8209,7 +8862,7 @@ begin
           select from public.project_hosts p join roomy r on r.id = p.host_id
           where p.project_id = l.project_id and p.host_id <> l.host_id
             and a.backend = any (r.backends) and creel.has_tags(r.host, a.config)
-            and creel.accepts_billing(p.host_id, p.project_id, a.billing)
+            and creel.accepts_billing(p.host_id, a)
             and (r.tenancy = 'trusted'
               or case when creel.is_confined(a.backend) then r.unconfined else r.tenants end <@ array[a.project_id])))
     order by l.id for no key update of l, a skip locked);
@@ -8329,39 +8982,58 @@ CREATE FUNCTION creel.sweep_retention() RETURNS integer
     AS $$
 declare
   sub public.subscriptions;
-  agent public.agents;
   removed int := 0;
 begin
   for sub in
     select * from public.subscriptions s where s.remove_at <= now()
-    order by s.remove_at limit 100 for no key update skip locked
+    order by random() limit 100 for no key update skip locked
   loop
-    select * into agent from public.agents a where a.id = sub.agent_id;
-    if agent.id is not null then
-      continue when not creel.lock_agent_lane(agent, true);
-      select * into agent from public.agents a where a.id = sub.agent_id for no key update;
-      if agent.billing = 'unpaid' and agent.status <> 'removed' and not creel.has_open(agent, array['undeploy'])
-         and not exists (
-           select from public.subscriptions o
-           where o.agent_id = agent.id and o.id <> sub.id
-             -- A later one that has not ended keeps it, though it is not paid for at the moment.
-             and case when o.remove_at is null then o.service <> 'removed' else o.remove_at > now() end)
-         and not exists (
-           select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
-        perform creel.send_own_command(agent, 'undeploy');
-      elsif exists (
-        select from public.checkout_intents i where i.agent_id = agent.id and i.status = 'open') then
-        continue;  -- somebody is about to pay for it again
-      end if;
-    end if;
-    update public.subscriptions s set service = 'removed', remove_at = null where s.id = sub.id;
-    if sub.project_id is not null then
-      perform creel.log_event('billing.removed', sub.project_id, sub.agent_key, sub.host_id, sub.intent_id,
-        jsonb_build_object('subscription', sub.id));
-    end if;
-    removed := removed + 1;
+    begin
+      removed := removed + creel.remove_retained(sub)::int;
+    exception when others then
+      raise warning 'the agent of % is not removed: %', sub.id, sqlerrm;
+    end;
   end loop;
   return removed;
+end
+$$;
+
+
+--
+-- Name: sweep_unpaid(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_unpaid() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+  settled int := 0;
+begin
+  for agent in
+    select a.* from public.agents a
+    where a.billing = 'unpaid' and (
+      creel.is_covered(a)
+      or a.status in ('deploying', 'running', 'error') and creel.is_on_host(a) and not creel.has_open_items(a.id)
+        and not exists (
+          select from public.agent_commands c where c.agent_id = a.id and c.created_at > now() - interval '1 hour'))
+    order by random() limit 100
+  loop
+    begin
+      continue when not creel.lock_agent_lane(agent, true);
+      select * into agent from public.agents a where a.id = agent.id for no key update;
+      if creel.is_covered(agent) then
+        perform creel.settle_entitlement(agent.id, null);
+      elsif agent.billing = 'unpaid' then
+        perform creel.send_own_command(agent, case agent.desired_state when 'removed' then 'undeploy' else 'stop' end);
+      end if;
+      settled := settled + 1;
+    exception when others then
+      raise warning 'agent % runs unpaid: %', agent.id, sqlerrm;
+    end;
+  end loop;
+  return settled;
 end
 $$;
 
@@ -8700,6 +9372,25 @@ $$;
 
 
 --
+-- Name: tell_deletion_of_subscribed(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_deletion_of_subscribed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.log_event('billing.mismatch', p.id, old.agent_key, h.id, null, jsonb_build_object(
+    'what', 'agent_deleted', 'subscription', s.id, 'message', 'the agent is deleted, and its subscription goes on'))
+  from public.subscriptions s
+  left join public.projects p on p.id = old.project_id left join public.hosts h on h.id = old.host_id
+  where s.agent_id = old.id and s.status not in ('canceled', 'incomplete_expired') and not s.cancel_at_period_end;
+  return old;
+end
+$$;
+
+
+--
 -- Name: tell_doc_state(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -8765,6 +9456,26 @@ $$;
 
 
 --
+-- Name: tell_subscribed(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_subscribed() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.log_event('billing.mismatch', p.id, s.agent_key,
+    case when tg_op = 'UPDATE' then old.id end, null, jsonb_build_object(
+      'what', case tg_op when 'UPDATE' then 'host_retired' else 'host_deleted' end, 'subscription', s.id, 'host', old.id,
+      'message', 'its host is gone, and the subscription goes on: cancel it in the billing portal'))
+  from public.subscriptions s left join public.projects p on p.id = s.project_id
+  where s.host_id = old.id and s.status not in ('canceled', 'incomplete_expired') and not s.cancel_at_period_end;
+  return case tg_op when 'UPDATE' then new else old end;
+end
+$$;
+
+
+--
 -- Name: tell_webhooks(text, text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -8781,6 +9492,23 @@ begin
   loop
     perform creel.add_notification(webhook, tell_webhooks.kind, tell_webhooks.subject, said);
   end loop;
+end
+$$;
+
+
+--
+-- Name: tenancy_of(public.hosts); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tenancy_of(host public.hosts) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case when host.tenancy = 'trusted' and (
+      exists (select from public.agents a where a.host_id = host.id and a.billing <> 'free')
+      or exists (select from public.project_hosts p where p.host_id = host.id and p.terms = 'rented'))
+    then 'single' else host.tenancy end;
 end
 $$;
 
@@ -8893,7 +9621,10 @@ begin
       if left(sqlstate, 2) in ('25', '40', '53', '55', '57', '58', 'XX') then
         raise;
       end if;
-      return jsonb_build_object('outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 3000));
+      return jsonb_strip_nulls(jsonb_build_object(
+        'outcome', 'waiting', 'note', left('it failed: ' || sqlerrm, 1000),
+        -- Somebody has paid, and does not get it: he is told.
+        'mismatch', case when sqlstate = 'PT409' then creel.intent_of_event(event) end));
   end;
   return verdict;
 end
@@ -9125,30 +9856,12 @@ begin
     when agent.billing = 'unpaid' then 'unpaid'
     when host.status in ('retired', 'draining') then host.status
     when not creel.takes_work(host) then case when host.outdated_since is null then 'offline' else 'outdated' end
-    when not creel.accepts_billing(host.id, agent.project_id, agent.billing) then 'rented'
+    when not creel.accepts_billing(host.id, agent) then 'rented'
     when not agent.backend = any (host.backends) then 'backend'
     when not creel.has_tags(host, agent.config) then 'tags'
     when not creel.may_neighbour(host, agent.project_id, agent.backend) then 'isolation'
     when not creel.has_room(host) then 'capacity'
     else 'ready' end;
-end
-$$;
-
-
---
--- Name: wish_ends_outage(); Type: FUNCTION; Schema: creel; Owner: -
---
-
-CREATE FUNCTION creel.wish_ends_outage() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-begin
-  if tg_op = 'DELETE' or not creel.is_owed(new) or new.host_id is distinct from old.host_id then
-    delete from creel.canary_plans p where p.agent_id = old.id;
-    perform creel.end_outage(old.id, now(), 'wish');
-  end if;
-  return null;
 end
 $$;
 
@@ -9224,12 +9937,15 @@ declare
   facts creel.earning_facts;
   earned public.host_earnings;
   disputed bigint;
+  adjusted bigint;
   written int;
 begin
   select * into strict facts from creel.earning_facts f where f.earning_id = earning for update;
   select * into strict earned from public.host_earnings e where e.id = earning;
   select coalesce(sum(d.amount_minor), 0) into disputed
   from creel.earning_disputes d where d.earning_id = earning and creel.dispute_takes(d.status);
+  select coalesce(sum(c.amount_minor), 0) into adjusted
+  from public.host_earnings c where c.corrects = earning and c.kind = 'adjustment';
 
   insert into public.host_earnings (
     host_id, owner_id, subscription_id, agent_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id,
@@ -9240,7 +9956,7 @@ begin
     earned.currency, 0, 0, earned.invoice_id, earned.charge_id, earned.payment_intent_id, earned.transfer_id,
     earned.destination, earned.period_start, earned.period_end, write_corrections.source, earned.id, earned.paid_at
   from creel.correction_targets(
-    earned.amount_minor, earned.gross_minor, facts.refunded_minor, disputed, facts.outage_minor) t
+    earned.amount_minor, earned.gross_minor, facts.refunded_minor, disputed, facts.outage_minor, adjusted) t
   cross join lateral (
     select -coalesce(sum(c.amount_minor), 0)::bigint as minor from public.host_earnings c
     where c.corrects = earned.id and case c.kind when 'dispute_won' then 'dispute' else c.kind end = t.kind) w
@@ -9421,6 +10137,34 @@ $_$;
 
 
 --
+-- Name: write_wished_docs(public.checkout_intents); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_wished_docs(intent public.checkout_intents) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if intent.project_id is null or not intent.agent ? 'docs' then
+    return;
+  end if;
+  begin
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    select intent.project_id, intent.agent_key, d.key, d.value, coalesce('user:' || intent.created_by, 'creel')
+    from jsonb_each_text(case jsonb_typeof(intent.agent -> 'docs') when 'object' then intent.agent -> 'docs' else '{}' end) d
+    order by d.key
+    on conflict on constraint brain_docs_key do update
+      set content = excluded.content, updated_by = excluded.updated_by;
+  exception when sqlstate 'PT413' or sqlstate 'PT429' then
+    perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
+      jsonb_build_object('what', 'docs', 'message', 'the agent''s documents could not be written: ' || left(sqlerrm, 500)));
+  end;
+  update public.checkout_intents i set agent = i.agent - 'docs' where i.id = intent.id;
+end
+$$;
+
+
+--
 -- Name: write_wishes(uuid[], boolean); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -9594,15 +10338,12 @@ begin
     raise exception 'endpoint must be platform, connect, answer or clock; current an object, and done an array'
       using errcode = '22023', hint = 'See the comment of apply_stripe_event.';
   end if;
-  if $1 -> 'done' is not null and $1 -> 'done' <> 'null' and $1 -> 'done' <> '[]' then
-    perform creel.settle_stripe_requests($1 -> 'done');
-  end if;
-
   if endpoint = 'clock' then
+    perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
     verdict := creel.retry_waiting(current);
     return jsonb_build_object(
       'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
-      'requests', creel.due_stripe_requests(), 'waiting_count', creel.count_what_waits());
+      'requests', creel.requests_for(endpoint), 'waiting_count', creel.count_what_waits());
   end if;
 
   if jsonb_typeof(event) is distinct from 'object' or jsonb_typeof(event -> 'id') is distinct from 'string'
@@ -9620,6 +10361,8 @@ begin
   for lock_key in select distinct hashtext(s) from unnest(subjects) s order by 1 loop
     perform pg_advisory_xact_lock(1129465168, lock_key);
   end loop;
+  -- Behind those locks, as an event locks its earning behind them.
+  perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
 
   insert into public.stripe_events as e (
     id, endpoint, type, account, livemode, api_version, created, status, subjects, payload)
@@ -9634,7 +10377,7 @@ begin
   returning * into kept;
   if kept.status <> 'waiting' then
     return jsonb_build_object(
-      'outcome', 'repeated', 'note', kept.note, 'fetch', '[]'::jsonb, 'requests', creel.due_stripe_requests());
+      'outcome', 'repeated', 'note', kept.note, 'fetch', '[]'::jsonb, 'requests', creel.requests_for(endpoint));
   end if;
 
   -- What was kept is what counts: a repetition cannot change what an event says.
@@ -9646,7 +10389,7 @@ begin
   end if;
   return jsonb_build_object(
     'outcome', verdict ->> 'outcome', 'note', verdict ->> 'note', 'fetch', coalesce(verdict -> 'fetch', '[]'),
-    'requests', case when verdict ->> 'outcome' = 'fetch' then '[]' else creel.due_stripe_requests() end);
+    'requests', case when verdict ->> 'outcome' = 'fetch' then '[]' else creel.requests_for(endpoint) end);
 end
 $_$;
 
@@ -9655,7 +10398,7 @@ $_$;
 -- Name: FUNCTION apply_stripe_event(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.apply_stripe_event(jsonb) IS '{api: 1, endpoint: platform | connect | answer | clock, event, current, done} -> {outcome: applied | repeated | ignored | waiting | fetch, note, fetch, requests}. For the Stripe function alone, by its key.';
+COMMENT ON FUNCTION public.apply_stripe_event(jsonb) IS '{api: 1, endpoint: platform | connect | answer | clock, event, current, done} -> {outcome: applied | repeated | ignored | waiting | fetch, note, fetch, requests}. For the Stripe function alone, by its key; requests are given to it alone, and not with an answer.';
 
 
 --
@@ -9684,9 +10427,14 @@ begin
     raise exception 'you may not write project %', project
       using errcode = '42501', hint = 'Ask an owner of the project to make you an editor.';
   end if;
-  if octet_length(wished_key) not between 1 and 1024 or wished_key is null or wished_host is null
+  if octet_length(wished_key) not between 1 and 1024 or wished_key is null
+     or not coalesce(creel.is_agent_id(creel.short_of_key(wished_key)), false) then
+    raise exception 'agent_key is missing, or names no agent that a host can have'
+      using errcode = '22023', hint = 'Send a key as agent:scout:main: a-z, 0-9, _ and -, and not main alone.';
+  end if;
+  if wished_host is null
      or coalesce(wished_plan, '') not in ('month', 'year') then
-    raise exception 'agent_key, host_id or plan is missing or malformed'
+    raise exception 'host_id or plan is missing or malformed'
       using errcode = '22023', hint = 'Send project_id, agent_key, host_id, plan (month or year) and agent.';
   end if;
   wish := creel.read_agent_wish($1 -> 'agent');
@@ -9695,6 +10443,30 @@ begin
 
   select * into intent from public.checkout_intents i
   where i.project_id = project and i.agent_key = wished_key and i.status = 'open' for update;
+  -- Locked before anything is decided by it: a late payment of an earlier checkout may be on its way.
+  select * into known from public.agents a where a.project_id = project and a.agent_key = wished_key;
+  if known.id is not null then
+    perform creel.lock_agent_lane(known, false);
+    select * into known from public.agents a
+    where a.project_id = project and a.agent_key = wished_key for no key update;
+  end if;
+  if known.billing = 'paid' then
+    raise exception 'agent % is paid for', wished_key
+      using errcode = 'PT409', detail = 'paid', hint = 'Nothing is to be done.';
+  elsif known.billing = 'free' then
+    raise exception 'there is an agent % already, and nobody asks money for it', wished_key
+      using errcode = 'PT409', detail = 'free', hint = 'Choose another agent_key.';
+  elsif intent.awaits_payment then
+    raise exception 'the payment for agent % is under way', wished_key
+      using errcode = 'PT409', detail = 'payment_under_way', hint = 'Wait for the bank; it may take some days.';
+  elsif exists (
+    select from public.subscriptions s
+    where s.project_id = project and s.agent_key = wished_key and s.status not in ('canceled', 'incomplete_expired')
+      and s.intent_id is distinct from intent.id) then
+    raise exception 'agent % has a subscription with an open invoice', wished_key
+      using errcode = 'PT409', detail = 'open_invoice',
+        hint = 'Pay it in the billing portal, or cancel that subscription there first.';
+  end if;
   if intent.id is not null and intent.expires_at > now() then
     if (intent.host_id, intent.plan, intent.agent) is distinct from (wished_host, wished_plan, wish) then
       raise exception 'another checkout for agent % is open', wished_key
@@ -9703,14 +10475,7 @@ begin
     end if;
     is_repeated := true;
   else
-    select * into known from public.agents a where a.project_id = project and a.agent_key = wished_key;
-    if known.billing = 'paid' then
-      raise exception 'agent % is paid for', wished_key
-        using errcode = 'PT409', detail = 'paid', hint = 'Nothing is to be done.';
-    elsif known.billing = 'free' then
-      raise exception 'there is an agent % already, and nobody asks money for it', wished_key
-        using errcode = 'PT409', detail = 'free', hint = 'Choose another agent_key.';
-    elsif known.openclaw_id is not null and known.host_id is not null then
+    if known.openclaw_id is not null and known.host_id is not null then
       if known.host_id <> wished_host then
         raise exception 'agent % is on host %', wished_key, known.host_id
           using errcode = 'PT409', detail = 'elsewhere', hint = 'Pay for it there.';
@@ -9723,12 +10488,14 @@ begin
       raise exception 'too many open checkouts: the limit is %', knobs.max_open_checkouts_per_project
         using errcode = 'PT429', hint = 'Pay them, or wait until they end.';
     end if;
+    if (select count(*) from public.checkout_intents i
+        where i.created_by = asker and i.created_at > now() - interval '1 day' and i.status <> 'paid')
+       >= knobs.max_unpaid_checkouts_per_day then
+      raise exception 'too many checkouts that were not paid: the limit is % a day', knobs.max_unpaid_checkouts_per_day
+        using errcode = 'PT429', hint = 'Try again tomorrow.';
+    end if;
     if intent.id is not null then
       update public.checkout_intents i set status = 'expired', ended_at = now() where i.id = intent.id;
-    end if;
-    if known.id is not null then
-      perform creel.lock_agent_lane(known, false);
-      select * into known from public.agents a where a.id = known.id for no key update;
     end if;
     host := creel.rentable_host(wished_host, wished_plan, coalesce(fitting, wish), project);
     insert into public.checkout_intents (
@@ -9738,9 +10505,10 @@ begin
       project, wished_key, creel.reserve(project, wished_key, host, wish, known), host.id, wished_plan,
       creel.plan_price(host, wished_plan), creel.price_currency(host), knobs.billing_fee_bp,
       (select s.account_id from public.stripe_accounts s where s.owner_id = host.owner_id), wish,
-      -- A little more, as Stripe counts from when it is asked, and refuses what is shorter than half an hour.
+      -- A quarter of an hour more: Stripe counts from when it is asked, refuses what is shorter than half an hour, and may
+      -- have been away for a while.
       date_trunc('second', now())
-        + least(knobs.checkout_ttl_secs + 120, 86400) * interval '1 second',
+        + least(knobs.checkout_ttl_secs + 900, 86400) * interval '1 second',
       asker)
     returning * into intent;
     perform creel.lock_agent_lane(a, false) from public.agents a where a.id = intent.agent_id;
@@ -9751,7 +10519,9 @@ begin
   return jsonb_build_object(
     'intent_id', intent.id, 'agent_id', intent.agent_id, 'amount_minor', intent.amount_minor,
     'currency', intent.currency, 'interval', intent.plan, 'fee_bp', intent.fee_bp, 'destination', intent.destination,
-    'customer_id', (select c.customer_id from public.stripe_customers c where c.project_id = project),
+    'customer_id', (
+      select c.customer_id from public.stripe_customers c where c.project_id = project
+      order by c.created_at desc, c.customer_id limit 1),
     'host_name', (select h.name from public.hosts h where h.id = intent.host_id),
     'agent_name', (select a.name from public.agents a where a.id = intent.agent_id),
     'expires_at', extract(epoch from intent.expires_at)::bigint,
@@ -9788,15 +10558,15 @@ declare
   min_api int;
   lease interval;
   projects text[];
-  may_take boolean;
+  status text;
   claimed json[];
   more json[];
   part record;
   taken int;
 begin
-  select s.lease_secs * 1000, h.status not in ('draining', 'retired'),
+  select s.lease_secs * 1000, h.status,
     array(select p.project_id from public.project_hosts p where p.host_id = host), s.min_api
-  into lease_ms, may_take, projects, min_api
+  into lease_ms, status, projects, min_api
   from creel.settings s cross join public.hosts h where h.id = host;
   -- What is right most of the time is seen without a call.
   if $1 -> 'api' is distinct from '1' or min_api > 1 or pg_column_size($1) > 8388608 then
@@ -9806,7 +10576,9 @@ begin
     raise exception 'session is missing' using errcode = '22023';
   end if;
   lease := lease_ms * interval '1 millisecond';
-  if most > 0 and may_take then
+  if most > 0 and status = 'draining' then
+    claimed := (creel.claim_some(host, projects, session, -most, woken, lease)).items;
+  elsif most > 0 and status <> 'retired' then
     part := creel.claim_some(host, projects, session, most, woken, lease);
     claimed := part.items;
     taken := part.taken;
@@ -12093,7 +12865,10 @@ CREATE TABLE creel.canary_plans (
     host_id uuid NOT NULL,
     since timestamp with time zone DEFAULT now() NOT NULL,
     due_at timestamp with time zone NOT NULL,
-    proven_generation bigint
+    running_at timestamp with time zone,
+    proven_generation bigint,
+    doubts integer DEFAULT 0 NOT NULL,
+    doubted_since timestamp with time zone
 );
 
 
@@ -12101,7 +12876,26 @@ CREATE TABLE creel.canary_plans (
 -- Name: TABLE canary_plans; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.canary_plans IS 'since: since when the agent is owed. due_at: when it is asked next. proven_generation: with these settings it answered on this host, so that they are not at fault when it does not.';
+COMMENT ON TABLE creel.canary_plans IS 'since: since when the agent is owed. running_at: since when it was seen running; until then it is not asked, but for one that still is not after an hour. due_at: when it is asked next. proven_generation: with these settings it answered on this host, so that they are not at fault when it does not. doubts: how many canaries failed, since doubted_since, of which nobody knows whose fault they are.';
+
+
+--
+-- Name: canary_watch; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.canary_watch (
+    id boolean DEFAULT true NOT NULL,
+    looked_at timestamp with time zone DEFAULT now() NOT NULL,
+    gap_until timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT canary_watch_one_row CHECK (id)
+);
+
+
+--
+-- Name: TABLE canary_watch; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.canary_watch IS 'looked_at: when canaries were asked last. gap_until: until then nobody had for more than two minutes.';
 
 
 --
@@ -12177,8 +12971,11 @@ COMMENT ON TABLE creel.earning_disputes IS 'Disputes of a charge; status is Stri
 CREATE TABLE creel.earning_facts (
     earning_id bigint NOT NULL,
     refunded_minor bigint DEFAULT 0 NOT NULL,
+    refunded_as_of timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     outage_secs bigint,
     outage_minor bigint DEFAULT 0 NOT NULL,
+    outage_parts integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone,
     CONSTRAINT earning_facts_not_negative CHECK ((LEAST(refunded_minor, outage_secs, outage_minor) >= 0))
 );
 
@@ -12187,7 +12984,7 @@ CREATE TABLE creel.earning_facts (
 -- Name: TABLE earning_facts; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.earning_facts IS 'refunded_minor: of the charge, as Stripe counts. outage_secs: beyond the allowance, once the period is over; null until then. outage_minor: what that costs.';
+COMMENT ON TABLE creel.earning_facts IS 'refunded_minor: of the charge, as Stripe counted at refunded_as_of; less than before when a refund failed. outage_secs: beyond the allowance, in the outage_parts of the period (of a month each) that are settled; null before the first. outage_minor: what that costs. due_at: when the next part is over; null after the last.';
 
 
 --
@@ -12422,6 +13219,7 @@ CREATE TABLE creel.stripe_requests (
     form jsonb NOT NULL,
     status text DEFAULT 'waiting'::text NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
+    refusals integer DEFAULT 0 NOT NULL,
     not_before timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     error text,
     stripe_id text,
@@ -12438,7 +13236,7 @@ CREATE TABLE creel.stripe_requests (
 -- Name: TABLE stripe_requests; Type: COMMENT; Schema: creel; Owner: -
 --
 
-COMMENT ON TABLE creel.stripe_requests IS 'One at a time of an earning. reversal: as much as that is to have come back of the transfer in all (what was reversed, less what was refunded of the fee), so that it is done once however often it is asked for. payback: another transfer to the same account. Who asks has a lease: not_before is its end. What fails is asked for again after a pause; failed: it would fail for ever, as error says, and nothing of the kind is asked for until another correction.';
+COMMENT ON TABLE creel.stripe_requests IS 'One at a time of an earning. reversal: as much as that is to have come back of the transfer in all (what was reversed, less what was refunded of the fee), so that it is done once however often it is asked for. payback: another transfer to the same account, found again by metadata.creel_request. refusals: how often Stripe was heard to refuse it; it is part of the key, as Stripe answers a key what it answered it first. Who asks has a lease: not_before is its end. What fails is asked for again after a pause; failed: it would fail for ever, as error says, and nothing of the kind is asked for until another correction.';
 
 
 --
@@ -12490,6 +13288,78 @@ COMMENT ON TABLE creel.sweeps IS 'What is done by the clock, beside what the que
 
 
 --
+-- Name: host_earnings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.host_earnings (
+    id bigint NOT NULL,
+    host_id uuid,
+    owner_id uuid NOT NULL,
+    subscription_id text NOT NULL,
+    agent_id uuid,
+    kind text NOT NULL,
+    amount_minor bigint NOT NULL,
+    currency text NOT NULL,
+    gross_minor bigint NOT NULL,
+    fee_minor bigint NOT NULL,
+    invoice_id text,
+    charge_id text,
+    payment_intent_id text,
+    transfer_id text,
+    destination text,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    corrects bigint,
+    paid_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT host_earnings_currency CHECK ((currency ~ '^[a-z]{3}$'::text)),
+    CONSTRAINT host_earnings_kind CHECK ((kind = ANY (ARRAY['earning'::text, 'refund'::text, 'dispute'::text, 'dispute_won'::text, 'outage'::text, 'adjustment'::text]))),
+    CONSTRAINT host_earnings_of_earning CHECK (
+CASE
+    WHEN (kind = 'earning'::text) THEN ((corrects IS NULL) AND (invoice_id IS NOT NULL) AND (amount_minor = (gross_minor - fee_minor)) AND (fee_minor >= 0) AND (amount_minor >= 0))
+    ELSE ((corrects IS NOT NULL) AND (gross_minor = 0) AND (fee_minor = 0))
+END),
+    CONSTRAINT host_earnings_period CHECK ((period_start <= period_end)),
+    CONSTRAINT host_earnings_sizes CHECK ((((octet_length(source) >= 1) AND (octet_length(source) <= 300)) AND ((octet_length(subscription_id) >= 1) AND (octet_length(subscription_id) <= 300)) AND (octet_length(concat(invoice_id, charge_id, payment_intent_id, transfer_id, destination)) <= 1500)))
+);
+
+
+--
+-- Name: TABLE host_earnings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.host_earnings IS 'Append-only, kept for good. An earning is what a paid invoice gave to the host''s owner: gross_minor, as charged, less fee_minor, the platform''s. The other kinds are rows that take from one, or give back: corrects says which. The sum of an owner''s rows is what he has; each correction is carried out by a reversal of the transfer at Stripe. source is the id of Stripe''s event, or sweep. paid_at is Stripe''s time, created_at ours.';
+
+
+--
+-- Name: unproven_earnings; Type: VIEW; Schema: creel; Owner: -
+--
+
+CREATE VIEW creel.unproven_earnings AS
+ SELECT e.id AS earning_id,
+    e.host_id,
+    e.agent_id,
+    e.subscription_id,
+    e.period_start,
+    e.period_end,
+    e.amount_minor,
+    e.currency,
+    c.answered_count,
+    c.doubtful_count,
+    c.last_fault,
+    c.last_error
+   FROM (public.host_earnings e
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (c_1.status = 'done'::text)) AS answered_count,
+            count(*) FILTER (WHERE (c_1.fault = ANY (ARRAY['error'::text, 'model'::text, 'wrong'::text]))) AS doubtful_count,
+            (array_agg(c_1.fault ORDER BY c_1.asked_at DESC) FILTER (WHERE (c_1.fault IS NOT NULL)))[1] AS last_fault,
+            (array_agg((c_1.result #>> '{error,message}'::text[]) ORDER BY c_1.asked_at DESC) FILTER (WHERE (c_1.fault IS NOT NULL)))[1] AS last_error
+           FROM public.agent_canaries c_1
+          WHERE ((c_1.agent_id = e.agent_id) AND (c_1.host_id = e.host_id) AND (c_1.asked_at >= e.period_start) AND (c_1.asked_at < e.period_end))) c)
+  WHERE ((e.kind = 'earning'::text) AND (c.doubtful_count > c.answered_count) AND (e.period_end > (now() - '400 days'::interval)));
+
+
+--
 -- Name: webhook_secrets; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -12507,44 +13377,6 @@ CREATE TABLE creel.webhook_secrets (
 --
 
 COMMENT ON TABLE creel.webhook_secrets IS 'Kept as they are, because a signature needs them. Only create_webhook, rotate_webhook_secret and claim_notifications tell them.';
-
-
---
--- Name: agent_canaries; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.agent_canaries (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    agent_id uuid NOT NULL,
-    host_id uuid NOT NULL,
-    generation bigint NOT NULL,
-    challenge text NOT NULL,
-    status text DEFAULT 'queued'::text NOT NULL,
-    fault text,
-    result jsonb,
-    waiting_for text,
-    woken_by text,
-    deadline_at timestamp with time zone NOT NULL,
-    asked_at timestamp with time zone DEFAULT now() NOT NULL,
-    taken_at timestamp with time zone,
-    answered_at timestamp with time zone,
-    CONSTRAINT agent_canaries_answered CHECK (((status = ANY (ARRAY['done'::text, 'failed'::text])) = (answered_at IS NOT NULL))),
-    CONSTRAINT agent_canaries_fault CHECK ((fault = ANY (ARRAY['unanswered'::text, 'error'::text, 'wrong'::text]))),
-    CONSTRAINT agent_canaries_fault_of_failed CHECK (((fault IS NULL) OR (status = 'failed'::text))),
-    CONSTRAINT agent_canaries_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND ((octet_length(challenge) >= 1) AND (octet_length(challenge) <= 4096)) AND (COALESCE(octet_length(waiting_for), 0) <= 1000) AND (COALESCE(pg_column_size(result), 0) <= 65536))),
-    CONSTRAINT agent_canaries_status CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'failed'::text]))),
-    CONSTRAINT agent_canaries_waiting CHECK (((waiting_for IS NULL) OR (status = 'queued'::text))),
-    CONSTRAINT agent_canaries_woken_by CHECK ((woken_by = ANY (ARRAY['push'::text, 'poll'::text])))
-);
-
-
---
--- Name: TABLE agent_canaries; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.agent_canaries IS 'A question that is put to a paid agent which is wished running. The sweep makes it, the agent''s host claims it (running), lets the agent answer challenge, and finishes it with result.answer; done when the answer is right. failed: fault says why. unanswered, nothing came from the host by deadline_at; error, the host says that the agent could not; wrong, the answer is another one.';
 
 
 --
@@ -12608,9 +13440,9 @@ CREATE TABLE public.agent_outages (
     began_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     ended_by text,
-    canary_id uuid NOT NULL,
+    canary_id uuid,
     CONSTRAINT agent_outages_ended CHECK ((((ended_at IS NULL) = (ended_by IS NULL)) AND (ended_at >= began_at))),
-    CONSTRAINT agent_outages_ended_by CHECK ((ended_by = ANY (ARRAY['answer'::text, 'wish'::text, 'doubt'::text])))
+    CONSTRAINT agent_outages_ended_by CHECK ((ended_by = ANY (ARRAY['answer'::text, 'wish'::text])))
 );
 
 
@@ -12618,7 +13450,7 @@ CREATE TABLE public.agent_outages (
 -- Name: TABLE agent_outages; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.agent_outages IS 'Paid, wished running, and not there because of the host: from the first canary that failed to the answer of the next one. It counts that nothing came from the host (unanswered), and anything else only when the agent has answered with the same settings on that host before: what a deployer broke is not its owner''s fault. ended_by: answer; wish, it was stopped, moved or not paid any more; doubt, the host is back and other settings are in question. Kept for good: earnings are corrected by it.';
+COMMENT ON TABLE public.agent_outages IS 'Paid, wished running, and not there because of the host: from the first canary that failed to the answer of the next one. It counts that nothing came from the host (unanswered), and that the host says that the agent is not there (error), this only when the agent has answered with the same settings on that host before: what a deployer broke is not its owner''s fault. A model''s error and a wrong answer begin none, and end none. Without canary_id: the host itself is gone. ended_by: answer; wish, it was stopped, moved or not paid any more. Kept for good: earnings are corrected by it.';
 
 
 --
@@ -12819,51 +13651,6 @@ ALTER TABLE public.events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
-
-
---
--- Name: host_earnings; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.host_earnings (
-    id bigint NOT NULL,
-    host_id uuid,
-    owner_id uuid NOT NULL,
-    subscription_id text NOT NULL,
-    agent_id uuid,
-    kind text NOT NULL,
-    amount_minor bigint NOT NULL,
-    currency text NOT NULL,
-    gross_minor bigint NOT NULL,
-    fee_minor bigint NOT NULL,
-    invoice_id text,
-    charge_id text,
-    payment_intent_id text,
-    transfer_id text,
-    destination text,
-    period_start timestamp with time zone NOT NULL,
-    period_end timestamp with time zone NOT NULL,
-    source text NOT NULL,
-    corrects bigint,
-    paid_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT host_earnings_currency CHECK ((currency ~ '^[a-z]{3}$'::text)),
-    CONSTRAINT host_earnings_kind CHECK ((kind = ANY (ARRAY['earning'::text, 'refund'::text, 'dispute'::text, 'dispute_won'::text, 'outage'::text, 'adjustment'::text]))),
-    CONSTRAINT host_earnings_of_earning CHECK (
-CASE
-    WHEN (kind = 'earning'::text) THEN ((corrects IS NULL) AND (invoice_id IS NOT NULL) AND (amount_minor = (gross_minor - fee_minor)) AND (fee_minor >= 0) AND (amount_minor >= 0))
-    ELSE ((corrects IS NOT NULL) AND (gross_minor = 0) AND (fee_minor = 0))
-END),
-    CONSTRAINT host_earnings_period CHECK ((period_start <= period_end)),
-    CONSTRAINT host_earnings_sizes CHECK ((((octet_length(source) >= 1) AND (octet_length(source) <= 300)) AND ((octet_length(subscription_id) >= 1) AND (octet_length(subscription_id) <= 300)) AND (octet_length(concat(invoice_id, charge_id, payment_intent_id, transfer_id, destination)) <= 1500)))
-);
-
-
---
--- Name: TABLE host_earnings; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.host_earnings IS 'Append-only, kept for good. An earning is what a paid invoice gave to the host''s owner: gross_minor, as charged, less fee_minor, the platform''s. The other kinds are rows that take from one, or give back: corrects says which. The sum of an owner''s rows is what he has; each correction is carried out by a reversal of the transfer at Stripe. source is the id of Stripe''s event, or sweep. paid_at is Stripe''s time, created_at ours.';
 
 
 --
@@ -13130,11 +13917,13 @@ COMMENT ON TABLE public.projects IS 'Whoever creates a project becomes its owner
 CREATE TABLE public.stripe_accounts (
     owner_id uuid NOT NULL,
     account_id text NOT NULL,
+    transfers_active boolean DEFAULT false NOT NULL,
     charges_enabled boolean DEFAULT false NOT NULL,
     payouts_enabled boolean DEFAULT false NOT NULL,
     requirements jsonb DEFAULT '{}'::jsonb NOT NULL,
     payout_failed text,
     payout_as_of timestamp with time zone,
+    livemode boolean,
     as_of timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT stripe_accounts_sizes CHECK ((((octet_length(account_id) >= 1) AND (octet_length(account_id) <= 255)) AND (pg_column_size(requirements) <= 65536) AND (COALESCE(octet_length(payout_failed), 0) <= 4000)))
@@ -13145,7 +13934,7 @@ CREATE TABLE public.stripe_accounts (
 -- Name: TABLE stripe_accounts; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.stripe_accounts IS 'Where the earnings of a host''s owner go: an account connected to the platform''s own at Stripe. requirements is what Stripe wants to know of him; payout_failed why Stripe could not pay him. Written by apply_stripe_event alone.';
+COMMENT ON TABLE public.stripe_accounts IS 'Where the earnings of a host''s owner go: an account connected to the platform''s own at Stripe. requirements is what Stripe wants to know of him; transfers_active: he can be paid, whatever the account may charge by itself; payout_failed why Stripe could not pay him. livemode: whether real money is meant; null as long as nothing said so. Written by apply_stripe_event alone.';
 
 
 --
@@ -13164,7 +13953,7 @@ CREATE TABLE public.stripe_customers (
 -- Name: TABLE stripe_customers; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.stripe_customers IS 'Who pays for a project: its next checkout and its billing portal are of the same customer of Stripe.';
+COMMENT ON TABLE public.stripe_customers IS 'Who pays for a project: its next checkout and its billing portal are of the newest customer of Stripe. Checkouts that were open at the same time may have made several; each subscription names its own.';
 
 
 --
@@ -13215,6 +14004,14 @@ ALTER TABLE ONLY creel.canary_answers
 
 ALTER TABLE ONLY creel.canary_plans
     ADD CONSTRAINT canary_plans_pkey PRIMARY KEY (agent_id);
+
+
+--
+-- Name: canary_watch canary_watch_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.canary_watch
+    ADD CONSTRAINT canary_watch_pkey PRIMARY KEY (id);
 
 
 --
@@ -13686,7 +14483,7 @@ ALTER TABLE ONLY public.stripe_customers
 --
 
 ALTER TABLE ONLY public.stripe_customers
-    ADD CONSTRAINT stripe_customers_pkey PRIMARY KEY (project_id);
+    ADD CONSTRAINT stripe_customers_pkey PRIMARY KEY (project_id, customer_id);
 
 
 --
@@ -13721,6 +14518,13 @@ CREATE INDEX canary_plans_due ON creel.canary_plans USING btree (due_at);
 
 
 --
+-- Name: canary_plans_not_running; Type: INDEX; Schema: creel; Owner: -
+--
+
+CREATE INDEX canary_plans_not_running ON creel.canary_plans USING btree (agent_id) WHERE (running_at IS NULL);
+
+
+--
 -- Name: dead_letters_project; Type: INDEX; Schema: creel; Owner: -
 --
 
@@ -13742,10 +14546,10 @@ CREATE INDEX earning_disputes_earning ON creel.earning_disputes USING btree (ear
 
 
 --
--- Name: earning_facts_unsettled; Type: INDEX; Schema: creel; Owner: -
+-- Name: earning_facts_due; Type: INDEX; Schema: creel; Owner: -
 --
 
-CREATE INDEX earning_facts_unsettled ON creel.earning_facts USING btree (earning_id) WHERE (outage_secs IS NULL);
+CREATE INDEX earning_facts_due ON creel.earning_facts USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 
 --
@@ -13980,6 +14784,13 @@ CREATE UNIQUE INDEX agent_provision_requests_one_open ON public.agent_provision_
 
 
 --
+-- Name: agents_billed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agents_billed ON public.agents USING btree (host_id) WHERE (billing <> 'free'::text);
+
+
+--
 -- Name: agents_host; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -13994,17 +14805,17 @@ CREATE UNIQUE INDEX agents_openclaw_id ON public.agents USING btree (host_id, op
 
 
 --
--- Name: agents_paid; Type: INDEX; Schema: public; Owner: -
---
-
-CREATE INDEX agents_paid ON public.agents USING btree (id) WHERE (billing = 'paid'::text);
-
-
---
 -- Name: agents_unmade; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX agents_unmade ON public.agents USING btree (host_id) WHERE ((host_id IS NOT NULL) AND (NOT provisioned) AND (NOT host_pinned));
+
+
+--
+-- Name: agents_unpaid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agents_unpaid ON public.agents USING btree (id) WHERE (billing = 'unpaid'::text);
 
 
 --
@@ -14060,7 +14871,7 @@ CREATE INDEX checkout_intents_agent ON public.checkout_intents USING btree (agen
 -- Name: checkout_intents_created_by; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX checkout_intents_created_by ON public.checkout_intents USING btree (created_by);
+CREATE INDEX checkout_intents_created_by ON public.checkout_intents USING btree (created_by, created_at DESC);
 
 
 --
@@ -14096,6 +14907,13 @@ CREATE INDEX checkout_intents_project ON public.checkout_intents USING btree (pr
 --
 
 CREATE UNIQUE INDEX checkout_intents_session ON public.checkout_intents USING btree (session_id);
+
+
+--
+-- Name: checkout_intents_unpaid; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX checkout_intents_unpaid ON public.checkout_intents USING btree (ended_at) WHERE (status = ANY (ARRAY['expired'::text, 'failed'::text]));
 
 
 --
@@ -14152,6 +14970,13 @@ CREATE INDEX host_earnings_charge ON public.host_earnings USING btree (charge_id
 --
 
 CREATE INDEX host_earnings_corrects ON public.host_earnings USING btree (corrects);
+
+
+--
+-- Name: host_earnings_destination; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX host_earnings_destination ON public.host_earnings USING btree (destination, id DESC) WHERE (kind = 'earning'::text);
 
 
 --
@@ -14428,6 +15253,13 @@ CREATE TRIGGER agent_status_keep_columns BEFORE INSERT OR UPDATE ON public.agent
 
 
 --
+-- Name: agents agents_insert_plans_canaries; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_insert_plans_canaries AFTER INSERT ON public.agents FOR EACH ROW WHEN ((new.billing = 'paid'::text)) EXECUTE FUNCTION creel.plan_canaries();
+
+
+--
 -- Name: agents agents_keep_billing; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -14439,6 +15271,13 @@ CREATE TRIGGER agents_keep_billing BEFORE INSERT OR UPDATE ON public.agents FOR 
 --
 
 CREATE TRIGGER agents_keep_columns BEFORE INSERT OR UPDATE ON public.agents FOR EACH ROW EXECUTE FUNCTION creel.keep_agent_columns();
+
+
+--
+-- Name: agents agents_keep_subscribed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_keep_subscribed BEFORE DELETE ON public.agents FOR EACH ROW WHEN ((old.billing <> 'free'::text)) EXECUTE FUNCTION creel.keep_subscribed();
 
 
 --
@@ -14459,7 +15298,7 @@ CREATE TRIGGER agents_place_lanes AFTER UPDATE OF host_id ON public.agents FOR E
 -- Name: agents agents_removal_ends_outage; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER agents_removal_ends_outage AFTER DELETE ON public.agents FOR EACH ROW WHEN ((old.billing = 'paid'::text)) EXECUTE FUNCTION creel.wish_ends_outage();
+CREATE TRIGGER agents_removal_ends_outage AFTER DELETE ON public.agents FOR EACH ROW WHEN ((old.billing = 'paid'::text)) EXECUTE FUNCTION creel.plan_canaries();
 
 
 --
@@ -14484,10 +15323,10 @@ CREATE TRIGGER agents_take_turns BEFORE DELETE OR UPDATE ON public.agents FOR EA
 
 
 --
--- Name: agents agents_wish_ends_outage; Type: TRIGGER; Schema: public; Owner: -
+-- Name: agents agents_wish_plans_canaries; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER agents_wish_ends_outage AFTER UPDATE OF billing, desired_state, host_id, deleting_since ON public.agents FOR EACH ROW WHEN ((old.billing = 'paid'::text)) EXECUTE FUNCTION creel.wish_ends_outage();
+CREATE TRIGGER agents_wish_plans_canaries AFTER UPDATE OF billing, desired_state, host_id, deleting_since ON public.agents FOR EACH ROW WHEN (((old.billing = 'paid'::text) OR (new.billing = 'paid'::text))) EXECUTE FUNCTION creel.plan_canaries();
 
 
 --
@@ -14509,6 +15348,13 @@ CREATE TRIGGER agents_wished_host BEFORE INSERT OR UPDATE OF host_id ON public.a
 --
 
 CREATE TRIGGER agents_wished_host_backend BEFORE UPDATE OF backend ON public.agents FOR EACH ROW WHEN (((old.backend IS DISTINCT FROM new.backend) AND (new.host_id IS NOT NULL))) EXECUTE FUNCTION creel.check_wished_host();
+
+
+--
+-- Name: agents agents_with_subscription_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER agents_with_subscription_deleted BEFORE DELETE ON public.agents FOR EACH ROW WHEN ((old.billing <> 'free'::text)) EXECUTE FUNCTION creel.tell_deletion_of_subscribed();
 
 
 --
@@ -14624,6 +15470,20 @@ CREATE TRIGGER hosts_check_price BEFORE INSERT OR UPDATE OF price ON public.host
 
 
 --
+-- Name: hosts hosts_deleted_with_subscriptions; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hosts_deleted_with_subscriptions BEFORE DELETE ON public.hosts FOR EACH ROW EXECUTE FUNCTION creel.tell_subscribed();
+
+
+--
+-- Name: hosts hosts_retired_with_subscriptions; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER hosts_retired_with_subscriptions AFTER UPDATE OF status ON public.hosts FOR EACH ROW WHEN (((new.status = 'retired'::text) AND (old.status <> 'retired'::text))) EXECUTE FUNCTION creel.tell_subscribed();
+
+
+--
 -- Name: hosts hosts_tenancy_trusted; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -14649,6 +15509,13 @@ CREATE TRIGGER project_members_keep_an_owner AFTER DELETE OR UPDATE ON public.pr
 --
 
 CREATE TRIGGER project_members_limit AFTER INSERT ON public.project_members FOR EACH ROW EXECUTE FUNCTION creel.limit_members();
+
+
+--
+-- Name: projects projects_keep_subscribed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER projects_keep_subscribed BEFORE DELETE ON public.projects FOR EACH ROW EXECUTE FUNCTION creel.keep_subscribed_project();
 
 
 --
@@ -15074,7 +15941,7 @@ ALTER TABLE ONLY public.checkout_intents
 --
 
 ALTER TABLE ONLY public.checkout_intents
-    ADD CONSTRAINT checkout_intents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE CASCADE;
+    ADD CONSTRAINT checkout_intents_project_id_fkey FOREIGN KEY (project_id) REFERENCES public.projects(id) ON DELETE SET NULL;
 
 
 --
@@ -15594,7 +16461,7 @@ ALTER TABLE public.project_hosts ENABLE ROW LEVEL SECURITY;
 -- Name: project_hosts project_hosts_delete; Type: POLICY; Schema: public; Owner: -
 --
 
-CREATE POLICY project_hosts_delete ON public.project_hosts FOR DELETE TO authenticated USING (((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
+CREATE POLICY project_hosts_delete ON public.project_hosts FOR DELETE TO authenticated USING ((((project_id = ANY (( SELECT creel.owned_projects() AS owned_projects)::text[])) AND (terms = 'own'::text)) OR (host_id = ANY (( SELECT creel.owned_hosts() AS owned_hosts)::uuid[]))));
 
 
 --
@@ -15774,10 +16641,18 @@ REVOKE ALL ON TYPE creel.settlement FROM PUBLIC;
 
 
 --
--- Name: FUNCTION accepts_billing(host_id uuid, project text, billing text); Type: ACL; Schema: creel; Owner: -
+-- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.accepts_billing(host_id uuid, project text, billing text) FROM PUBLIC;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
+
+
+--
+-- Name: FUNCTION accepts_billing(host_id uuid, agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.accepts_billing(host_id uuid, agent public.agents) FROM PUBLIC;
 
 
 --
@@ -15878,14 +16753,6 @@ REVOKE ALL ON FUNCTION creel.after_settled(for_queue text, row_ids uuid[]) FROM 
 --
 
 REVOKE ALL ON FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) FROM PUBLIC;
-
-
---
--- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
 
 
 --
@@ -15996,6 +16863,13 @@ REVOKE ALL ON FUNCTION creel.begin_heartbeat() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION begin_outage(agent public.agents, host uuid, began timestamp with time zone, canary uuid, details jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.begin_outage(agent public.agents, host uuid, began timestamp with time zone, canary uuid, details jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION block_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -16021,6 +16895,63 @@ REVOKE ALL ON FUNCTION creel.cancels(newer text, older text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.check_commands_paid() FROM PUBLIC;
+
+
+--
+-- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.hosts TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.hosts TO service_role;
+
+
+--
+-- Name: COLUMN hosts.name; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(name) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.capacity; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(capacity) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.tags; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(tags) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.price; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(price) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.status; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(status) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: COLUMN hosts.tenancy; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT UPDATE(tenancy) ON TABLE public.hosts TO authenticated;
+
+
+--
+-- Name: FUNCTION check_place(host public.hosts, project text, agent_wish jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.check_place(host public.hosts, project text, agent_wish jsonb) FROM PUBLIC;
 
 
 --
@@ -16130,60 +17061,10 @@ REVOKE ALL ON FUNCTION creel.correct_outages() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint, adjusted bigint); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint) FROM PUBLIC;
-
-
---
--- Name: TABLE hosts; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT ON TABLE public.hosts TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.hosts TO service_role;
-
-
---
--- Name: COLUMN hosts.name; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(name) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.capacity; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(capacity) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.tags; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(tags) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.price; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(price) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.status; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(status) ON TABLE public.hosts TO authenticated;
-
-
---
--- Name: COLUMN hosts.tenancy; Type: ACL; Schema: public; Owner: -
---
-
-GRANT UPDATE(tenancy) ON TABLE public.hosts TO authenticated;
+REVOKE ALL ON FUNCTION creel.correction_targets(net bigint, gross bigint, refunded bigint, disputed bigint, outage bigint, adjusted bigint) FROM PUBLIC;
 
 
 --
@@ -16248,6 +17129,13 @@ REVOKE ALL ON FUNCTION creel.dequeue() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.details_of_event(kind text, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION dispute_rank(status text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.dispute_rank(status text) FROM PUBLIC;
 
 
 --
@@ -16350,6 +17238,21 @@ REVOKE ALL ON FUNCTION creel.enroll_host(args jsonb) FROM PUBLIC;
 
 
 --
+-- Name: TABLE agent_canaries; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_canaries TO authenticated;
+GRANT SELECT ON TABLE public.agent_canaries TO service_role;
+
+
+--
+-- Name: FUNCTION excuse_of(canary public.agent_canaries); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.excuse_of(canary public.agent_canaries) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION failure(code text, message text, hint text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -16396,6 +17299,13 @@ REVOKE ALL ON FUNCTION creel.fault_of_host_wish(wish jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.fault_of_metrics(metrics jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION fault_of_place(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_place(agent public.agents) FROM PUBLIC;
 
 
 --
@@ -16629,6 +17539,13 @@ REVOKE ALL ON FUNCTION creel.ids_with_row(ids uuid[], docs json[]) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION intent_of_event(event jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.intent_of_event(event jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_agent_id(id text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -16647,6 +17564,13 @@ REVOKE ALL ON FUNCTION creel.is_answer(said text, wanted text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.is_confined(backend text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_covered(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_covered(agent public.agents) FROM PUBLIC;
 
 
 --
@@ -16703,6 +17627,13 @@ REVOKE ALL ON FUNCTION creel.is_reservation(agent public.agents) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.is_text(value jsonb, most integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_under_command(agent uuid, at timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_under_command(agent uuid, at timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -16801,6 +17732,20 @@ REVOKE ALL ON FUNCTION creel.keep_request_columns() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.keep_side_text(doc public.brain_docs, content text, reason text, of_day date) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_subscribed(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_subscribed() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_subscribed_project(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_subscribed_project() FROM PUBLIC;
 
 
 --
@@ -17065,6 +18010,20 @@ GRANT ALL ON FUNCTION creel.owned_projects() TO authenticated;
 
 
 --
+-- Name: FUNCTION part_count(period_start timestamp with time zone, period_end timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.part_count(period_start timestamp with time zone, period_end timestamp with time zone) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION part_end(period_start timestamp with time zone, period_end timestamp with time zone, part integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.part_end(period_start timestamp with time zone, period_end timestamp with time zone, part integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION payment_of_invoice(invoice jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17111,6 +18070,13 @@ REVOKE ALL ON FUNCTION creel.placement_reason(agent public.agents) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.placement_verdicts(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION plan_canaries(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.plan_canaries() FROM PUBLIC;
 
 
 --
@@ -17287,6 +18253,13 @@ REVOKE ALL ON FUNCTION creel.refuse_payload(what text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION refuse_subscribed(agent public.agents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.refuse_subscribed(agent public.agents) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION refuse_unpaid(agent_key text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17298,6 +18271,13 @@ REVOKE ALL ON FUNCTION creel.refuse_unpaid(agent_key text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.release_reservation(of_agent uuid, of_intent uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION remove_retained(sub public.subscriptions); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.remove_retained(sub public.subscriptions) FROM PUBLIC;
 
 
 --
@@ -17320,6 +18300,13 @@ REVOKE ALL ON FUNCTION creel.replace_host_keys(host uuid, sha256 bytea, key_days
 
 REVOKE ALL ON FUNCTION creel.reported_agents(of_project text) FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.reported_agents(of_project text) TO authenticated;
+
+
+--
+-- Name: FUNCTION requests_for(endpoint text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.requests_for(endpoint text) FROM PUBLIC;
 
 
 --
@@ -17393,10 +18380,10 @@ REVOKE ALL ON FUNCTION creel.said_since(note text) FROM PUBLIC;
 
 
 --
--- Name: FUNCTION save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb, first_paid timestamp with time zone); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.save_subscription(object jsonb, as_of timestamp with time zone, is_fetched boolean, event jsonb, first_paid timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -17598,10 +18585,10 @@ REVOKE ALL ON FUNCTION creel.stripe_subjects(event jsonb, current jsonb) FROM PU
 
 
 --
--- Name: FUNCTION subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone); Type: ACL; Schema: creel; Owner: -
+-- Name: FUNCTION subscription_service(status text, grace_until timestamp with time zone, first_paid_at timestamp with time zone, at timestamp with time zone); Type: ACL; Schema: creel; Owner: -
 --
 
-REVOKE ALL ON FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, first_paid_at timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
 
 
 --
@@ -17665,6 +18652,13 @@ REVOKE ALL ON FUNCTION creel.sweep_hope() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.sweep_hopeless() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_intents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_intents() FROM PUBLIC;
 
 
 --
@@ -17752,6 +18746,13 @@ REVOKE ALL ON FUNCTION creel.sweep_retention() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION sweep_unpaid(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_unpaid() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION sweep_webhooks(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17830,6 +18831,13 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tell_deletion_of_subscribed(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_deletion_of_subscribed() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tell_doc_state(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17844,10 +18852,24 @@ REVOKE ALL ON FUNCTION creel.tell_of_host(host uuid, kind text, since timestamp 
 
 
 --
+-- Name: FUNCTION tell_subscribed(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_subscribed() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tell_webhooks(project text, kind text, subject uuid, said jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.tell_webhooks(project text, kind text, subject uuid, said jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tenancy_of(host public.hosts); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tenancy_of(host public.hosts) FROM PUBLIC;
 
 
 --
@@ -17971,13 +18993,6 @@ REVOKE ALL ON FUNCTION creel.why_not_placed(host public.hosts, agent public.agen
 
 
 --
--- Name: FUNCTION wish_ends_outage(); Type: ACL; Schema: creel; Owner: -
---
-
-REVOKE ALL ON FUNCTION creel.wish_ends_outage() FROM PUBLIC;
-
-
---
 -- Name: FUNCTION wish_removal(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -18025,6 +19040,13 @@ REVOKE ALL ON FUNCTION creel.write_person_text(doc public.brain_docs, content te
 --
 
 REVOKE ALL ON FUNCTION creel.write_queue_functions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION write_wished_docs(intent public.checkout_intents); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_wished_docs(intent public.checkout_intents) FROM PUBLIC;
 
 
 --
@@ -18437,11 +19459,11 @@ GRANT SELECT ON TABLE creel.dead_letters TO service_role;
 
 
 --
--- Name: TABLE agent_canaries; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE host_earnings; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT ON TABLE public.agent_canaries TO authenticated;
-GRANT SELECT ON TABLE public.agent_canaries TO service_role;
+GRANT SELECT ON TABLE public.host_earnings TO authenticated;
+GRANT SELECT ON TABLE public.host_earnings TO service_role;
 
 
 --
@@ -18514,14 +19536,6 @@ GRANT SELECT ON TABLE public.dead_letters TO service_role;
 
 GRANT SELECT ON TABLE public.events TO authenticated;
 GRANT SELECT ON TABLE public.events TO service_role;
-
-
---
--- Name: TABLE host_earnings; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT ON TABLE public.host_earnings TO authenticated;
-GRANT SELECT ON TABLE public.host_earnings TO service_role;
 
 
 --
