@@ -596,7 +596,8 @@ text_enum! {
         Ended = "billing.ended",
         /// An agent that is not paid for was kept long enough; its host archives and undeploys it.
         Removed = "billing.removed",
-        /// Stripe names another price than the checkout; nothing is done until a person has looked at it.
+        /// Money and agents do not fit, as `detail.message` says: another price, no place any more, a second payment, an
+        /// agent that was deleted. A person is to look at it.
         Mismatch = "billing.mismatch",
         /// A bank refused a payment.
         PaymentFailed = "billing.payment_failed",
