@@ -105,6 +105,75 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 --
+-- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_docs (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    content text DEFAULT ''::text NOT NULL,
+    version integer DEFAULT 1 NOT NULL,
+    sha256 text DEFAULT ''::text NOT NULL,
+    doc_date date,
+    updated_by text,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_version integer DEFAULT 1 NOT NULL,
+    base_version integer,
+    disk_sha256 text,
+    disk_version integer DEFAULT 0 NOT NULL,
+    disk_at timestamp with time zone,
+    sync_state text DEFAULT 'waiting'::text NOT NULL,
+    sync_note text,
+    held_version integer,
+    conflict_version integer,
+    warning text,
+    changed xid8 DEFAULT '0'::xid8 NOT NULL,
+    CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
+    CONSTRAINT brain_docs_sizes CHECK (((octet_length(content) <= 1048576) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(updated_by), 0) <= 1024))),
+    CONSTRAINT brain_docs_sync_note_size CHECK ((octet_length(sync_note) <= 4096)),
+    CONSTRAINT brain_docs_sync_state CHECK ((sync_state = ANY (ARRAY['waiting'::text, 'synced'::text, 'held'::text, 'blocked'::text])))
+);
+
+
+--
+-- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. changed is the transaction in which somebody other than the agent''s host wrote.';
+
+
+--
+-- Name: add_doc_version(public.brain_docs, integer, text, text, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean DEFAULT false) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  host constant uuid := creel.current_host_id();
+  hash constant text := creel.text_sha256(content);
+begin
+  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
+  perform creel.add_doc_bytes(
+    doc.project_id, 256 + octet_length(doc.agent_key) + coalesce(octet_length(doc.updated_by), 0));
+  insert into public.brain_doc_contents (project_id, sha256, content)
+  values (doc.project_id, hash, add_doc_version.content) on conflict do nothing;
+  insert into public.brain_doc_versions (
+    doc_id, project_id, agent_key, doc_type, version, base_version, sha256, author_kind, author_id, updated_by, reason,
+    side, doc_date)
+  values (
+    doc.id, doc.project_id, doc.agent_key, doc.doc_type, number,
+    case when number > 1 then doc.version end, hash, add_doc_version.author_kind,
+    case when host is null then auth.uid() end, doc.updated_by, add_doc_version.reason, add_doc_version.side,
+    doc.doc_date);
+end
+$$;
+
+
+--
 -- Name: queues; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -358,6 +427,229 @@ $$;
 
 
 --
+-- Name: agents; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agents (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    name text,
+    role text,
+    emoji text,
+    color text,
+    agent_id_short text,
+    workspace_path text,
+    provisioned boolean DEFAULT false NOT NULL,
+    host_id uuid,
+    host_pinned boolean DEFAULT false NOT NULL,
+    openclaw_id text,
+    backend text DEFAULT 'shared'::text NOT NULL,
+    profile text,
+    port integer,
+    config jsonb DEFAULT '{}'::jsonb NOT NULL,
+    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
+    desired_state text DEFAULT 'running'::text NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    status text DEFAULT 'pending_deploy'::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    deleting_since timestamp with time zone,
+    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
+    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
+    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
+    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
+    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
+    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
+);
+
+
+--
+-- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
+
+
+--
+-- Name: agent_on_host(uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.agent_on_host(host uuid, agent_id uuid) RETURNS public.agents
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  agent public.agents;
+begin
+  select * into agent from public.agents a
+  where a.id = agent_id and a.host_id = host and a.status <> 'removed'
+    and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id);
+  return agent;
+end
+$$;
+
+
+--
+-- Name: all_docs_warning(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.all_docs_warning(project text, key text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (creel.doc_limits() ->> 'openclaw_all_chars')::int;
+  total bigint;
+begin
+  select sum(octet_length(d.content)) into total from public.brain_docs d
+  where d.project_id = project and d.agent_key = key and d.doc_type <> 'memory_today';
+  if coalesce(total, 0) > most then
+    select sum(char_length(d.content)) into total from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type <> 'memory_today';
+  end if;
+  return case when total > most then format(
+    'OpenClaw reads %s characters of all documents of an agent together and these have %s: it leaves some out. Nothing '
+    'is lost; shorten them.', most, total) end;
+end
+$$;
+
+
+--
+-- Name: asked_doc(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_doc(args jsonb, needed text) RETURNS public.brain_docs
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  project constant text := creel.asked_project(args, needed);
+  key constant text := creel.wanted_text(args, 'agent_key');
+  kind constant text := creel.wanted_text(args, 'doc_type');
+  doc public.brain_docs;
+begin
+  if not creel.is_doc_type(kind) then
+    raise exception 'there is no document %', left(kind, 100)
+      using errcode = 'PT404', detail = 'unknown_type', hint = 'The types are ' || creel.doc_types() || '.';
+  end if;
+  if needed = 'read' then
+    select * into doc from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type = kind;
+  else
+    select * into doc from public.brain_docs d
+    where d.project_id = project and d.agent_key = key and d.doc_type = kind for no key update;
+  end if;
+  if doc.id is null then
+    -- The documents of an agent outlive it.
+    if not exists (select from public.agents a where a.project_id = project and a.agent_key = key)
+       and not exists (select from public.brain_docs d where d.project_id = project and d.agent_key = key) then
+      raise exception 'there is no agent % in this project', left(key, 200)
+        using errcode = 'PT404', detail = 'unknown_agent',
+          hint = coalesce('There are ' || (
+            select string_agg(n.agent_key, ', ') from (
+              select a.agent_key from public.agents a where a.project_id = project order by a.agent_key limit 20) n)
+            || '.', 'The project has no agents.');
+    end if;
+    doc.project_id := project;
+    doc.agent_key := key;
+    doc.doc_type := kind;
+    doc.version := 0;
+    doc.last_version := 0;
+    doc.disk_version := 0;
+    doc.content := '';
+    doc.sha256 := creel.empty_sha256();
+    doc.sync_state := 'synced';
+  end if;
+  return doc;
+end
+$$;
+
+
+--
+-- Name: asked_project(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_project(args jsonb, needed text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  project constant text := creel.wanted_text(args, 'project_id');
+begin
+  if not coalesce(project = any (creel.readable_projects()), false) then
+    raise exception 'there is no project %', left(project, 100)
+      using errcode = 'PT404', detail = 'unknown_project', hint = 'Look at the projects that you are a member of.';
+  end if;
+  if needed = 'write' and not project = any (creel.writable_projects())
+     or needed = 'own' and not project = any (creel.owned_projects()) then
+    raise exception 'you may not do this in project %', project
+      using errcode = '42501', hint = case needed
+        when 'own' then 'Ask an owner of the project to do it.'
+        else 'Ask an owner of the project to make you an editor.' end;
+  end if;
+  return project;
+end
+$$;
+
+
+--
+-- Name: brain_doc_versions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.brain_doc_versions (
+    id bigint NOT NULL,
+    doc_id uuid NOT NULL,
+    project_id text NOT NULL,
+    agent_key text NOT NULL,
+    doc_type text NOT NULL,
+    version integer NOT NULL,
+    base_version integer,
+    sha256 text NOT NULL,
+    author_kind text NOT NULL,
+    author_id uuid,
+    updated_by text,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    doc_date date,
+    pinned boolean DEFAULT false NOT NULL,
+    side boolean DEFAULT false NOT NULL,
+    CONSTRAINT brain_doc_versions_author_kind CHECK ((author_kind = ANY (ARRAY['person'::text, 'agent'::text, 'template'::text, 'update'::text]))),
+    CONSTRAINT brain_doc_versions_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
+    CONSTRAINT brain_doc_versions_reason CHECK ((reason = ANY (ARRAY['merged'::text, 'conflict'::text, 'held'::text, 'went_back'::text, 'restored'::text, 'day'::text, 'earlier_day'::text, 'merge_side'::text, 'accepted'::text])))
+);
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.brain_doc_versions IS 'Every version: who (person, agent, template, update), when, on which base, and why if it was no plain write. Its text is in brain_doc_contents, once a hash. side: it never was the row''s text. doc_date: whose day it is, of memory_today. What is older than settings.doc_versions_days and not among the newest settings.doc_versions_keep goes, unless it is pinned or still needed.';
+
+
+--
+-- Name: asked_version(public.brain_docs, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.asked_version(doc public.brain_docs, number integer) RETURNS public.brain_doc_versions
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+declare
+  found_version public.brain_doc_versions;
+begin
+  select * into found_version from public.brain_doc_versions v where v.doc_id = doc.id and v.version = number;
+  if not found then
+    raise exception 'the document has no version %', number
+      using errcode = 'PT404', detail = 'unknown_version',
+        hint = 'Look at its history; old versions go after a while, and an owner may have erased it.';
+  end if;
+  return found_version;
+end
+$$;
+
+
+--
 -- Name: settings; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -392,6 +684,10 @@ CREATE TABLE creel.settings (
     notification_damping_secs integer DEFAULT 300 NOT NULL,
     notification_retention_days integer DEFAULT 14 NOT NULL,
     webhooks_to_loopback boolean DEFAULT false NOT NULL,
+    doc_versions_keep integer DEFAULT 200 NOT NULL,
+    doc_versions_days integer DEFAULT 90 NOT NULL,
+    CONSTRAINT settings_doc_versions_days_positive CHECK ((doc_versions_days > 0)),
+    CONSTRAINT settings_doc_versions_keep_positive CHECK ((doc_versions_keep > 0)),
     CONSTRAINT settings_max_command_bytes_not_negative CHECK ((max_command_bytes >= 0)),
     CONSTRAINT settings_max_commands_not_negative CHECK ((max_commands_per_day >= 0)),
     CONSTRAINT settings_max_open_commands_not_negative CHECK ((max_open_commands_per_agent >= 0)),
@@ -465,6 +761,20 @@ COMMENT ON COLUMN creel.settings.webhooks_to_loopback IS 'Whether a webhook may 
 
 
 --
+-- Name: COLUMN settings.doc_versions_keep; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.doc_versions_keep IS 'So many versions of a document are kept, however old they are.';
+
+
+--
+-- Name: COLUMN settings.doc_versions_days; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON COLUMN creel.settings.doc_versions_days IS 'So long every version is kept, however many there are. What is both older and beyond doc_versions_keep goes. When a project has used up three quarters of max_doc_bytes_per_project, versions by agents beyond doc_versions_keep go at any age: an agent that writes without end must not keep people from writing.';
+
+
+--
 -- Name: backoff(integer, creel.settings); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -493,6 +803,32 @@ begin
   new.counted_from := now();
   new.counted := 1;
   return new;
+end
+$$;
+
+
+--
+-- Name: block_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  told constant text := left(note, 1000);
+  doc public.brain_docs;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update skip locked;
+  if doc.id is null or (doc.sync_state, doc.sync_note) is not distinct from ('blocked', told) then
+    return;
+  end if;
+  update public.brain_docs d set sync_state = 'blocked', sync_note = told where d.id = doc.id;
+  if doc.sync_state <> 'blocked' then
+    perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', told), host);
+  end if;
 end
 $$;
 
@@ -618,51 +954,6 @@ begin
   return new;
 end
 $$;
-
-
---
--- Name: agents; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.agents (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    name text,
-    role text,
-    emoji text,
-    color text,
-    agent_id_short text,
-    workspace_path text,
-    provisioned boolean DEFAULT false NOT NULL,
-    host_id uuid,
-    host_pinned boolean DEFAULT false NOT NULL,
-    openclaw_id text,
-    backend text DEFAULT 'shared'::text NOT NULL,
-    profile text,
-    port integer,
-    config jsonb DEFAULT '{}'::jsonb NOT NULL,
-    limits jsonb DEFAULT '{}'::jsonb NOT NULL,
-    desired_state text DEFAULT 'running'::text NOT NULL,
-    generation bigint DEFAULT 1 NOT NULL,
-    status text DEFAULT 'pending_deploy'::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    deleting_since timestamp with time zone,
-    CONSTRAINT agents_backend CHECK ((backend = ANY (ARRAY['shared'::text, 'profile'::text, 'docker'::text, 'multipass'::text]))),
-    CONSTRAINT agents_desired_state CHECK ((desired_state = ANY (ARRAY['running'::text, 'stopped'::text, 'removed'::text]))),
-    CONSTRAINT agents_port CHECK (((port >= 1) AND (port <= 65535))),
-    CONSTRAINT agents_provisioned_is_placed CHECK (((NOT provisioned) OR ((openclaw_id IS NOT NULL) AND (workspace_path IS NOT NULL)))),
-    CONSTRAINT agents_sizes CHECK ((((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(name), 0) <= 16384) AND (COALESCE(octet_length(role), 0) <= 16384) AND (COALESCE(octet_length(emoji), 0) <= 1024) AND (COALESCE(octet_length(color), 0) <= 1024) AND (COALESCE(octet_length(agent_id_short), 0) <= 1024) AND (COALESCE(octet_length(workspace_path), 0) <= 4096) AND (pg_column_size(config) <= 65536) AND (pg_column_size(limits) <= 8192))),
-    CONSTRAINT agents_status CHECK ((status = ANY (ARRAY['pending_deploy'::text, 'deploying'::text, 'running'::text, 'stopped'::text, 'error'::text, 'removed'::text])))
-);
-
-
---
--- Name: TABLE agents; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.agents IS 'One row an agent, unique by (project_id, agent_key). A member writes name, role, emoji, color, agent_id_short (derived from the key where it is not given), config, limits, desired_state, backend, and host_id as long as it is not placed. provisioned, workspace_path, openclaw_id, status, port and profile belong to the worker: what a member writes into them is ignored. status: pending_deploy -> deploying -> running | stopped, or error. Deleting the row of an agent that a host has sets desired_state to removed; the host undeploys it first.';
 
 
 --
@@ -1194,6 +1485,67 @@ $_$;
 
 
 --
+-- Name: doc_limits(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_limits() RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'doc_max_bytes', 1048576, 'docs_call_max_bytes', 4194304, 'docs_call_max', 500,
+    'openclaw_file_chars', 20000, 'openclaw_user_chars', 4000, 'openclaw_all_chars', 60000)
+$$;
+
+
+--
+-- Name: doc_types(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_types() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select 'soul, agents, user, identity, memory_long, memory_today'
+$$;
+
+
+--
+-- Name: doc_warning(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.doc_warning(doc_type text, content text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+declare
+  most constant int := (creel.doc_limits() ->> case doc_type
+    when 'user' then 'openclaw_user_chars' else 'openclaw_file_chars' end)::int;
+begin
+  -- No character has less than a byte.
+  if octet_length(content) <= most or char_length(content) <= most then
+    return null;
+  end if;
+  return format(
+    'OpenClaw reads %s characters of this file and this has %s: it leaves out the middle. Nothing is lost; shorten it, or '
+    'move some of it to another file.', most, char_length(content));
+end
+$$;
+
+
+--
+-- Name: empty_sha256(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.empty_sha256() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+$$;
+
+
+--
 -- Name: enable_webhook(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1440,6 +1792,58 @@ $$;
 
 
 --
+-- Name: fault_of_doc_change(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.fault_of_doc_change(change jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+declare
+  op constant text := change ->> 'op';
+  name text;
+begin
+  if not creel.is_doc_type(change ->> 'doc_type') then
+    return 'there is no document of this type';
+  end if;
+  if op is null or op not in ('ack', 'text', 'merge', 'conflict', 'hold', 'note', 'day', 'keep_day') then
+    return 'this is not known how to be done to a document';
+  end if;
+  if op in ('day', 'keep_day') and change ->> 'doc_type' <> 'memory_today' then
+    return 'only memory_today has a day';
+  end if;
+  if op in ('text', 'merge', 'conflict', 'hold', 'day')
+     and not coalesce(change ->> 'base_version' ~ '^[0-9]{1,9}$', false) then
+    return 'base_version is no number';
+  end if;
+  foreach name in array case op
+    when 'merge' then array['content', 'disk_content']
+    when 'ack' then array['sha256']
+    when 'note' then array['state']
+    else array['content'] end
+  loop
+    if jsonb_typeof(change -> name) is distinct from 'string' then
+      return name || ' is no text';
+    elsif octet_length(change ->> name) > 1048576 then
+      return name || ' is larger than 1 MB';
+    end if;
+  end loop;
+  if op in ('day', 'keep_day') and change ->> 'doc_date' is null
+     or change ->> 'doc_date' is not null and change ->> 'doc_date' !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' then
+    return 'doc_date is no day';
+  end if;
+  if op = 'note' and change ->> 'state' not in ('blocked', 'ok') then
+    return 'state is neither blocked nor ok';
+  end if;
+  if op = 'text' and change ->> 'author' is not null and change ->> 'author' not in ('agent', 'template', 'update') then
+    return 'author is neither agent, template nor update';
+  end if;
+  return null;
+end
+$_$;
+
+
+--
 -- Name: fault_of_heartbeat(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1660,6 +2064,58 @@ begin
     'items', jsonb_build_array(
       jsonb_build_object('token', finished -> 'token', 'applied', status is not null, 'status', status)),
     'work', creel.has_work(host, projects));
+end
+$$;
+
+
+--
+-- Name: free_doc_bytes(text, bigint); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_bytes(of_project text, freed_bytes bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.doc_usage u set size_bytes = greatest(u.size_bytes - freed_bytes, 0) where u.project_id = of_project;
+end
+$$;
+
+
+--
+-- Name: free_doc_contents(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_contents() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.free_doc_bytes(g.project_id, g.freed_bytes) from (
+    select o.project_id, sum(octet_length(o.content)) as freed_bytes
+    from old_rows o group by o.project_id order by o.project_id) g;
+  return null;
+end
+$$;
+
+
+--
+-- Name: free_doc_versions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.free_doc_versions() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  perform creel.free_doc_bytes(g.project_id, g.freed_bytes) from (
+    select o.project_id, sum(256 + octet_length(o.agent_key) + coalesce(octet_length(o.updated_by), 0)) as freed_bytes
+    from old_rows o group by o.project_id order by o.project_id) g;
+  delete from public.brain_doc_contents c
+  where (c.project_id, c.sha256) in (select o.project_id, o.sha256 from old_rows o)
+    and not exists (
+      select from public.brain_doc_versions v where v.project_id = c.project_id and v.sha256 = c.sha256);
+  return null;
 end
 $$;
 
@@ -1948,6 +2404,18 @@ $$;
 
 
 --
+-- Name: is_doc_type(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_doc_type(name text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  select coalesce(name in ('soul', 'agents', 'user', 'identity', 'memory_long', 'memory_today'), false)
+$$;
+
+
+--
 -- Name: is_host_event(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -1959,6 +2427,20 @@ CREATE FUNCTION creel.is_host_event(kind text) RETURNS boolean
     'openclaw.config_restored', 'openclaw.config_unusable', 'gateway.started', 'gateway.failed', 'gateway.given_up',
     'agent.started', 'agent.stopped', 'agent.crashed', 'agent.restarted', 'agent.given_up', 'agent.limit_exceeded',
     'host.upgrade_needed')
+$$;
+
+
+--
+-- Name: is_host_online(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.is_host_online(project text, key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select exists (
+    select from public.agents a join public.host_status h on h.id = a.host_id
+    where a.project_id = project and a.agent_key = key and h.shown_status in ('online', 'draining'))
 $$;
 
 
@@ -2257,6 +2739,56 @@ $$;
 
 
 --
+-- Name: keep_doc_columns(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_doc_columns() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' then
+    new.id := old.id;
+    new.project_id := old.project_id;
+    new.agent_key := old.agent_key;
+    new.doc_type := old.doc_type;
+  end if;
+  if current_user not in ('anon', 'authenticated', 'service_role') then
+    return new;
+  end if;
+  if tg_op = 'INSERT' then
+    new.id := gen_random_uuid();
+    new.version := 1;
+    new.doc_date := null;
+    new.disk_sha256 := null;
+    new.disk_version := 0;
+    new.disk_at := null;
+    new.sync_state := 'waiting';
+    new.sync_note := null;
+    new.held_version := null;
+    new.conflict_version := null;
+    return new;
+  end if;
+  new.version := old.version;
+  new.last_version := old.last_version;
+  new.doc_date := old.doc_date;
+  new.sha256 := old.sha256;
+  new.disk_sha256 := old.disk_sha256;
+  new.disk_version := old.disk_version;
+  new.disk_at := old.disk_at;
+  new.sync_state := old.sync_state;
+  new.sync_note := old.sync_note;
+  new.held_version := old.held_version;
+  new.conflict_version := old.conflict_version;
+  new.warning := old.warning;
+  new.changed := old.changed;
+  new.updated_at := old.updated_at;
+  return new;
+end
+$$;
+
+
+--
 -- Name: keep_doc_version(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2264,23 +2796,28 @@ CREATE FUNCTION creel.keep_doc_version() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  by_host constant boolean := creel.current_host_id() is not null;
+  doc public.brain_docs := new;
 begin
-  if tg_op = 'UPDATE' and new.version = old.version then
-    return null;
+  if tg_op = 'INSERT' and new.base_version > 0 then
+    raise exception 'there is no such document any more, or not yet: version % is not the current one', new.base_version
+      using errcode = 'PT409', detail = jsonb_build_object('version', 0, 'sha256', creel.empty_sha256()),
+        hint = 'Write it without base_version, or with base_version 0.';
   end if;
-  -- What a version costs beside its text. It comes first, so that writers of one project take turns here.
-  perform creel.add_doc_bytes(
-    new.project_id, 256 + octet_length(new.agent_key) + coalesce(octet_length(new.updated_by), 0));
-  insert into public.brain_doc_contents (project_id, sha256, content)
-  values (new.project_id, new.sha256, new.content) on conflict do nothing;
-  insert into public.brain_doc_versions (
-    doc_id, project_id, agent_key, doc_type, version, base_version, sha256, author_kind, author_id, updated_by)
-  values (
-    new.id, new.project_id, new.agent_key, new.doc_type, new.version,
-    case when tg_op = 'UPDATE' then old.version end, new.sha256,
-    case when creel.current_host_id() is null then 'person' when tg_op = 'INSERT' then 'template' else 'agent' end,
-    case when creel.current_host_id() is null then auth.uid() end,
-    new.updated_by);
+  if tg_op = 'UPDATE' then
+    if new.version = old.version or exists (
+      select from public.brain_doc_versions v where v.doc_id = new.id and v.version = new.version) then
+      return null;
+    end if;
+    doc.version := old.version;
+  end if;
+  perform creel.add_doc_version(
+    doc, new.version, new.content,
+    case when not by_host then 'person' when tg_op = 'INSERT' then 'template' else 'agent' end, null);
+  if tg_op = 'INSERT' and new.base_version is not null then
+    update public.brain_docs d set base_version = null where d.id = new.id;
+  end if;
   return null;
 end
 $$;
@@ -2369,6 +2906,27 @@ begin
   end if;
   new.agent_id_short := coalesce(nullif(new.agent_id_short, ''), creel.short_of_key(new.agent_key));
   return new;
+end
+$$;
+
+
+--
+-- Name: keep_side_text(public.brain_docs, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_side_text(doc public.brain_docs, content text, reason text, of_day date) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  as_written public.brain_docs := doc;
+begin
+  as_written.doc_date := of_day;
+  as_written.updated_by := 'agent';
+  perform creel.add_doc_version(as_written, number, keep_side_text.content, 'agent', reason, true);
+  update public.brain_docs d set last_version = number where d.id = doc.id;
+  return number;
 end
 $$;
 
@@ -2536,6 +3094,37 @@ $$;
 
 
 --
+-- Name: lock_doc_usage(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.lock_doc_usage(project text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    AS $$
+  select from creel.doc_usage u where u.project_id = project for update
+$$;
+
+
+--
+-- Name: log_doc_event(text, public.brain_docs, jsonb, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid DEFAULT NULL::uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  if host is not null and not creel.spend(host, log_doc_event.kind, 1, 1000, '1 hour') then
+    return;
+  end if;
+  perform creel.log_event(
+    log_doc_event.kind, doc.project_id, doc.agent_key, log_doc_event.host, doc.id,
+    jsonb_build_object('doc_type', doc.doc_type) || log_doc_event.detail);
+end
+$$;
+
+
+--
 -- Name: log_event(text, text, text, uuid, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2548,6 +3137,51 @@ begin
   values (
     log_event.kind, log_event.project_id, log_event.agent_key, log_event.host_id, log_event.item_id, creel.actor(),
     log_event.detail);
+end
+$$;
+
+
+--
+-- Name: make_blocked_doc(uuid, public.agents, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.make_blocked_doc(host uuid, agent public.agents, kind text, note text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  made := creel.make_disk_doc(agent, kind, '', 'agent', null);
+  update public.brain_docs d set sync_state = 'blocked', sync_note = note where d.id = made;
+  perform creel.log_doc_event('doc.blocked', d, jsonb_build_object('note', note), host)
+  from public.brain_docs d where d.id = made;
+  return made is not null;
+end
+$$;
+
+
+--
+-- Name: make_disk_doc(public.agents, text, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  insert into public.brain_docs (
+    project_id, agent_key, doc_type, content, updated_by, doc_date, disk_sha256, disk_version, disk_at, sync_state)
+  values (
+    agent.project_id, agent.agent_key, kind, make_disk_doc.content, author_kind, of_day,
+    creel.text_sha256(make_disk_doc.content), 1, now(), 'synced')
+  on conflict on constraint brain_docs_key do nothing
+  returning id into made;
+  update public.brain_doc_versions v set author_kind = make_disk_doc.author_kind
+  where v.doc_id = made and v.version = 1 and v.author_kind <> make_disk_doc.author_kind;
+  return made;
 end
 $$;
 
@@ -2708,6 +3342,26 @@ $$;
 
 
 --
+-- Name: notify_docs(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.notify_docs() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if creel.current_host_id() is null then
+    perform pg_notify('creel_work', h.host_id || ' docs') from (
+      select distinct a.host_id from new_rows n
+      join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
+      where n.changed = pg_current_xact_id() and a.host_id is not null and a.status <> 'removed') h;
+  end if;
+  return null;
+end
+$$;
+
+
+--
 -- Name: notify_lanes(bigint[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -2764,21 +3418,58 @@ $$;
 --
 
 CREATE FUNCTION creel.number_doc_version() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  base int;
 begin
-  new.sha256 := encode(sha256(convert_to(new.content, 'utf8')), 'hex');
+  new.sha256 := creel.text_sha256(new.content);
+  new.warning := creel.doc_warning(new.doc_type, new.content);
   new.updated_at := now();
   if tg_op = 'INSERT' then
     new.version := 1;
+    new.last_version := 1;
+    new.changed := case when creel.current_host_id() is null then pg_current_xact_id() else '0' end;
+    if new.sync_state <> 'blocked' then
+      new.sync_state := creel.settled_state(new.sha256, new.disk_sha256);
+    end if;
     return new;
   end if;
-  new.id := old.id;
-  new.project_id := old.project_id;
-  new.agent_key := old.agent_key;
-  new.doc_type := old.doc_type;
-  new.version := old.version + (new.sha256 <> old.sha256)::int;
+
+  base := new.base_version;
+  new.base_version := null;
+  if new.version > old.version then
+    new.last_version := greatest(new.version, old.last_version);
+    return new;
+  end if;
+  if new.sha256 = old.sha256 then
+    return new;
+  end if;
+  if base <> old.version then
+    raise exception 'the document was changed by somebody else: version % is not the current one', base
+      using errcode = 'PT409', detail = jsonb_build_object('version', old.version, 'sha256', old.sha256),
+        hint = 'Read it again, put your change into it, and write that with its version as base_version.';
+  end if;
+  new.last_version := old.last_version + 1;
+  new.version := new.last_version;
+  if creel.current_host_id() is null then
+    new.changed := pg_current_xact_id();
+    if base is not null then
+      new.conflict_version := null;
+    end if;
+    if old.held_version is not null then
+      -- It is said which one it is to be: the disk's text may be replaced.
+      new.disk_sha256 := coalesce((
+        select v.sha256 from public.brain_doc_versions v where v.doc_id = old.id and v.version = old.held_version),
+        old.disk_sha256);
+      new.disk_version := old.version;
+      new.held_version := null;
+    end if;
+    if old.sync_state <> 'blocked' then
+      new.sync_state := creel.settled_state(new.sha256, new.disk_sha256);
+    end if;
+  end if;
   return new;
 end
 $$;
@@ -3276,6 +3967,160 @@ begin
   update public.agents a set status = 'deploying' from public.agent_provision_requests r
   where r.id = any (ids) and a.project_id = r.project_id and a.agent_key = r.agent_key
     and not a.provisioned and a.status <> 'deploying';
+end
+$$;
+
+
+--
+-- Name: put_doc(uuid, public.agents, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.put_doc(host uuid, agent public.agents, change jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  op constant text := change ->> 'op';
+  kind constant text := change ->> 'doc_type';
+  told constant text := change ->> 'content';
+  hash constant text := case op when 'ack' then change ->> 'sha256' else creel.text_sha256(change ->> 'content') end;
+  day constant date := (change ->> 'doc_date')::date;
+  author constant text := coalesce(change ->> 'author', 'agent');
+  doc public.brain_docs;
+  seen int;
+  state text;
+  note text;
+begin
+  select * into doc from public.brain_docs d
+  where d.project_id = agent.project_id and d.agent_key = agent.agent_key and d.doc_type = kind
+  for no key update;
+
+  if doc.id is null then
+    return case
+      when op = 'ack' and hash = creel.empty_sha256() or op = 'note' and change ->> 'state' = 'ok' then 'done'
+      when op = 'note' then case
+        when creel.make_blocked_doc(host, agent, kind, left(change ->> 'note', 1000)) then 'done' else 'stale' end
+      when op in ('text', 'day') and (change ->> 'base_version')::int = 0 then case
+        when creel.make_disk_doc(agent, kind, told, author, day) is null then 'stale' else 'done' end
+      else 'stale' end;
+  end if;
+
+  if op = 'note' then
+    state := case
+      when change ->> 'state' = 'blocked' then 'blocked'
+      when doc.held_version is not null then 'held'
+      else creel.settled_state(doc.sha256, doc.disk_sha256) end;
+    note := case when state = 'blocked' then left(change ->> 'note', 1000) end;
+    if (doc.sync_state, doc.sync_note) is distinct from (state, note)
+       and (state = 'blocked' or doc.sync_state = 'blocked') then
+      update public.brain_docs d set sync_state = state, sync_note = note where d.id = doc.id;
+      if state = 'blocked' and doc.sync_state <> 'blocked' then
+        perform creel.log_doc_event('doc.blocked', doc, jsonb_build_object('note', note), host);
+      end if;
+    end if;
+    return 'done';
+  end if;
+
+  if op = 'keep_day' then
+    if day is not distinct from doc.doc_date then
+      return 'stale';
+    end if;
+    if hash is distinct from (
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
+      order by v.version desc limit 1) then
+      perform creel.keep_side_text(doc, told, 'earlier_day', day);
+    end if;
+    return 'done';
+  end if;
+
+  -- The disk has the row's text, or one on the way to it: also when it is said by one who wanted to write just that.
+  if op = 'ack' or op = 'text' and hash = doc.sha256 then
+    seen := case when hash = doc.sha256 then doc.version else (
+      select max(v.version) from public.brain_doc_versions v
+      where v.doc_id = doc.id and v.sha256 = hash and v.version > doc.disk_version and not v.side) end;
+    if seen is null then
+      return case when hash is not distinct from doc.disk_sha256 then 'done' else 'stale' end;
+    end if;
+    state := creel.settled_state(doc.sha256, hash);
+    if (doc.disk_sha256, doc.disk_version, doc.sync_state, doc.held_version)
+       is distinct from (hash, seen, state, null::int) then
+      update public.brain_docs d set
+        disk_sha256 = hash, disk_version = seen, disk_at = now(), sync_state = state, sync_note = null,
+        held_version = null
+      where d.id = doc.id;
+    end if;
+    return 'done';
+  end if;
+
+  -- A repetition of what was taken, and its answer lost.
+  if op = 'hold' then
+    if hash = (select v.sha256 from public.brain_doc_versions v
+               where v.doc_id = doc.id and v.version = doc.held_version) then
+      return 'done';
+    end if;
+  elsif op = 'day' then
+    if doc.doc_date = day then
+      return case when hash = doc.sha256 then 'done' else 'stale' end;
+    end if;
+  elsif op = 'merge' then
+    if hash = doc.sha256 and creel.text_sha256(change ->> 'disk_content') = doc.disk_sha256 then
+      return 'done';
+    end if;
+  elsif op = 'conflict' and hash = doc.sha256 and hash = doc.disk_sha256 then
+    return 'done';
+  end if;
+  if (change ->> 'base_version')::int <> doc.version then
+    return 'stale';
+  end if;
+
+  case op
+    when 'text' then
+      perform creel.take_disk_text(
+        doc, told, author,
+        case when hash is distinct from doc.disk_sha256 and author = 'agent' and exists (
+          select from public.brain_doc_versions v
+          where v.doc_id = doc.id and v.sha256 = hash and v.version < doc.version and not v.side
+            and v.doc_date is not distinct from doc.doc_date) then 'went_back' end,
+        doc.doc_date);
+    when 'merge' then
+      if told = change ->> 'disk_content' then
+        perform creel.take_disk_text(doc, told, 'agent', 'merged', doc.doc_date);
+      else
+        seen := creel.keep_side_text(doc, change ->> 'disk_content', 'merge_side', doc.doc_date);
+        if hash <> doc.sha256 then
+          doc.updated_by := 'agent';
+          perform creel.add_doc_version(doc, seen + 1, told, 'agent', 'merged');
+        end if;
+        update public.brain_docs d set
+          content = case when hash = d.sha256 then d.content else told end,
+          version = case when hash = d.sha256 then d.version else seen + 1 end,
+          updated_by = case when hash = d.sha256 then d.updated_by else 'agent' end,
+          disk_sha256 = creel.text_sha256(change ->> 'disk_content'),
+          disk_version = seen, disk_at = now(), sync_state = 'waiting', sync_note = null, held_version = null
+        where d.id = doc.id;
+      end if;
+    when 'conflict' then
+      perform creel.take_disk_text(doc, told, 'agent', 'conflict', doc.doc_date);
+      perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+        'version', doc.last_version + 1, 'sha256', hash, 'conflict_version', doc.version,
+        'conflict_sha256', doc.sha256), host);
+    when 'hold' then
+      seen := creel.keep_side_text(doc, told, 'held', doc.doc_date);
+      update public.brain_docs d set held_version = seen, sync_state = 'held', sync_note = null where d.id = doc.id;
+      perform creel.log_doc_event('doc.held', doc, jsonb_build_object(
+        'held_version', seen, 'held_sha256', hash, 'version', doc.version, 'sha256', doc.sha256), host);
+    when 'day' then
+      if doc.doc_date is null then
+        -- From before there was a mirror: its text is compared with this day's file.
+        update public.brain_docs d set
+          doc_date = day, disk_sha256 = null, disk_version = 0,
+          sync_state = creel.settled_state(d.sha256, null), held_version = null
+        where d.id = doc.id;
+      else
+        perform creel.take_disk_text(doc, told, 'agent', 'day', day);
+      end if;
+  end case;
+  return 'done';
 end
 $$;
 
@@ -4022,6 +4867,20 @@ $$;
 
 
 --
+-- Name: settled_state(text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.settled_state(row_sha256 text, disk_sha256 text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return case when row_sha256 = coalesce(disk_sha256, creel.empty_sha256()) then 'synced' else 'waiting' end;
+end
+$$;
+
+
+--
 -- Name: short_of_key(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4047,6 +4906,41 @@ $$;
 
 
 --
+-- Name: show_conflict(public.brain_docs, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_conflict(doc public.brain_docs, base_sha256 text, base integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'ok', false, 'error', 'conflict',
+    'current', jsonb_build_object('version', doc.version, 'sha256', doc.sha256, 'content', doc.content),
+    'base', case when base_sha256 is not null then jsonb_build_object(
+      'version', base, 'sha256', base_sha256,
+      'content', creel.text_of_doc(doc.id, doc.project_id, base_sha256)) end)
+$$;
+
+
+--
+-- Name: show_doc(public.brain_docs, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_doc(doc public.brain_docs, warning text, is_online boolean) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'project_id', doc.project_id, 'agent_key', doc.agent_key, 'doc_type', doc.doc_type, 'version', doc.version,
+    'sha256', doc.sha256, 'size_bytes', octet_length(doc.content), 'doc_date', doc.doc_date,
+    'sync_state', doc.sync_state, 'sync_note', doc.sync_note, 'held_version', doc.held_version,
+    'conflict_version', doc.conflict_version, 'disk_version', doc.disk_version, 'disk_at', doc.disk_at,
+    'warning', nullif(concat_ws(' ', doc.warning, show_doc.warning), ''),
+    'host_online', is_online, 'updated_by', doc.updated_by, 'updated_at', doc.updated_at)
+$$;
+
+
+--
 -- Name: show_result(text, uuid, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4067,6 +4961,35 @@ begin
 
   raise exception 'queue % is not registered', for_queue using errcode = '22023';
 end
+$$;
+
+
+--
+-- Name: show_version(public.brain_doc_versions); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_version(v public.brain_doc_versions) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'version', v.version, 'base_version', v.base_version, 'sha256', v.sha256, 'author_kind', v.author_kind,
+    'author_id', v.author_id, 'updated_by', v.updated_by, 'reason', v.reason, 'side', v.side, 'pinned', v.pinned,
+    'doc_date', v.doc_date, 'created_at', v.created_at)
+$$;
+
+
+--
+-- Name: show_written(public.brain_docs); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.show_written(doc public.brain_docs) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select jsonb_build_object(
+    'ok', true, 'version', doc.version, 'sha256', doc.sha256, 'sync_state', doc.sync_state, 'sync_note', doc.sync_note,
+    'warning', doc.warning, 'host_online', creel.is_host_online(doc.project_id, doc.agent_key))
 $$;
 
 
@@ -4193,6 +5116,67 @@ CREATE FUNCTION creel.supersedes(newer text, older text) RETURNS boolean
     when 'deploy' then older in ('deploy', 'start', 'stop', 'undeploy')
     when 'update_config' then older = 'update_config'
     else false end
+$$;
+
+
+--
+-- Name: sweep_doc_versions(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.sweep_doc_versions() RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  knobs constant creel.settings := creel.knobs();
+  doc record;
+  reached uuid;
+  looked int := 0;
+  is_tight boolean;
+  gone int;
+  total int := 0;
+begin
+  perform 1 from creel.sweep_state w
+  where w.id and w.docs_swept_at <= clock_timestamp() - interval '1 minute' for update skip locked;
+  if not found then
+    return 0;
+  end if;
+  for doc in
+    select d.id, d.project_id from public.brain_docs d, creel.sweep_state w
+    where d.last_version > knobs.doc_versions_keep and (w.docs_swept_to is null or d.id > w.docs_swept_to)
+    order by d.id limit 200
+  loop
+    reached := doc.id;
+    looked := looked + 1;
+    -- Who writes documents of the project right now is not waited for.
+    select u.size_bytes > 0.75 * knobs.max_doc_bytes_per_project into is_tight
+    from creel.doc_usage u where u.project_id = doc.project_id for update skip locked;
+    if found then
+      delete from public.brain_doc_versions v
+      where v.id = any (array(
+          select o.id from public.brain_doc_versions o
+          where o.doc_id = doc.id and o.version < (
+            select n.version from public.brain_doc_versions n where n.doc_id = doc.id
+            order by n.version desc offset knobs.doc_versions_keep - 1 limit 1)
+            and (
+              o.created_at < now() - knobs.doc_versions_days * interval '1 day'
+              or is_tight and o.author_kind = 'agent')
+            and not o.pinned and o.author_kind <> 'template'
+          order by o.version limit 1000))
+        and not exists (
+          select from public.brain_docs d
+          where d.id = v.doc_id
+            and (v.version in (d.version, d.held_version, d.conflict_version) or v.sha256 = d.disk_sha256));
+      get diagnostics gone = row_count;
+      total := total + gone;
+    end if;
+    exit when total >= 1000;
+  end loop;
+  update creel.sweep_state w set
+    docs_swept_at = clock_timestamp(), docs_swept_to = case when total >= 1000 or looked >= 200 then reached end
+  where w.id;
+  return total;
+end
 $$;
 
 
@@ -4465,7 +5449,7 @@ begin
   return jsonb_build_object(
     'leases', creel.sweep_leases(), 'placements', creel.sweep_placements(), 'hope', creel.sweep_hope(),
     'hopeless', creel.sweep_hopeless(), 'reasons', coalesce(reason_count, 0), 'events', creel.sweep_old_events(),
-    'webhooks', coalesce(told, 0));
+    'webhooks', coalesce(told, 0), 'versions', creel.sweep_doc_versions());
 end
 $$;
 
@@ -4793,6 +5777,31 @@ $$;
 
 
 --
+-- Name: take_disk_text(public.brain_docs, text, text, text, date); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  as_written public.brain_docs := doc;
+begin
+  as_written.doc_date := of_day;
+  as_written.updated_by := author_kind;
+  perform creel.add_doc_version(as_written, number, take_disk_text.content, author_kind, reason);
+  update public.brain_docs d set
+    content = take_disk_text.content, version = number, doc_date = of_day, updated_by = author_kind,
+    disk_sha256 = creel.text_sha256(take_disk_text.content), disk_version = number, disk_at = now(),
+    sync_state = 'synced', sync_note = null, held_version = null,
+    conflict_version = case reason when 'conflict' then doc.version when 'day' then null else d.conflict_version end
+  where d.id = doc.id;
+end
+$$;
+
+
+--
 -- Name: take_row(text, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4927,6 +5936,39 @@ $$;
 
 
 --
+-- Name: tell_doc_state(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_doc_state() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if tg_op = 'UPDATE' and (
+    new.version, new.sha256, new.doc_date, new.sync_state, new.sync_note, new.held_version, new.conflict_version,
+    new.warning, new.updated_by)
+    is not distinct from (
+    old.version, old.sha256, old.doc_date, old.sync_state, old.sync_note, old.held_version, old.conflict_version,
+    old.warning, old.updated_by) then
+    return null;
+  end if;
+  insert into public.brain_doc_states (
+    doc_id, project_id, agent_key, doc_type, version, sha256, doc_date, sync_state, sync_note, held_version,
+    conflict_version, warning, updated_by, updated_at)
+  values (
+    new.id, new.project_id, new.agent_key, new.doc_type, new.version, new.sha256, new.doc_date, new.sync_state,
+    new.sync_note, new.held_version, new.conflict_version, new.warning, new.updated_by, new.updated_at)
+  on conflict (doc_id) do update set
+    version = excluded.version, sha256 = excluded.sha256, doc_date = excluded.doc_date,
+    sync_state = excluded.sync_state, sync_note = excluded.sync_note, held_version = excluded.held_version,
+    conflict_version = excluded.conflict_version, warning = excluded.warning, updated_by = excluded.updated_by,
+    updated_at = excluded.updated_at;
+  return null;
+end
+$$;
+
+
+--
 -- Name: tell_of_host(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4975,6 +6017,41 @@ begin
   loop
     perform creel.add_notification(webhook, tell_webhooks.kind, tell_webhooks.subject, said);
   end loop;
+end
+$$;
+
+
+--
+-- Name: text_of_doc(uuid, text, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.text_of_doc(doc_id uuid, project text, hash text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if hash = creel.empty_sha256() then
+    return '';
+  end if;
+  return (
+    select c.content from public.brain_doc_contents c
+    where c.project_id = project and c.sha256 = hash and exists (
+      select from public.brain_doc_versions v
+      where v.project_id = project and v.sha256 = hash and v.doc_id = text_of_doc.doc_id));
+end
+$$;
+
+
+--
+-- Name: text_sha256(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.text_sha256(content text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  return encode(sha256(convert_to(content, 'utf8')), 'hex');
 end
 $$;
 
@@ -5121,6 +6198,43 @@ begin
   end if;
   select * into agent from public.agents a where a.project_id = lane.project_id and a.agent_key = lane.agent_key;
   return creel.placement_reason(agent);
+end
+$$;
+
+
+--
+-- Name: wanted_int(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wanted_int(args jsonb, name text) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $_$
+begin
+  if coalesce(args -> name, 'null') = 'null' then
+    return null;
+  end if;
+  if args ->> name !~ '^[0-9]{1,9}$' then
+    raise exception '% is no number of a version', name using errcode = '22023', hint = 'Send a number from 0 on.';
+  end if;
+  return (args ->> name)::int;
+end
+$_$;
+
+
+--
+-- Name: wanted_text(jsonb, text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.wanted_text(args jsonb, name text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+begin
+  if jsonb_typeof(args -> name) is distinct from 'string' then
+    raise exception '% is missing, or no text', name using errcode = '22023', hint = 'Send it as a text.';
+  end if;
+  return args ->> name;
 end
 $$;
 
@@ -5286,6 +6400,39 @@ $part$ || creel.queue_branches($part$    with settled as (
     return %4$L;$part$) || unknown;
 end
 $_$;
+
+
+--
+-- Name: write_person_text(public.brain_docs, text, text, boolean); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean) RETURNS public.brain_docs
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  number constant int := doc.last_version + 1;
+  written public.brain_docs := doc;
+begin
+  if doc.id is null then
+    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
+    values (doc.project_id, doc.agent_key, doc.doc_type, write_person_text.content, creel.actor())
+    on conflict on constraint brain_docs_key do nothing
+    returning * into written;
+    return written;
+  end if;
+  if reason is not null then
+    written.updated_by := creel.actor();
+    perform creel.add_doc_version(written, number, write_person_text.content, 'person', reason);
+  end if;
+  update public.brain_docs d set
+    content = write_person_text.content, updated_by = creel.actor(),
+    base_version = case when by_knowing then d.version end
+  where d.id = doc.id
+  returning * into written;
+  return written;
+end
+$$;
 
 
 --
@@ -5918,6 +7065,131 @@ COMMENT ON FUNCTION public.enroll_host_by_code(jsonb) IS 'For a host that nobody
 
 
 --
+-- Name: erase_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.erase_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'own');
+  number constant int := creel.wanted_int($1, 'version');
+  wanted public.brain_doc_versions;
+  erased_count int;
+begin
+  if doc.id is null then
+    return jsonb_build_object('ok', true, 'erased', 0, 'version', 0);
+  end if;
+  perform creel.lock_doc_usage(doc.project_id);
+
+  if number is not null then
+    wanted := creel.asked_version(doc, number);
+    if wanted.sha256 = doc.sha256 then
+      raise exception 'version % is the text that the document has now', number
+        using errcode = 'PT409', detail = 'current_version', hint = 'Write another text first, or erase the document.';
+    end if;
+    if exists (
+      select from public.brain_doc_versions v
+      where v.doc_id = doc.id and v.version = doc.held_version and v.sha256 = wanted.sha256) then
+      raise exception 'version % is what the file on the disk has', number
+        using errcode = 'PT409', detail = 'held_version',
+          hint = 'Say first which text the document is to have: resolve_doc with take disk or page.';
+    end if;
+    -- The same text may be there more than once.
+    delete from public.brain_doc_versions v where v.doc_id = doc.id and v.sha256 = wanted.sha256;
+    get diagnostics erased_count = row_count;
+    update public.brain_docs d set conflict_version = null
+    where d.id = doc.id and d.conflict_version is not null and not exists (
+      select from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.conflict_version);
+    perform creel.log_doc_event(
+      'doc.erased', doc, jsonb_build_object('version', number, 'erased', erased_count));
+    return jsonb_build_object('ok', true, 'erased', erased_count, 'version', doc.version);
+  end if;
+
+  -- Of a held document the disk's text is known, and may be replaced too.
+  update public.brain_docs d set
+    disk_sha256 = coalesce((
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.held_version),
+      d.disk_sha256)
+  where d.id = doc.id;
+  delete from public.brain_doc_versions v where v.doc_id = doc.id;
+  get diagnostics erased_count = row_count;
+  update public.brain_docs d set
+    content = '', version = d.last_version + 1, updated_by = creel.actor(), held_version = null,
+    conflict_version = null,
+    sync_state = case d.sync_state when 'blocked' then 'blocked'
+      else creel.settled_state(creel.empty_sha256(), d.disk_sha256) end,
+    changed = pg_current_xact_id()
+  where d.id = doc.id;
+  update public.brain_doc_versions v set base_version = null where v.doc_id = doc.id;
+  perform creel.log_doc_event('doc.erased', doc, jsonb_build_object('erased', erased_count));
+  return jsonb_build_object('ok', true, 'erased', erased_count, 'version', doc.last_version + 1);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION erase_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.erase_doc(jsonb) IS '{project_id, agent_key, doc_type, version?} -> {ok, erased, version}. For owners of the project. Erases one version, with all others that have the same text, or the document: it has no text then and no version that was before, and the file on the disk is emptied. What was erased cannot be had back. The text that the document has now is not erased as a version: another one is to be written first.';
+
+
+--
+-- Name: fetch_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.fetch_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  limits constant jsonb := creel.doc_limits();
+  asked record;
+  content text;
+  size bigint := 0;
+  found_docs jsonb[] := array[]::jsonb[];
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'docs') is distinct from 'array'
+     or jsonb_array_length($1 -> 'docs') > (limits ->> 'docs_call_max')::int then
+    raise exception 'docs is no list of at most %', limits ->> 'docs_call_max'
+      using errcode = '22023', hint = 'Ask for the others in another call.';
+  end if;
+  for asked in
+    select q.doc, d.id, d.project_id
+    from jsonb_array_elements($1 -> 'docs') with ordinality as q (doc, place)
+    left join lateral creel.agent_on_host(host, creel.uuid_of(q.doc -> 'agent_id')) a on true
+    left join public.brain_docs d on d.project_id = a.project_id and d.agent_key = a.agent_key
+      and d.doc_type = q.doc ->> 'doc_type'
+    order by q.place
+  loop
+    content := case when asked.id is not null then
+      creel.text_of_doc(asked.id, asked.project_id, asked.doc ->> 'sha256') end;
+    size := size + coalesce(octet_length(content), 0);
+    exit when size > (limits ->> 'docs_call_max_bytes')::bigint and cardinality(found_docs) > 0;
+    found_docs := found_docs || jsonb_build_object(
+      'agent_id', asked.doc -> 'agent_id', 'doc_type', asked.doc -> 'doc_type', 'sha256', asked.doc -> 'sha256',
+      'content', content);
+  end loop;
+  return jsonb_build_object(
+    'docs', to_jsonb(found_docs), 'left', jsonb_array_length($1 -> 'docs') - cardinality(found_docs));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION fetch_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.fetch_docs(jsonb) IS 'Host function: {api, docs: [{agent_id, doc_type, sha256}]} -> {docs: [{agent_id, doc_type, sha256, content}], left}: texts that documents of agents on the host have or had; null is one that they never had or that was erased. left of them did not fit, at the end.';
+
+
+--
 -- Name: finish(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6174,6 +7446,165 @@ COMMENT ON FUNCTION public.list_agents(jsonb) IS 'Host function: {api, session} 
 
 
 --
+-- Name: list_doc_versions(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_doc_versions(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'read');
+  before constant int := creel.wanted_int($1, 'before');
+  most constant int := least(greatest(coalesce(creel.wanted_int($1, 'limit'), 50), 1), 500);
+begin
+  return jsonb_build_object(
+    'version', doc.version, 'held_version', doc.held_version, 'conflict_version', doc.conflict_version,
+    'versions', coalesce((
+      select jsonb_agg(
+        creel.show_version(n.v) || jsonb_build_object('size_bytes', (
+          select octet_length(c.content) from public.brain_doc_contents c
+          where c.project_id = (n.v).project_id and c.sha256 = (n.v).sha256))
+        order by (n.v).version desc)
+      from (
+        select v from public.brain_doc_versions v
+        where v.doc_id = doc.id and (before is null or v.version < before)
+        order by v.version desc limit most) n), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_doc_versions(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_doc_versions(jsonb) IS '{project_id, agent_key, doc_type, before?, limit?} -> {version, held_version, conflict_version, versions[]}: newest first, without texts, 50 at a time and 500 at most; before is the last one''s number.';
+
+
+--
+-- Name: list_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  -- What is not smaller is of a cluster that this one was restored from: nobody has changed it here.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
+  since xid8;
+  asked uuid[];
+  docs jsonb;
+  agents jsonb;
+begin
+  perform creel.require_api($1);
+  if coalesce($1 ->> 'since', '0') !~ '^[0-9]{1,19}$' then
+    raise exception 'since is not what an earlier list_docs answered'
+      using errcode = '22023', hint = 'Leave it away to be told of all.';
+  end if;
+  since := ($1 ->> 'since')::xid8;
+  if since > next_xact then
+    since := null;
+  end if;
+  if jsonb_typeof($1 -> 'agents') = 'array' then
+    asked := array(select creel.uuid_of(i) from jsonb_array_elements($1 -> 'agents') i);
+  end if;
+
+  with here as materialized (
+    select a.id, a.project_id, a.agent_key from public.agents a
+    where a.host_id = host and a.status <> 'removed' and (asked is null or a.id = any (asked))
+      and exists (select from public.project_hosts p where p.host_id = host and p.project_id = a.project_id)
+  ),
+  listed as materialized (
+    select h.id as agent_id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256,
+      d.disk_version, d.sync_state, d.sync_note, d.held_version
+    from here h join public.brain_docs d on d.project_id = h.project_id and d.agent_key = h.agent_key
+    where since is null
+    union all
+    select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
+      d.sync_state, d.sync_note, d.held_version
+    from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
+    where since is not null and d.changed >= since and d.changed < next_xact
+  )
+  select
+    (select coalesce(jsonb_agg(jsonb_build_object(
+      'agent_id', r.agent_id, 'doc_type', r.doc_type, 'doc_date', r.doc_date, 'version', r.version,
+      'sha256', r.sha256, 'disk_sha256', r.disk_sha256,
+      'disk_erased', coalesce(r.disk_sha256 not in (r.sha256, creel.empty_sha256()), false) and not exists (
+        select from public.brain_doc_versions v
+        where v.project_id = r.project_id and v.sha256 = r.disk_sha256 and v.doc_id = r.id),
+      'unseen', case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
+        select coalesce(jsonb_agg(u.sha256 order by u.version desc), '[]') from (
+          select v.sha256, v.version from public.brain_doc_versions v
+          where v.doc_id = r.id and v.version > r.disk_version and v.version < r.version and not v.side
+          order by v.version desc limit 50) u) end,
+      'sync_state', r.sync_state, 'sync_note', r.sync_note,
+      'held_sha256', case when r.held_version is not null then (
+        select v.sha256 from public.brain_doc_versions v where v.doc_id = r.id and v.version = r.held_version) end,
+      'templates', coalesce((
+        select jsonb_agg(distinct v.sha256) from public.brain_doc_versions v
+        where v.doc_id = r.id and v.author_kind = 'template'), '[]'),
+      'days', case when r.doc_type <> 'memory_today' then '[]'::jsonb else coalesce((
+        select jsonb_agg(jsonb_build_object('doc_date', y.doc_date, 'sha256', y.sha256) order by y.doc_date desc)
+        from (
+          select distinct on (v.doc_date) v.doc_date, v.sha256 from public.brain_doc_versions v
+          where v.doc_id = r.id and v.doc_date is not null and v.doc_date is distinct from r.doc_date
+          order by v.doc_date desc, v.version desc limit 3) y), '[]') end)
+      order by r.agent_id, r.doc_type), '[]')
+    from listed r),
+    (select coalesce(jsonb_agg(h.id order by h.id), '[]') from here h
+     where since is null or exists (select from listed r where r.agent_id = h.id))
+  into docs, agents;
+  return jsonb_build_object(
+    'since', pg_snapshot_xmin(pg_current_snapshot())::text, 'docs', docs, 'agents', agents);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_docs(jsonb) IS 'Host function: {api, since?, agents?} -> {since, docs: [{agent_id, doc_type, doc_date, version, sha256, disk_sha256, disk_erased, unseen[], sync_state, sync_note, held_sha256, templates[], days[]}], agents[]}: the documents of agents that live on the host, without their texts; all, or those that somebody else has changed since an earlier listing.';
+
+
+--
+-- Name: list_docs_of(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_docs_of(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  project constant text := creel.asked_project($1, 'read');
+  key constant text := $1 ->> 'agent_key';
+begin
+  return jsonb_build_object('docs', coalesce((
+    with of_agents as materialized (
+      select k.agent_key, creel.all_docs_warning(project, k.agent_key) as warning,
+        creel.is_host_online(project, k.agent_key) as is_online
+      from (
+        select distinct d.agent_key from public.brain_docs d
+        where d.project_id = project and (key is null or d.agent_key = key)) k
+    )
+    select jsonb_agg(creel.show_doc(d, o.warning, o.is_online) order by d.agent_key, d.doc_type)
+    from of_agents o join public.brain_docs d on d.project_id = project and d.agent_key = o.agent_key), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_docs_of(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_docs_of(jsonb) IS '{project_id, agent_key?} -> {docs[]}: the documents of an agent, or of a project, as read_doc shows them but without their texts.';
+
+
+--
 -- Name: list_enrolment_codes(); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6260,6 +7691,32 @@ $$;
 
 
 --
+-- Name: pin_doc_version(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.pin_doc_version(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  wanted constant public.brain_doc_versions := creel.asked_version(doc, creel.wanted_int($1, 'version'));
+  pin constant boolean := coalesce($1 -> 'pinned' <> 'false', true);
+begin
+  update public.brain_doc_versions v set pinned = pin where v.id = wanted.id and v.pinned <> pin;
+  return jsonb_build_object('ok', true, 'version', wanted.version, 'pinned', pin);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION pin_doc_version(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.pin_doc_version(jsonb) IS '{project_id, agent_key, doc_type, version, pinned} -> {ok, version, pinned}: a pinned version is kept for ever.';
+
+
+--
 -- Name: progress(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -6291,6 +7748,120 @@ $_$;
 --
 
 COMMENT ON FUNCTION public.progress(jsonb) IS 'Host function: {api, token, result} -> {held}. Shows result on the row while it is at work.';
+
+
+--
+-- Name: put_docs(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.put_docs(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    SET lock_timeout TO '800ms'
+    AS $_$
+declare
+  host constant uuid := creel.require_host();
+  limits constant jsonb := creel.doc_limits();
+  change jsonb;
+  agent public.agents;
+  status text;
+  message text;
+  results jsonb[] := array[]::jsonb[];
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'changes') is distinct from 'array'
+     or jsonb_array_length($1 -> 'changes') > (limits ->> 'docs_call_max')::int then
+    raise exception 'changes is no list of at most %', limits ->> 'docs_call_max'
+      using errcode = '22023', hint = 'Tell of the others in another call.';
+  end if;
+  if not creel.may_show(host, 'docs', jsonb_array_length($1 -> 'changes')) then
+    raise exception 'host % changes documents too often', host
+      using errcode = 'PT429', hint = 'Wait a minute, or ask the operator to raise max_shown_per_minute.';
+  end if;
+  -- In one order, so that two that write the same documents take turns; what somebody holds is waited for below.
+  perform 1 from public.brain_docs d where d.id = any (array(
+    select x.id from jsonb_array_elements($1 -> 'changes') c
+    join lateral creel.agent_on_host(host, creel.uuid_of(c -> 'agent_id')) a on true
+    join public.brain_docs x on x.project_id = a.project_id and x.agent_key = a.agent_key
+      and x.doc_type = c ->> 'doc_type'))
+  order by d.id for no key update skip locked;
+
+  for change in select * from jsonb_array_elements($1 -> 'changes') loop
+    status := 'refused';
+    agent := creel.agent_on_host(host, creel.uuid_of(change -> 'agent_id'));
+    message := creel.fault_of_doc_change(change);
+    if agent.id is null then
+      message := coalesce(message, 'no such agent lives on this host');
+    elsif message is not null then
+      perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+    else
+      begin
+        status := creel.put_doc(host, agent, change);
+      exception
+        when lock_not_available or deadlock_detected or serialization_failure then
+          status := 'stale';
+          message := 'somebody is writing this document right now';
+          -- Of the others is not waited for as long again.
+          perform set_config('lock_timeout', '50ms', true);
+        when others then
+          message := case when sqlstate in ('PT429', 'PT413', 'PT409', '22023') then sqlerrm
+            else 'the database does not take this text' end;
+          raise warning 'document % of agent % is not taken: %', change ->> 'doc_type', agent.id, sqlerrm;
+          perform creel.block_doc(host, agent, change ->> 'doc_type', message);
+      end;
+    end if;
+    results := results || (
+      select jsonb_build_object(
+        'agent_id', change -> 'agent_id', 'doc_type', change -> 'doc_type', 'status', status, 'message', message,
+        'version', d.version, 'sha256', d.sha256)
+      from (select) as one
+      left join public.brain_docs d on d.project_id = agent.project_id and d.agent_key = agent.agent_key
+        and d.doc_type = change ->> 'doc_type');
+  end loop;
+  return jsonb_build_object('results', to_jsonb(results));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION put_docs(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.put_docs(jsonb) IS 'Host function: {api, changes: [{agent_id, doc_type, op, ...}]} -> {results: [{agent_id, doc_type, status: done|stale|refused, version, sha256, message}]}: what the disk of a host has, for the documents of agents that live on it. ack{sha256}, text{base_version, content, author?, doc_date?}, merge{base_version, content, disk_content}, conflict{base_version, content}, hold{base_version, content}, note{state: blocked|ok, note}, day{base_version, doc_date, content}, keep_day{doc_date, content}. Each is taken or not by itself, and can be repeated. stale: the row is another one by now; list it again.';
+
+
+--
+-- Name: read_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.read_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'read');
+  number constant int := creel.wanted_int($1, 'version');
+  shown public.brain_doc_versions;
+begin
+  if number is null or number = doc.version then
+    return jsonb_build_object('content', doc.content) || creel.show_doc(
+      doc, creel.all_docs_warning(doc.project_id, doc.agent_key), creel.is_host_online(doc.project_id, doc.agent_key));
+  end if;
+  shown := creel.asked_version(doc, number);
+  return creel.show_version(shown) || jsonb_build_object(
+    'project_id', doc.project_id, 'agent_key', doc.agent_key, 'doc_type', doc.doc_type,
+    'current_version', doc.version, 'content', creel.text_of_doc(doc.id, doc.project_id, shown.sha256));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION read_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.read_doc(jsonb) IS '{project_id, agent_key, doc_type, version?} -> {version, sha256, content, sync_state, sync_note, held_version, conflict_version, disk_version, warning, host_online, ...}; of an earlier version {version, current_version, sha256, content, author_kind, reason, ...}. A document that was never written has version 0 and no text.';
 
 
 --
@@ -6392,8 +7963,10 @@ begin
     return jsonb_build_object('held', false, 'created', '[]'::jsonb);
   end if;
   with added as (
-    insert into public.brain_docs (project_id, agent_key, doc_type, content, updated_by)
-    select l.project_id, l.agent_key, g ->> 'doc_type', g ->> 'content', 'creel'
+    insert into public.brain_docs (
+      project_id, agent_key, doc_type, content, updated_by, disk_sha256, disk_version, disk_at)
+    select l.project_id, l.agent_key, g ->> 'doc_type', g ->> 'content', 'creel',
+      creel.text_sha256(g ->> 'content'), 1, now()
     from jsonb_array_elements($1 -> 'docs') g, creel.lanes l where l.id = held.lane_id
     on conflict on constraint brain_docs_key do nothing
     returning doc_type
@@ -6802,6 +8375,110 @@ COMMENT ON FUNCTION public.request_removal(jsonb) IS '{project_id, agent_key} ->
 
 
 --
+-- Name: resolve_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.resolve_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  take constant text := creel.wanted_text($1, 'take');
+  other public.brain_doc_versions;
+  written public.brain_docs := doc;
+begin
+  if take not in ('disk', 'page') then
+    raise exception 'take is disk or page, not %', left(take, 100)
+      using errcode = '22023', hint = 'disk takes what the file has, page what the page had.';
+  end if;
+  if doc.held_version is null and doc.conflict_version is null then
+    -- Done before, by this person or another.
+    return creel.show_written(doc) || '{"resolved": false}';
+  end if;
+
+  if doc.held_version is not null then
+    select * into other from public.brain_doc_versions v where v.doc_id = doc.id and v.version = doc.held_version;
+    if take = 'disk' and other.sha256 <> doc.sha256 then
+      written.updated_by := creel.actor();
+      perform creel.add_doc_version(
+        written, doc.last_version + 1, creel.text_of_doc(doc.id, doc.project_id, other.sha256), 'person', 'accepted');
+      update public.brain_docs d set
+        content = creel.text_of_doc(doc.id, doc.project_id, other.sha256), version = d.last_version + 1,
+        updated_by = creel.actor()
+      where d.id = doc.id;
+    end if;
+    -- The disk's text is known, and may be replaced by the row's.
+    update public.brain_docs d set
+      disk_sha256 = other.sha256, disk_version = case when take = 'disk' then d.version else doc.version - 1 end,
+      held_version = null,
+      sync_state = case d.sync_state when 'blocked' then 'blocked'
+        else creel.settled_state(d.sha256, other.sha256) end,
+      changed = pg_current_xact_id()
+    where d.id = doc.id returning * into written;
+  else
+    -- The row has the disk's text already.
+    select * into other from public.brain_doc_versions v where v.doc_id = doc.id and v.version = doc.conflict_version;
+    if take = 'page' and other.id is not null and other.sha256 <> doc.sha256 then
+      written := creel.write_person_text(
+        doc, creel.text_of_doc(doc.id, doc.project_id, other.sha256), 'restored', true);
+    end if;
+    update public.brain_docs d set conflict_version = null where d.id = doc.id returning * into written;
+  end if;
+  perform creel.log_doc_event('doc.resolved', doc, jsonb_build_object(
+    'take', take, 'version', written.version, 'sha256', written.sha256, 'held_version', doc.held_version,
+    'conflict_version', doc.conflict_version));
+  return creel.show_written(written) || '{"resolved": true}';
+end
+$_$;
+
+
+--
+-- Name: FUNCTION resolve_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.resolve_doc(jsonb) IS '{project_id, agent_key, doc_type, take: disk|page} -> as write_doc, with resolved. Of a held document disk takes what the file has, which becomes a new version, and page has the row''s text written to the file. Of a conflict disk leaves the row as it is, and page takes back the text that lost.';
+
+
+--
+-- Name: restore_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.restore_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc constant public.brain_docs := creel.asked_doc($1, 'write');
+  number constant int := creel.wanted_int($1, 'version');
+  base constant int := creel.wanted_int($1, 'base_version');
+  wanted public.brain_doc_versions;
+begin
+  if number is null then
+    raise exception 'version is missing' using errcode = '22023', hint = 'Say which version is to be restored.';
+  end if;
+  wanted := creel.asked_version(doc, number);
+  if wanted.sha256 = doc.sha256 then
+    return creel.show_written(doc);
+  end if;
+  if base <> doc.version then
+    return creel.show_conflict(doc, (
+      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.version = base), base);
+  end if;
+  return creel.show_written(creel.write_person_text(
+    doc, creel.text_of_doc(doc.id, doc.project_id, wanted.sha256), 'restored', base is not null));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION restore_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.restore_doc(jsonb) IS '{project_id, agent_key, doc_type, version, base_version?} -> as write_doc: the text of an earlier version becomes a new one.';
+
+
+--
 -- Name: revoke_enrolment_code(jsonb); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -7053,6 +8730,10 @@ declare
   forgotten creel.settlement[];
   next_at timestamptz;
   warnings text[] := array[]::text[];
+  -- What is not smaller is of a cluster that this one was restored from.
+  next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
+  docs_since constant xid8 := case
+    when $1 ->> 'docs_since' ~ '^[0-9]{1,19}$' then ($1 ->> 'docs_since')::xid8 end;
 begin
   perform creel.require_api($1);
   if session is null then
@@ -7147,6 +8828,10 @@ begin
       select l.token from creel.lanes l join creel.items i on i.lane_id = l.id and i.seq = l.head
       where l.id = any (lane_ids) and l.token = any (held) and i.cancel)),
     'work', creel.has_work(host, projects),
+    'docs', docs_since is not null and (docs_since > next_xact or exists (
+      select from public.brain_docs d
+      join public.agents a on a.project_id = d.project_id and a.agent_key = d.agent_key
+      where d.changed >= docs_since and d.changed < next_xact and a.host_id = host and a.status <> 'removed')),
     'warnings', to_jsonb(warnings),
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
@@ -7158,7 +8843,7 @@ $_$;
 -- Name: FUNCTION tick(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, and what of the report could not be taken.';
+COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], docs_since, host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, docs, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, whether somebody else has changed documents since docs_since, and what of the report could not be taken.';
 
 
 --
@@ -7216,6 +8901,54 @@ $$;
 --
 
 COMMENT ON FUNCTION public.why_pending(id uuid) IS 'For any item of the asker''s projects, the first thing that it waits for: {code, message, hint, ...}. While its agent lives nowhere, hosts says of each host of the project why it does not take it in.';
+
+
+--
+-- Name: write_doc(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.write_doc(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  doc public.brain_docs := creel.asked_doc($1, 'write');
+  content constant text := creel.wanted_text($1, 'content');
+  base constant int := creel.wanted_int($1, 'base_version');
+  base_sha256 text := case when base is null then $1 ->> 'base_sha256' end;
+  written public.brain_docs;
+begin
+  if octet_length(content) > 1048576 then
+    raise exception 'the text is too large: % bytes, the limit is 1048576', octet_length(content)
+      using errcode = 'PT413', hint = 'Shorten it; OpenClaw reads no more than some thousand characters of it.';
+  end if;
+  for look in 1..2 loop
+    if base is not null and base <> doc.version or base_sha256 is not null and lower(base_sha256) <> doc.sha256 then
+      if creel.text_sha256(content) <> doc.sha256 then
+        return creel.show_conflict(
+          doc,
+          case when base = 0 then creel.empty_sha256() else coalesce(lower(base_sha256), (
+            select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.version = base)) end,
+          coalesce(base, (
+            select max(v.version) from public.brain_doc_versions v
+            where v.doc_id = doc.id and v.sha256 = lower(base_sha256))));
+      end if;
+    end if;
+    written := creel.write_person_text(doc, content, null, base is not null or base_sha256 is not null);
+    exit when written.id is not null;
+    -- Somebody made the row in the meantime.
+    doc := creel.asked_doc($1, 'write');
+  end loop;
+  return creel.show_written(written);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION write_doc(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.write_doc(jsonb) IS '{project_id, agent_key, doc_type, content, base_version? or base_sha256?} -> {ok: true, version, sha256, sync_state, host_online, warning}. With the version (0: none yet) or the hash that the text was based on, a document that somebody else has changed is not written: {ok: false, error: "conflict", current: {version, sha256, content}, base: {version, sha256, content} or null}. Without, the last writer wins, and what was there is a version.';
 
 
 --
@@ -7445,6 +9178,8 @@ CREATE TABLE creel.sweep_state (
     reasoned_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     watched_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     watching_since timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    docs_swept_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    docs_swept_to uuid,
     CONSTRAINT sweep_state_one_row CHECK (id)
 );
 
@@ -7592,33 +9327,32 @@ CREATE TABLE public.brain_doc_contents (
 
 
 --
--- Name: brain_doc_versions; Type: TABLE; Schema: public; Owner: -
+-- Name: brain_doc_states; Type: TABLE; Schema: public; Owner: -
 --
 
-CREATE TABLE public.brain_doc_versions (
-    id bigint NOT NULL,
+CREATE TABLE public.brain_doc_states (
     doc_id uuid NOT NULL,
     project_id text NOT NULL,
     agent_key text NOT NULL,
     doc_type text NOT NULL,
     version integer NOT NULL,
-    base_version integer,
     sha256 text NOT NULL,
-    author_kind text NOT NULL,
-    author_id uuid,
+    doc_date date,
+    sync_state text NOT NULL,
+    sync_note text,
+    held_version integer,
+    conflict_version integer,
+    warning text,
     updated_by text,
-    reason text,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT brain_doc_versions_author_kind CHECK ((author_kind = ANY (ARRAY['person'::text, 'agent'::text, 'template'::text, 'update'::text]))),
-    CONSTRAINT brain_doc_versions_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text])))
+    updated_at timestamp with time zone NOT NULL
 );
 
 
 --
--- Name: TABLE brain_doc_versions; Type: COMMENT; Schema: public; Owner: -
+-- Name: TABLE brain_doc_states; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.brain_doc_versions IS 'Every version: who (person, agent, template, update), when, on which base. Its text is in brain_doc_contents, once a hash.';
+COMMENT ON TABLE public.brain_doc_states IS 'brain_docs without the texts, kept by a trigger and published for Realtime: a page subscribes to it, and reads the text when version or sha256 is another one.';
 
 
 --
@@ -7633,33 +9367,6 @@ ALTER TABLE public.brain_doc_versions ALTER COLUMN id ADD GENERATED ALWAYS AS ID
     NO MAXVALUE
     CACHE 1
 );
-
-
---
--- Name: brain_docs; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.brain_docs (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    project_id text NOT NULL,
-    agent_key text NOT NULL,
-    doc_type text NOT NULL,
-    content text DEFAULT ''::text NOT NULL,
-    version integer DEFAULT 1 NOT NULL,
-    sha256 text DEFAULT ''::text NOT NULL,
-    doc_date date,
-    updated_by text,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
-    CONSTRAINT brain_docs_sizes CHECK (((octet_length(content) <= 1048576) AND ((octet_length(agent_key) >= 1) AND (octet_length(agent_key) <= 1024)) AND (COALESCE(octet_length(updated_by), 0) <= 1024)))
-);
-
-
---
--- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Whoever writes content gets a new version; version, sha256 and updated_at are computed.';
 
 
 --
@@ -8108,6 +9815,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_pkey PRIMARY KEY (doc_id);
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -8380,10 +10095,45 @@ CREATE INDEX agents_unmade ON public.agents USING btree (host_id) WHERE ((host_i
 
 
 --
+-- Name: brain_doc_states_by_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_states_by_agent ON public.brain_doc_states USING btree (project_id, agent_key);
+
+
+--
 -- Name: brain_doc_versions_content_fk; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE INDEX brain_doc_versions_content_fk ON public.brain_doc_versions USING btree (project_id, sha256);
+
+
+--
+-- Name: brain_doc_versions_days; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_versions_days ON public.brain_doc_versions USING btree (doc_id, doc_date, version) WHERE (doc_date IS NOT NULL);
+
+
+--
+-- Name: brain_doc_versions_templates; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_doc_versions_templates ON public.brain_doc_versions USING btree (doc_id) WHERE (author_kind = 'template'::text);
+
+
+--
+-- Name: brain_docs_changed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_docs_changed ON public.brain_docs USING btree (changed);
+
+
+--
+-- Name: brain_docs_last_version; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX brain_docs_last_version ON public.brain_docs USING btree (last_version);
 
 
 --
@@ -8660,6 +10410,34 @@ CREATE TRIGGER brain_doc_contents_count_bytes AFTER INSERT ON public.brain_doc_c
 
 
 --
+-- Name: brain_doc_contents brain_doc_contents_free; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_doc_contents_free AFTER DELETE ON public.brain_doc_contents REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.free_doc_contents();
+
+
+--
+-- Name: brain_doc_versions brain_doc_versions_free; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_doc_versions_free AFTER DELETE ON public.brain_doc_versions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.free_doc_versions();
+
+
+--
+-- Name: brain_docs brain_docs_1_keep_columns; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_1_keep_columns BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.keep_doc_columns();
+
+
+--
+-- Name: brain_docs brain_docs_2_number_version; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_2_number_version BEFORE INSERT OR UPDATE OF content, version, base_version ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+
+
+--
 -- Name: brain_docs brain_docs_keep_version; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -8674,10 +10452,24 @@ CREATE TRIGGER brain_docs_limit AFTER INSERT ON public.brain_docs REFERENCING NE
 
 
 --
--- Name: brain_docs brain_docs_number_version; Type: TRIGGER; Schema: public; Owner: -
+-- Name: brain_docs brain_docs_notify_insert; Type: TRIGGER; Schema: public; Owner: -
 --
 
-CREATE TRIGGER brain_docs_number_version BEFORE INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.number_doc_version();
+CREATE TRIGGER brain_docs_notify_insert AFTER INSERT ON public.brain_docs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.notify_docs();
+
+
+--
+-- Name: brain_docs brain_docs_notify_update; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_notify_update AFTER UPDATE ON public.brain_docs REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.notify_docs();
+
+
+--
+-- Name: brain_docs brain_docs_tell_state; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER brain_docs_tell_state AFTER INSERT OR UPDATE ON public.brain_docs FOR EACH ROW EXECUTE FUNCTION creel.tell_doc_state();
 
 
 --
@@ -8993,6 +10785,14 @@ ALTER TABLE ONLY public.brain_doc_contents
 
 
 --
+-- Name: brain_doc_states brain_doc_states_doc_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.brain_doc_states
+    ADD CONSTRAINT brain_doc_states_doc_id_fkey FOREIGN KEY (doc_id) REFERENCES public.brain_docs(id) ON DELETE CASCADE;
+
+
+--
 -- Name: brain_doc_versions brain_doc_versions_content; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -9291,6 +11091,19 @@ CREATE POLICY brain_doc_contents_select ON public.brain_doc_contents FOR SELECT 
 
 
 --
+-- Name: brain_doc_states; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.brain_doc_states ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: brain_doc_states brain_doc_states_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY brain_doc_states_select ON public.brain_doc_states FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
 -- Name: brain_doc_versions; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -9553,6 +11366,21 @@ REVOKE ALL ON FUNCTION creel.add_doc_bytes(of_project text, size_bytes bigint) F
 
 
 --
+-- Name: TABLE brain_docs; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO authenticated;
+GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO service_role;
+
+
+--
+-- Name: FUNCTION add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_doc_version(doc public.brain_docs, number integer, content text, author_kind text, reason text, side boolean) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION add_lanes(registered creel.queues, project_ids text[], agent_keys text[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9610,6 +11438,57 @@ REVOKE ALL ON FUNCTION creel.after_taken(for_queue text, row_ids uuid[]) FROM PU
 
 
 --
+-- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
+
+
+--
+-- Name: FUNCTION agent_on_host(host uuid, agent_id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.agent_on_host(host uuid, agent_id uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION all_docs_warning(project text, key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.all_docs_warning(project text, key text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION asked_doc(args jsonb, needed text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_doc(args jsonb, needed text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION asked_project(args jsonb, needed text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_project(args jsonb, needed text) FROM PUBLIC;
+
+
+--
+-- Name: TABLE brain_doc_versions; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.brain_doc_versions TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_versions TO service_role;
+
+
+--
+-- Name: FUNCTION asked_version(doc public.brain_docs, number integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.asked_version(doc public.brain_docs, number integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION backoff(attempts integer, knobs creel.settings); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9621,6 +11500,13 @@ REVOKE ALL ON FUNCTION creel.backoff(attempts integer, knobs creel.settings) FRO
 --
 
 REVOKE ALL ON FUNCTION creel.begin_heartbeat() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION block_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.block_doc(host uuid, agent public.agents, kind text, note text) FROM PUBLIC;
 
 
 --
@@ -9649,14 +11535,6 @@ REVOKE ALL ON FUNCTION creel.check_update(payload jsonb) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.check_wished_host() FROM PUBLIC;
-
-
---
--- Name: TABLE agents; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO authenticated;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.agents TO service_role;
 
 
 --
@@ -9810,6 +11688,34 @@ REVOKE ALL ON FUNCTION creel.details_of_event(kind text, detail jsonb) FROM PUBL
 
 
 --
+-- Name: FUNCTION doc_limits(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_limits() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION doc_types(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_types() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION doc_warning(doc_type text, content text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.doc_warning(doc_type text, content text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION empty_sha256(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.empty_sha256() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION enable_webhook(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9859,6 +11765,13 @@ REVOKE ALL ON FUNCTION creel.fault_of_acks(acks jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION fault_of_doc_change(change jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.fault_of_doc_change(change jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION fault_of_heartbeat(beat jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -9905,6 +11818,27 @@ REVOKE ALL ON FUNCTION creel.finish_of_ack(ack jsonb, token uuid, type text) FRO
 --
 
 REVOKE ALL ON FUNCTION creel.finish_one(host uuid, projects text[], finished jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_bytes(of_project text, freed_bytes bigint); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_bytes(of_project text, freed_bytes bigint) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_contents(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_contents() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION free_doc_versions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.free_doc_versions() FROM PUBLIC;
 
 
 --
@@ -10018,10 +11952,24 @@ REVOKE ALL ON FUNCTION creel.is_confined(backend text) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION is_doc_type(name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_doc_type(name text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION is_host_event(kind text); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.is_host_event(kind text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION is_host_online(project text, key text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.is_host_online(project text, key text) FROM PUBLIC;
 
 
 --
@@ -10095,6 +12043,13 @@ REVOKE ALL ON FUNCTION creel.keep_command_columns() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION keep_doc_columns(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_doc_columns() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION keep_doc_version(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10113,6 +12068,13 @@ REVOKE ALL ON FUNCTION creel.keep_host_report(host uuid, report jsonb) FROM PUBL
 --
 
 REVOKE ALL ON FUNCTION creel.keep_request_columns() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_side_text(doc public.brain_docs, content text, reason text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_side_text(doc public.brain_docs, content text, reason text, of_day date) FROM PUBLIC;
 
 
 --
@@ -10165,10 +12127,38 @@ REVOKE ALL ON FUNCTION creel.limit_requests() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION lock_doc_usage(project text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.lock_doc_usage(project text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.log_doc_event(kind text, doc public.brain_docs, detail jsonb, host uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.log_event(kind text, project_id text, agent_key text, host_id uuid, item_id uuid, detail jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_blocked_doc(host uuid, agent public.agents, kind text, note text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.make_blocked_doc(host uuid, agent public.agents, kind text, note text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.make_disk_doc(agent public.agents, kind text, content text, author_kind text, of_day date) FROM PUBLIC;
 
 
 --
@@ -10239,6 +12229,13 @@ REVOKE ALL ON FUNCTION creel.notification_of_event(kind text, detail jsonb) FROM
 --
 
 REVOKE ALL ON FUNCTION creel.notification_pause(attempts integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION notify_docs(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.notify_docs() FROM PUBLIC;
 
 
 --
@@ -10371,6 +12368,13 @@ REVOKE ALL ON FUNCTION creel.provision_settled(ids uuid[]) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.provision_taken(ids uuid[]) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION put_doc(host uuid, agent public.agents, change jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.put_doc(host uuid, agent public.agents, change jsonb) FROM PUBLIC;
 
 
 --
@@ -10565,6 +12569,13 @@ REVOKE ALL ON FUNCTION creel.settle_without_host(command_ids uuid[]) FROM PUBLIC
 
 
 --
+-- Name: FUNCTION settled_state(row_sha256 text, disk_sha256 text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.settled_state(row_sha256 text, disk_sha256 text) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION short_of_key(agent_key text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10581,10 +12592,38 @@ REVOKE ALL ON FUNCTION creel.short_text(value jsonb, most integer) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION show_conflict(doc public.brain_docs, base_sha256 text, base integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_conflict(doc public.brain_docs, base_sha256 text, base integer) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION show_doc(doc public.brain_docs, warning text, is_online boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_doc(doc public.brain_docs, warning text, is_online boolean) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION show_result(for_queue text, row_id uuid, new_result jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.show_result(for_queue text, row_id uuid, new_result jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION show_version(v public.brain_doc_versions); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_version(v public.brain_doc_versions) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION show_written(doc public.brain_docs); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.show_written(doc public.brain_docs) FROM PUBLIC;
 
 
 --
@@ -10613,6 +12652,13 @@ REVOKE ALL ON FUNCTION creel.superseded(newer text) FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.supersedes(newer text, older text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION sweep_doc_versions(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.sweep_doc_versions() FROM PUBLIC;
 
 
 --
@@ -10722,6 +12768,13 @@ REVOKE ALL ON FUNCTION creel.take_back_removals() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.take_disk_text(doc public.brain_docs, content text, author_kind text, reason text, of_day date) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION take_row(for_queue text, row_id uuid, woken text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10757,6 +12810,13 @@ REVOKE ALL ON FUNCTION creel.takes_work(host public.hosts) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION tell_doc_state(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_doc_state() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION tell_of_host(host uuid, kind text, since timestamp with time zone); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -10768,6 +12828,20 @@ REVOKE ALL ON FUNCTION creel.tell_of_host(host uuid, kind text, since timestamp 
 --
 
 REVOKE ALL ON FUNCTION creel.tell_webhooks(project text, kind text, subject uuid, said jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION text_of_doc(doc_id uuid, project text, hash text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.text_of_doc(doc_id uuid, project text, hash text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION text_sha256(content text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.text_sha256(content text) FROM PUBLIC;
 
 
 --
@@ -10804,6 +12878,20 @@ GRANT ALL ON FUNCTION creel.visible_hosts() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.waiting_reason(item creel.items) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wanted_int(args jsonb, name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wanted_int(args jsonb, name text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION wanted_text(args jsonb, name text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.wanted_text(args jsonb, name text) FROM PUBLIC;
 
 
 --
@@ -10854,6 +12942,13 @@ GRANT ALL ON FUNCTION creel.writable_projects() TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.write_one_item_functions() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.write_person_text(doc public.brain_docs, content text, reason text, by_knowing boolean) FROM PUBLIC;
 
 
 --
@@ -10944,6 +13039,22 @@ GRANT ALL ON FUNCTION public.enroll_host_by_code(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION erase_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.erase_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.erase_doc(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION fetch_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.fetch_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.fetch_docs(jsonb) TO creel_host;
+
+
+--
 -- Name: FUNCTION finish(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -10976,6 +13087,30 @@ GRANT ALL ON FUNCTION public.list_agents(jsonb) TO creel_host;
 
 
 --
+-- Name: FUNCTION list_doc_versions(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_doc_versions(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_doc_versions(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION list_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION list_docs_of(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_docs_of(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_docs_of(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION list_enrolment_codes(); Type: ACL; Schema: public; Owner: -
 --
 
@@ -11000,11 +13135,35 @@ GRANT ALL ON FUNCTION public.list_members(project_id text) TO authenticated;
 
 
 --
+-- Name: FUNCTION pin_doc_version(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.pin_doc_version(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.pin_doc_version(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION progress(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
 REVOKE ALL ON FUNCTION public.progress(jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION public.progress(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION put_docs(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.put_docs(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.put_docs(jsonb) TO creel_host;
+
+
+--
+-- Name: FUNCTION read_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.read_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.read_doc(jsonb) TO authenticated;
 
 
 --
@@ -11096,6 +13255,22 @@ GRANT ALL ON FUNCTION public.request_removal(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION resolve_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.resolve_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.resolve_doc(jsonb) TO authenticated;
+
+
+--
+-- Name: FUNCTION restore_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.restore_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.restore_doc(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION revoke_enrolment_code(jsonb); Type: ACL; Schema: public; Owner: -
 --
 
@@ -11161,6 +13336,14 @@ GRANT ALL ON FUNCTION public.why_pending(id uuid) TO authenticated;
 
 
 --
+-- Name: FUNCTION write_doc(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.write_doc(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.write_doc(jsonb) TO authenticated;
+
+
+--
 -- Name: TABLE dead_letters; Type: ACL; Schema: creel; Owner: -
 --
 
@@ -11209,19 +13392,11 @@ GRANT SELECT ON TABLE public.brain_doc_contents TO service_role;
 
 
 --
--- Name: TABLE brain_doc_versions; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE brain_doc_states; Type: ACL; Schema: public; Owner: -
 --
 
-GRANT SELECT ON TABLE public.brain_doc_versions TO authenticated;
-GRANT SELECT ON TABLE public.brain_doc_versions TO service_role;
-
-
---
--- Name: TABLE brain_docs; Type: ACL; Schema: public; Owner: -
---
-
-GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO authenticated;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.brain_docs TO service_role;
+GRANT SELECT ON TABLE public.brain_doc_states TO authenticated;
+GRANT SELECT ON TABLE public.brain_doc_states TO service_role;
 
 
 --
