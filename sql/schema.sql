@@ -128,6 +128,7 @@ CREATE TABLE public.brain_docs (
     sync_note text,
     held_version integer,
     conflict_version integer,
+    erased_sha256s text[] DEFAULT '{}'::text[] NOT NULL,
     warning text,
     changed xid8 DEFAULT '0'::xid8 NOT NULL,
     CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
@@ -141,7 +142,7 @@ CREATE TABLE public.brain_docs (
 -- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. changed is the transaction in which somebody other than the agent''s host wrote.';
+COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. erased_sha256s are texts that were erased while they may have been on their way to the disk. changed is the transaction in which somebody other than the agent''s host wrote.';
 
 
 --
@@ -2767,6 +2768,7 @@ begin
     new.sync_note := null;
     new.held_version := null;
     new.conflict_version := null;
+    new.erased_sha256s := '{}';
     return new;
   end if;
   new.version := old.version;
@@ -2780,6 +2782,7 @@ begin
   new.sync_note := old.sync_note;
   new.held_version := old.held_version;
   new.conflict_version := old.conflict_version;
+  new.erased_sha256s := old.erased_sha256s;
   new.warning := old.warning;
   new.changed := old.changed;
   new.updated_at := old.updated_at;
@@ -4038,6 +4041,10 @@ begin
     seen := case when hash = doc.sha256 then doc.version else (
       select max(v.version) from public.brain_doc_versions v
       where v.doc_id = doc.id and v.sha256 = hash and v.version > doc.disk_version and not v.side) end;
+    if seen is null and hash = any (doc.erased_sha256s) then
+      -- It is on the disk, and is to go from there, too.
+      seen := doc.disk_version;
+    end if;
     if seen is null then
       return case when hash is not distinct from doc.disk_sha256 then 'done' else 'stale' end;
     end if;
@@ -4046,7 +4053,7 @@ begin
        is distinct from (hash, seen, state, null::int) then
       update public.brain_docs d set
         disk_sha256 = hash, disk_version = seen, disk_at = now(), sync_state = state, sync_note = null,
-        held_version = null
+        held_version = null, erased_sha256s = case state when 'synced' then '{}' else d.erased_sha256s end
       where d.id = doc.id;
     end if;
     return 'done';
@@ -4118,6 +4125,13 @@ begin
         where d.id = doc.id;
       else
         perform creel.take_disk_text(doc, told, 'agent', 'day', day);
+        -- What a person wrote on the day before and no host could write to its file.
+        if doc.sha256 <> coalesce(doc.disk_sha256, creel.empty_sha256()) and doc.sha256 <> creel.empty_sha256() then
+          update public.brain_docs d set conflict_version = doc.version where d.id = doc.id;
+          perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+            'version', doc.last_version + 1, 'sha256', hash, 'conflict_version', doc.version,
+            'conflict_sha256', doc.sha256, 'doc_date', doc.doc_date), host);
+        end if;
       end if;
   end case;
   return 'done';
@@ -5794,7 +5808,7 @@ begin
   update public.brain_docs d set
     content = take_disk_text.content, version = number, doc_date = of_day, updated_by = author_kind,
     disk_sha256 = creel.text_sha256(take_disk_text.content), disk_version = number, disk_at = now(),
-    sync_state = 'synced', sync_note = null, held_version = null,
+    sync_state = 'synced', sync_note = null, held_version = null, erased_sha256s = '{}',
     conflict_version = case reason when 'conflict' then doc.version when 'day' then null else d.conflict_version end
   where d.id = doc.id;
 end
@@ -7077,11 +7091,19 @@ declare
   number constant int := creel.wanted_int($1, 'version');
   wanted public.brain_doc_versions;
   erased_count int;
+  on_their_way text[];
 begin
   if doc.id is null then
     return jsonb_build_object('ok', true, 'erased', 0, 'version', 0);
   end if;
   perform creel.lock_doc_usage(doc.project_id);
+
+  -- A host may be writing what the disk does not have yet. That it then finds there is nothing that an agent wrote.
+  on_their_way := array(
+    select distinct v.sha256 from public.brain_doc_versions v
+    where v.doc_id = doc.id and v.version > doc.disk_version and not v.side
+      and (number is null or v.version = number)
+    limit 50);
 
   if number is not null then
     wanted := creel.asked_version(doc, number);
@@ -7099,6 +7121,8 @@ begin
     -- The same text may be there more than once.
     delete from public.brain_doc_versions v where v.doc_id = doc.id and v.sha256 = wanted.sha256;
     get diagnostics erased_count = row_count;
+    update public.brain_docs d set erased_sha256s = d.erased_sha256s || on_their_way
+    where d.id = doc.id and on_their_way <> '{}';
     update public.brain_docs d set conflict_version = null
     where d.id = doc.id and d.conflict_version is not null and not exists (
       select from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.conflict_version);
@@ -7117,7 +7141,7 @@ begin
   get diagnostics erased_count = row_count;
   update public.brain_docs d set
     content = '', version = d.last_version + 1, updated_by = creel.actor(), held_version = null,
-    conflict_version = null,
+    conflict_version = null, erased_sha256s = d.erased_sha256s || on_their_way,
     sync_state = case d.sync_state when 'blocked' then 'blocked'
       else creel.settled_state(creel.empty_sha256(), d.disk_sha256) end,
     changed = pg_current_xact_id()
@@ -7520,12 +7544,12 @@ begin
   ),
   listed as materialized (
     select h.id as agent_id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256,
-      d.disk_version, d.sync_state, d.sync_note, d.held_version
+      d.disk_version, d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from here h join public.brain_docs d on d.project_id = h.project_id and d.agent_key = h.agent_key
     where since is null
     union all
     select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
-      d.sync_state, d.sync_note, d.held_version
+      d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
     where since is not null and d.changed >= since and d.changed < next_xact
   )
@@ -7536,7 +7560,7 @@ begin
       'disk_erased', coalesce(r.disk_sha256 not in (r.sha256, creel.empty_sha256()), false) and not exists (
         select from public.brain_doc_versions v
         where v.project_id = r.project_id and v.sha256 = r.disk_sha256 and v.doc_id = r.id),
-      'unseen', case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
+      'unseen', to_jsonb(r.erased_sha256s) || case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
         select coalesce(jsonb_agg(u.sha256 order by u.version desc), '[]') from (
           select v.sha256, v.version from public.brain_doc_versions v
           where v.doc_id = r.id and v.version > r.disk_version and v.version < r.version and not v.side
