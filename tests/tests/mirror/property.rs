@@ -490,9 +490,13 @@ impl Case {
                     detail["doc_type"] == json!(version.doc_type) && detail[key] == json!(version.version)
                 })
             };
-            // Each day has a text of its own; what was displaced and what was held are told as what they are.
-            version.doc_type == DocType::MemoryToday
-                || version.reason.as_deref() == Some("merge_side")
+            // Each day has a text of its own, and its last one is kept.
+            let is_last = |other: &crate::scene::Version| {
+                other.doc_type != version.doc_type
+                    || other.day != version.day
+                    || other.version <= version.version
+            };
+            version.doc_type == DocType::MemoryToday && versions.iter().all(is_last)
                 || names("version")
                 || names("conflict_version")
         };
