@@ -3990,6 +3990,7 @@ declare
   day constant date := (change ->> 'doc_date')::date;
   author constant text := coalesce(change ->> 'author', 'agent');
   doc public.brain_docs;
+  latest public.brain_doc_versions;
   seen int;
   state text;
   note text;
@@ -4028,10 +4029,19 @@ begin
     if day is not distinct from doc.doc_date then
       return 'stale';
     end if;
-    if hash is distinct from (
-      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
-      order by v.version desc limit 1) then
-      perform creel.keep_side_text(doc, told, 'earlier_day', day);
+    select * into latest from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
+    order by v.version desc limit 1;
+    if hash is distinct from latest.sha256 then
+      seen := creel.keep_side_text(doc, told, 'earlier_day', day);
+      -- The file has what it had before: what came in between is nowhere else, such as the words of one who had a file
+      -- open that was displaced.
+      if exists (
+        select from public.brain_doc_versions v
+        where v.doc_id = doc.id and v.doc_date = day and v.sha256 = hash and v.version < latest.version) then
+        perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+          'version', seen, 'sha256', hash, 'conflict_version', latest.version, 'conflict_sha256', latest.sha256,
+          'doc_date', day), host);
+      end if;
     end if;
     return 'done';
   end if;

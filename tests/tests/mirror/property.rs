@@ -567,6 +567,17 @@ async fn no_word_is_lost_whatever_happens() {
     run_cases(0, 200).await;
 }
 
+/// Seeds of cases that once lost a word: what nobody could write to a day's file before midnight, and what somebody wrote
+/// into a file of an earlier day after it was displaced.
+const LOST_ONCE: [u64; 2] = [1_087, 7_294];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_lost_once_is_not_lost_again() {
+    for seed in LOST_ONCE {
+        run_cases(seed, 1).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_no_word_is_lost_in_ten_thousand_cases() {
     run_cases(1_000, 10_000).await;
