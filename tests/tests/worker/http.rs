@@ -14,7 +14,12 @@ async fn readyz_follows_the_database_and_healthz_does_not() {
         .await
         .expect("start a proxy");
     let mut setup = station.setup_through(&stage.db, &cutter);
-    for said in ["lost the connection", "failed to connect", "failed to tick"] {
+    for said in [
+        "lost the connection",
+        "failed to connect",
+        "failed to tick",
+        "failed to mirror",
+    ] {
         setup = setup.allow(said);
     }
     let _worker = station.start_with(&setup);

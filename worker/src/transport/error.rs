@@ -137,10 +137,15 @@ impl CallError {
         }
     }
 
+    /// Whether it gave way to another transaction.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+
     /// Logs what is tried again. To give way is no fault: many hosts write at once.
     pub(crate) fn log(&self, what: &str) {
         let error = self.chain();
-        if matches!(self, Self::Busy(_)) {
+        if self.is_busy() {
             tracing::info!(error, "{what}: {error}");
         } else {
             tracing::warn!(error, "{what}: {error}");
