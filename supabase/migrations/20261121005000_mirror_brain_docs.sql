@@ -27,6 +27,7 @@ alter table public.brain_docs
   add column sync_note text constraint brain_docs_sync_note_size check (octet_length(sync_note) <= 4096),
   add column held_version int,
   add column conflict_version int,
+  add column erased_sha256s text[] not null default '{}',
   add column warning text,
   add column changed xid8 not null default '0';
 
@@ -46,7 +47,8 @@ comment on table public.brain_docs is
   'then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; '
   'synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or '
   'another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be '
-  'looked at. changed is the transaction in which somebody other than the agent''s host wrote.';
+  'looked at. erased_sha256s are texts that were erased while they may have been on their way to the disk. changed is the '
+  'transaction in which somebody other than the agent''s host wrote.';
 comment on table public.brain_doc_versions is
   'Every version: who (person, agent, template, update), when, on which base, and why if it was no plain write. Its text '
   'is in brain_doc_contents, once a hash. side: it never was the row''s text. doc_date: whose day it is, of '
@@ -144,6 +146,7 @@ begin
     new.sync_note := null;
     new.held_version := null;
     new.conflict_version := null;
+    new.erased_sha256s := '{}';
     return new;
   end if;
   new.version := old.version;
@@ -157,6 +160,7 @@ begin
   new.sync_note := old.sync_note;
   new.held_version := old.held_version;
   new.conflict_version := old.conflict_version;
+  new.erased_sha256s := old.erased_sha256s;
   new.warning := old.warning;
   new.changed := old.changed;
   new.updated_at := old.updated_at;

@@ -56,12 +56,12 @@ begin
   ),
   listed as materialized (
     select h.id as agent_id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256,
-      d.disk_version, d.sync_state, d.sync_note, d.held_version
+      d.disk_version, d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from here h join public.brain_docs d on d.project_id = h.project_id and d.agent_key = h.agent_key
     where since is null
     union all
     select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
-      d.sync_state, d.sync_note, d.held_version
+      d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
     where since is not null and d.changed >= since and d.changed < next_xact
   )
@@ -72,7 +72,7 @@ begin
       'disk_erased', coalesce(r.disk_sha256 not in (r.sha256, creel.empty_sha256()), false) and not exists (
         select from public.brain_doc_versions v
         where v.project_id = r.project_id and v.sha256 = r.disk_sha256 and v.doc_id = r.id),
-      'unseen', case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
+      'unseen', to_jsonb(r.erased_sha256s) || case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
         select coalesce(jsonb_agg(u.sha256 order by u.version desc), '[]') from (
           select v.sha256, v.version from public.brain_doc_versions v
           where v.doc_id = r.id and v.version > r.disk_version and v.version < r.version and not v.side
@@ -190,7 +190,7 @@ begin
   update public.brain_docs d set
     content = take_disk_text.content, version = number, doc_date = of_day, updated_by = author_kind,
     disk_sha256 = creel.text_sha256(take_disk_text.content), disk_version = number, disk_at = now(),
-    sync_state = 'synced', sync_note = null, held_version = null,
+    sync_state = 'synced', sync_note = null, held_version = null, erased_sha256s = '{}',
     conflict_version = case reason when 'conflict' then doc.version when 'day' then null else d.conflict_version end
   where d.id = doc.id;
 end
@@ -288,6 +288,7 @@ declare
   day constant date := (change ->> 'doc_date')::date;
   author constant text := coalesce(change ->> 'author', 'agent');
   doc public.brain_docs;
+  latest public.brain_doc_versions;
   seen int;
   state text;
   note text;
@@ -326,10 +327,19 @@ begin
     if day is not distinct from doc.doc_date then
       return 'stale';
     end if;
-    if hash is distinct from (
-      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
-      order by v.version desc limit 1) then
-      perform creel.keep_side_text(doc, told, 'earlier_day', day);
+    select * into latest from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
+    order by v.version desc limit 1;
+    if hash is distinct from latest.sha256 then
+      seen := creel.keep_side_text(doc, told, 'earlier_day', day);
+      -- The file has what it had before: what came in between is nowhere else, such as the words of one who had a file
+      -- open that was displaced.
+      if exists (
+        select from public.brain_doc_versions v
+        where v.doc_id = doc.id and v.doc_date = day and v.sha256 = hash and v.version < latest.version) then
+        perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+          'version', seen, 'sha256', hash, 'conflict_version', latest.version, 'conflict_sha256', latest.sha256,
+          'doc_date', day), host);
+      end if;
     end if;
     return 'done';
   end if;
@@ -339,6 +349,10 @@ begin
     seen := case when hash = doc.sha256 then doc.version else (
       select max(v.version) from public.brain_doc_versions v
       where v.doc_id = doc.id and v.sha256 = hash and v.version > doc.disk_version and not v.side) end;
+    if seen is null and hash = any (doc.erased_sha256s) then
+      -- It is on the disk, and is to go from there, too.
+      seen := doc.disk_version;
+    end if;
     if seen is null then
       return case when hash is not distinct from doc.disk_sha256 then 'done' else 'stale' end;
     end if;
@@ -347,7 +361,7 @@ begin
        is distinct from (hash, seen, state, null::int) then
       update public.brain_docs d set
         disk_sha256 = hash, disk_version = seen, disk_at = now(), sync_state = state, sync_note = null,
-        held_version = null
+        held_version = null, erased_sha256s = case state when 'synced' then '{}' else d.erased_sha256s end
       where d.id = doc.id;
     end if;
     return 'done';
@@ -419,6 +433,13 @@ begin
         where d.id = doc.id;
       else
         perform creel.take_disk_text(doc, told, 'agent', 'day', day);
+        -- What a person wrote on the day before and no host could write to its file.
+        if doc.sha256 <> coalesce(doc.disk_sha256, creel.empty_sha256()) and doc.sha256 <> creel.empty_sha256() then
+          update public.brain_docs d set conflict_version = doc.version where d.id = doc.id;
+          perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+            'version', doc.last_version + 1, 'sha256', hash, 'conflict_version', doc.version,
+            'conflict_sha256', doc.sha256, 'doc_date', doc.doc_date), host);
+        end if;
       end if;
   end case;
   return 'done';

@@ -16,11 +16,19 @@ declare
   number constant int := creel.wanted_int($1, 'version');
   wanted public.brain_doc_versions;
   erased_count int;
+  on_their_way text[];
 begin
   if doc.id is null then
     return jsonb_build_object('ok', true, 'erased', 0, 'version', 0);
   end if;
   perform creel.lock_doc_usage(doc.project_id);
+
+  -- A host may be writing what the disk does not have yet. That it then finds there is nothing that an agent wrote.
+  on_their_way := array(
+    select distinct v.sha256 from public.brain_doc_versions v
+    where v.doc_id = doc.id and v.version > doc.disk_version and not v.side
+      and (number is null or v.version = number)
+    limit 50);
 
   if number is not null then
     wanted := creel.asked_version(doc, number);
@@ -38,6 +46,8 @@ begin
     -- The same text may be there more than once.
     delete from public.brain_doc_versions v where v.doc_id = doc.id and v.sha256 = wanted.sha256;
     get diagnostics erased_count = row_count;
+    update public.brain_docs d set erased_sha256s = d.erased_sha256s || on_their_way
+    where d.id = doc.id and on_their_way <> '{}';
     update public.brain_docs d set conflict_version = null
     where d.id = doc.id and d.conflict_version is not null and not exists (
       select from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.conflict_version);
@@ -56,7 +66,7 @@ begin
   get diagnostics erased_count = row_count;
   update public.brain_docs d set
     content = '', version = d.last_version + 1, updated_by = creel.actor(), held_version = null,
-    conflict_version = null,
+    conflict_version = null, erased_sha256s = d.erased_sha256s || on_their_way,
     sync_state = case d.sync_state when 'blocked' then 'blocked'
       else creel.settled_state(creel.empty_sha256(), d.disk_sha256) end,
     changed = pg_current_xact_id()

@@ -77,8 +77,7 @@ impl Claimer {
                         }
                         // What the database gave us without our hearing of it comes back by the
                         // tick, which tells what we know to hold.
-                        let text = error.chain();
-                        tracing::warn!(error = text, "failed to claim work: {text}");
+                        error.log("failed to claim work");
                         self.pause(delays.next().unwrap_or(BACKSTOP)).await;
                         self.wake.poll();
                         break;

@@ -191,8 +191,7 @@ impl Pen {
                     }
                     // A page of somebody who stands between, or a key that is just being replaced, says nothing of the result.
                     Err(error) if !error.is_about_the_call() => {
-                        let error = error.chain();
-                        tracing::warn!(error, "failed to finish items, trying again: {error}");
+                        error.log("failed to finish items, trying again");
                         tokio::time::sleep(delays.next().unwrap_or(DOWN_STEP)).await;
                     }
                     Err(error) => return Err(Unwritable { batch, error }),

@@ -105,8 +105,7 @@ impl Ticker {
                     self.health.tick_down();
                     self.health.set_shut_out(error.is_shut_out());
                     metrics::counter!(TICK_FAILED).increment(1);
-                    let text = error.chain();
-                    tracing::warn!(error = text, "failed to tick: {text}");
+                    error.log("failed to tick");
                     tokio::time::sleep(delays.next().unwrap_or(MAX_PAUSE)).await;
                 }
             }

@@ -136,7 +136,7 @@ pub async fn measure(stage: &Stage, effort: Effort) -> Result<Vec<Figure>> {
             "ms/s",
             ours.cpu_ms_per_sec,
             Against::OursByTheirs(SCAN, theirs.cpu_ms_per_sec),
-            Goal::AtMost(1.0 / 5.0),
+            Goal::AtMost(1.0 / 10.0),
         ),
         Figure {
             note: Some(format!(

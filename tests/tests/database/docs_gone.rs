@@ -109,6 +109,33 @@ async fn an_erased_document_is_emptied_on_the_disk() {
 }
 
 #[tokio::test]
+async fn a_text_that_was_erased_on_its_way_to_the_disk_does_not_come_back() {
+    let d = DocStage::new().await;
+    d.put(&[(SOUL, text(0, "one"))]).await;
+    d.write(SOUL, "PASSWORD").await;
+    d.ask("erase_doc", SOUL, &json!({})).await;
+    let listed = d.list(&json!({})).await["docs"][0].clone();
+    assert_eq!(listed["unseen"], json!([sha("PASSWORD")]));
+    // The host wrote it meanwhile, and says so.
+    assert_eq!(d.put(&[(SOUL, ack("PASSWORD"))]).await, ["done 3"]);
+    let listed = d.list(&json!({})).await["docs"][0].clone();
+    assert_eq!(
+        (&listed["sha256"], &listed["disk_sha256"]),
+        (&json!(sha("")), &json!(sha("PASSWORD"))),
+        "the disk is to be emptied"
+    );
+    assert!(!everything(&d).await.contains("PASSWORD"));
+    assert_eq!(d.put(&[(SOUL, ack(""))]).await, ["done 3"]);
+    let listed = d.list(&json!({})).await["docs"][0].clone();
+    assert_eq!(
+        (&listed["unseen"], &listed["sync_state"]),
+        (&json!([]), &json!("synced"))
+    );
+    // From now on these would be words like any other.
+    assert_eq!(d.put(&[(SOUL, ack("PASSWORD"))]).await, ["stale 3"]);
+}
+
+#[tokio::test]
 async fn what_the_file_has_is_not_erased_while_it_is_held() {
     let d = DocStage::new().await;
     d.put(&[(SOUL, text(0, "words")), (SOUL, hold(1, "template"))])

@@ -25,6 +25,7 @@ const SAID: &[&str] = &[
     "gave up to finish",
     "failed to show progress",
     "failed to look after",
+    "failed to mirror",
     "stopped work on",
     "was damaged",
 ];

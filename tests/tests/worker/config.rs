@@ -119,6 +119,7 @@ async fn a_host_that_is_revoked_claims_nothing_more_and_stays_unready() {
         "failed to claim",
         "lost the connection",
         "failed to connect",
+        "failed to mirror",
     ] {
         setup = setup.allow(said);
     }

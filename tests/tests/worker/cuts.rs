@@ -25,6 +25,7 @@ const SAID: &[&str] = &[
     "failed to finish items",
     "failed to start",
     "failed to show progress",
+    "failed to mirror",
 ];
 
 /// How many requests there are where the line is cut after each fifth.

@@ -14,6 +14,7 @@ const SAID: &[&str] = &[
     "lost the connection",
     "gave up to finish",
     "failed to finish",
+    "failed to mirror",
 ];
 
 #[tokio::test]

@@ -33,6 +33,7 @@ const SHUT_OUT: &[&str] = &[
     "lost the connection",
     "failed to connect",
     "failed to look after",
+    "failed to mirror",
 ];
 
 /// The whole way: docs are read and recorded, steps are shown, the result is written.

@@ -69,10 +69,14 @@ pub struct Mirror {
     /// Agents whose disk does not answer.
     stuck: HashMap<Uuid, JoinHandle<()>>,
     before_look: BeforeLook,
+    after_work: AfterWork,
 }
 
 /// What is done before an agent's folder is looked at, where its disk may take its time.
 type BeforeLook = Arc<dyn Fn(&Mirrored) + Send + std::marker::Sync>;
+
+/// What is done when work on an agent's disk has been answered.
+type AfterWork = Arc<dyn Fn(Uuid) + Send + std::marker::Sync>;
 
 /// An agent that is to be looked at.
 #[derive(Debug, Clone)]
@@ -114,6 +118,7 @@ impl Mirror {
             memories: HashMap::new(),
             stuck: HashMap::new(),
             before_look: Arc::new(|_| {}),
+            after_work: Arc::new(|_| {}),
         }
     }
 
@@ -234,15 +239,23 @@ impl Mirror {
         let mut started = Vec::new();
         for (agent_id, work) in works {
             let (tell, told) = oneshot::channel();
-            let thread = tokio::task::spawn_blocking(move || drop(tell.send(work())));
+            let after_work = self.after_work.clone();
+            let thread = tokio::task::spawn_blocking(move || {
+                let _nobody_waits = tell.send(work());
+                after_work(agent_id);
+            });
             started.push((agent_id, thread, told));
         }
         let until = tokio::time::Instant::now() + DISK_LIMIT;
         let (mut answers, mut panic) = (Vec::new(), None);
-        for (agent_id, mut thread, told) in started {
-            match tokio::time::timeout_at(until, &mut thread).await {
-                Ok(Ok(())) => answers.extend(told.await),
-                Ok(Err(error)) => panic = error.try_into_panic().ok().or(panic),
+        for (agent_id, thread, mut told) in started {
+            match tokio::time::timeout_at(until, &mut told).await {
+                Ok(Ok(answer)) => answers.push(answer),
+                // It ended without an answer.
+                Ok(Err(_)) => {
+                    let ended = thread.await.err();
+                    panic = ended.and_then(|error| error.try_into_panic().ok()).or(panic);
+                }
                 Err(_) => {
                     tracing::warn!(agent.id = %agent_id, "the disk of agent {agent_id} does not answer: its documents wait");
                     self.stuck.insert(agent_id, thread);
@@ -628,11 +641,16 @@ mod tests {
         });
         let began_at = tokio::time::Instant::now();
         let all = [1, 2, 3, 9].map(wanted).to_vec();
+        let (end, mut ended) = tokio::sync::mpsc::unbounded_channel();
+        mirror.after_work = Arc::new(move |agent_id| {
+            let _the_test_is_over = end.send(agent_id);
+        });
         let pass = tokio::spawn(async move { (mirror.pass(all).await, mirror) });
         // All have begun before anybody is waited for.
         for _ in 0..4 {
             beginning.recv().await.expect("it begins");
         }
+        assert_eq!(ended.recv().await, Some(healthy));
         // A clock that is paused stands still while threads are at work.
         tokio::time::advance(DISK_LIMIT).await;
         let (again, mirror) = pass.await.expect("it ends");

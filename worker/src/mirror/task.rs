@@ -28,7 +28,7 @@ use super::templates::read_templates;
 use super::watch::Watch;
 use crate::jitter::jittered;
 use crate::supervisor::Supervisor;
-use crate::transport::{CALL_LIMIT, Link, Session, retry_delays};
+use crate::transport::{CALL_LIMIT, CallError, Link, Session, retry_delays};
 use crate::wake::Wake;
 use crate::workspace::{DISPLACED_STAYS, NoFaults, Owner};
 
@@ -149,7 +149,12 @@ impl MirrorTask {
                 }
                 Ok(Err(error)) => {
                     let text = format!("{error:#}");
-                    tracing::warn!(error = text, "failed to mirror documents, trying again: {text}");
+                    // To give way to another transaction is no fault.
+                    if error.downcast_ref().is_some_and(CallError::is_busy) {
+                        tracing::info!(error = text, "mirrors documents later: {text}");
+                    } else {
+                        tracing::warn!(error = text, "failed to mirror documents, trying again: {text}");
+                    }
                 }
                 Err(_) => {
                     tracing::error!(

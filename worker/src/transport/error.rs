@@ -17,6 +17,9 @@ pub(crate) enum CallError {
     /// Try again.
     #[error("the database cannot be reached")]
     Unavailable(#[source] Cause),
+    /// Another transaction has what the call needs, and the call gave way to it, undone. Try again.
+    #[error("another transaction was in the way: {0}")]
+    Busy(String),
     /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted ({why}); {hint}")]
     Certificate {
@@ -72,13 +75,14 @@ impl CallError {
             "42501" => Some(Self::NotAHost(message)),
             "28000" | "28P01" => Some(Self::LoginRefused(message)),
             "3D000" | "3F000" | "42883" => Some(Self::NoSchema(message)),
+            "40001" | "40P01" | "55P03" => Some(Self::Busy(message)),
             _ => None,
         }
     }
 
     /// Whether the same call may succeed later without anybody's help.
     pub(crate) fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Silent(_))
+        matches!(self, Self::Unavailable(_) | Self::Silent(_) | Self::Busy(_))
     }
 
     /// Whether the host was shut out: by revoking it, or by the end of its key.
@@ -133,6 +137,21 @@ impl CallError {
         }
     }
 
+    /// Whether it gave way to another transaction.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+
+    /// Logs what is tried again. To give way is no fault: many hosts write at once.
+    pub(crate) fn log(&self, what: &str) {
+        let error = self.chain();
+        if self.is_busy() {
+            tracing::info!(error, "{what}: {error}");
+        } else {
+            tracing::warn!(error, "{what}: {error}");
+        }
+    }
+
     /// The whole chain of causes, for a log line.
     pub(crate) fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -149,11 +168,9 @@ impl CallError {
     }
 }
 
-/// SQLSTATEs of a server that is starting, stopping, full, read-only after a fail-over, or had to give
-/// up this one statement.
+/// SQLSTATEs of a server that is starting, stopping, full, or read-only after a fail-over.
 pub(super) fn is_passing(code: &str) -> bool {
-    matches!(&code[..code.len().min(2)], "08" | "53" | "57" | "58")
-        || matches!(code, "40001" | "40P01" | "55P03" | "25006")
+    matches!(&code[..code.len().min(2)], "08" | "53" | "57" | "58") || code == "25006"
 }
 
 /// What is wrong with the server's certificate, if that is what the error comes from.
@@ -181,8 +198,12 @@ mod tests {
 
     #[test]
     fn a_server_that_restarts_is_waited_for_and_a_wrong_call_is_not() {
-        for code in ["57P01", "57P03", "57014", "53300", "08006", "40001"] {
+        for code in ["57P01", "57P03", "57014", "53300", "08006", "25006"] {
             assert!(is_passing(code), "{code}");
+        }
+        for code in ["40001", "40P01", "55P03"] {
+            let error = CallError::of_sqlstate(code, "m");
+            assert!(error.is_some_and(|error| error.is_passing()), "{code}");
         }
         for code in ["42601", "22P05", "23514", ""] {
             assert!(!is_passing(code), "{code}");

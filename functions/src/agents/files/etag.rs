@@ -55,7 +55,10 @@ pub(super) fn base_version(headers: &HeaderMap) -> Result<Option<i32>, Failure> 
     };
     let version = value.to_str().ok().and_then(|text| {
         let tag = strong(text.trim()).strip_prefix('"')?.strip_suffix('"')?;
-        let (version, _) = tag.split_once('-')?;
+        let (version, rest) = tag.split_once('-')?;
+        if rest.contains('"') {
+            return None;
+        }
         version.parse::<i32>().ok()
     });
     match (version, values.next()) {
