@@ -1,0 +1,134 @@
+-- What agents used before: one row of each agent for each minute of the last hour, each five minutes of the last day and
+-- each hour of the last two weeks. The rows are rings: a slot is written again when its time comes round, so that there
+-- are never more, and nothing is to be swept.
+
+set local lock_timeout = '10s';
+set local statement_timeout = '60s';
+
+create table public.agent_metric_slots (
+  step_secs int not null,
+  slot smallint not null,
+  agent_id uuid not null references public.agents (id) on delete cascade,
+  at timestamptz not null,
+  samples smallint not null,
+  cpu_percent real,
+  cpu_percent_max real,
+  ram_mb real,
+  ram_mb_max real,
+  disk_mb real,
+  uptime_secs bigint,
+  -- By time first: what is written together lies together.
+  primary key (step_secs, slot, agent_id),
+  constraint agent_metric_slots_step check (step_secs in (60, 300, 3600)),
+  constraint agent_metric_slots_slot check (slot >= 0 and slot < 336)
+) with (fillfactor = 70);
+
+create index agent_metric_slots_agent on public.agent_metric_slots (agent_id);
+
+comment on table public.agent_metric_slots is
+  'Rings of samples, written by the tick once a minute; not published. Read by agent_metrics_history, which leaves out '
+  'what was left in a slot from an earlier round.';
+
+-- How much of a ring there is: its steps, their number, and of which ring's steps a mean is made.
+create function creel.metric_rings() returns table (step_secs int, slots int, made_of int)
+language sql immutable set search_path = '' as $$
+  values (60, 60, null::int), (300, 288, 60), (3600, 336, 300)
+$$;
+
+create table creel.metric_clock (
+  step_secs int primary key,
+  -- What began before this is in the ring.
+  kept_until timestamptz not null
+);
+
+comment on table creel.metric_clock is 'How far each ring of agent_metric_slots was written.';
+
+alter table creel.metric_clock enable row level security;
+insert into creel.metric_clock (step_secs, kept_until)
+select r.step_secs, date_bin(r.step_secs * interval '1 second', now(), 'epoch') from creel.metric_rings() r;
+
+-- The newest sample of each agent becomes that of the minute; minutes that are over become the mean of five, and these
+-- the mean of an hour. Whoever finds another one at it leaves it to that one.
+create function creel.keep_metrics_history() returns void
+language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  -- A worker tells what has not changed once a minute.
+  fresh constant interval := interval '80 seconds';
+  ring record;
+  begins timestamptz;
+  slots smallint[];
+begin
+  for ring in
+    select k.step_secs, k.kept_until, r.slots, r.made_of, k.step_secs * interval '1 second' as step
+    from creel.metric_clock k join creel.metric_rings() r on r.step_secs = k.step_secs
+    order by k.step_secs for no key update of k skip locked
+  loop
+    begins := date_bin(ring.step, now(), 'epoch');
+    continue when begins <= ring.kept_until;
+    if ring.made_of is null then
+      insert into public.agent_metric_slots as s (
+        step_secs, slot, agent_id, at, samples, cpu_percent, cpu_percent_max, ram_mb, ram_mb_max, disk_mb, uptime_secs)
+      select ring.step_secs, extract(epoch from begins)::bigint / ring.step_secs % ring.slots, m.agent_id, begins, 1,
+        m.cpu_percent, m.cpu_percent, m.ram_mb, m.ram_mb, m.disk_mb, m.uptime_secs
+      from public.agent_metrics m where m.sampled_at > now() - fresh
+      on conflict (step_secs, slot, agent_id) do update set
+        at = excluded.at, samples = excluded.samples, cpu_percent = excluded.cpu_percent,
+        cpu_percent_max = excluded.cpu_percent_max, ram_mb = excluded.ram_mb, ram_mb_max = excluded.ram_mb_max,
+        disk_mb = excluded.disk_mb, uptime_secs = excluded.uptime_secs;
+    else
+      -- Of the finer ring there is no more than one round: what was missed before that is gone.
+      slots := array(
+        select distinct (extract(epoch from t)::bigint / f.step_secs % f.slots)::smallint
+        from creel.metric_rings() f
+        cross join lateral generate_series(
+          greatest(ring.kept_until, begins - (f.slots * f.step_secs) * interval '1 second'),
+          begins - f.step_secs * interval '1 second', f.step_secs * interval '1 second') t
+        where f.step_secs = ring.made_of);
+      insert into public.agent_metric_slots as s (
+        step_secs, slot, agent_id, at, samples, cpu_percent, cpu_percent_max, ram_mb, ram_mb_max, disk_mb, uptime_secs)
+      select ring.step_secs, extract(epoch from g.at)::bigint / ring.step_secs % ring.slots, g.agent_id, g.at,
+        g.samples, g.cpu_percent, g.cpu_percent_max, g.ram_mb, g.ram_mb_max, g.disk_mb, g.uptime_secs
+      from (
+        select f.agent_id, date_bin(ring.step, f.at, 'epoch') as at, sum(f.samples)::smallint as samples,
+          (sum(f.cpu_percent * f.samples) / sum(f.samples))::real as cpu_percent,
+          max(f.cpu_percent_max) as cpu_percent_max,
+          (sum(f.ram_mb * f.samples) / sum(f.samples))::real as ram_mb, max(f.ram_mb_max) as ram_mb_max,
+          (array_agg(f.disk_mb order by f.at desc))[1] as disk_mb,
+          (array_agg(f.uptime_secs order by f.at desc))[1] as uptime_secs
+        from public.agent_metric_slots f
+        where f.step_secs = ring.made_of and f.slot = any (slots) and f.at >= ring.kept_until and f.at < begins
+        group by 1, 2) g
+      on conflict (step_secs, slot, agent_id) do update set
+        at = excluded.at, samples = excluded.samples, cpu_percent = excluded.cpu_percent,
+        cpu_percent_max = excluded.cpu_percent_max, ram_mb = excluded.ram_mb, ram_mb_max = excluded.ram_mb_max,
+        disk_mb = excluded.disk_mb, uptime_secs = excluded.uptime_secs
+      where excluded.at >= s.at;
+    end if;
+    update creel.metric_clock k set kept_until = begins where k.step_secs = ring.step_secs;
+  end loop;
+end
+$$;
+
+alter table public.agent_metric_slots enable row level security;
+create policy agent_metric_slots_select on public.agent_metric_slots for select to authenticated using (
+  agent_id in (
+    select a.id from public.agents a where a.project_id = any ((select creel.readable_projects())::text[]))
+);
+
+create view public.agent_metrics_history with (security_invoker = true) as
+select s.agent_id, s.step_secs, s.at, s.cpu_percent, s.cpu_percent_max, s.ram_mb, s.ram_mb_max, s.disk_mb,
+  s.uptime_secs, s.samples
+from public.agent_metric_slots s
+where s.at > now() - case s.step_secs
+  when 60 then interval '1 hour' when 300 then interval '1 day' else interval '14 days' end;
+
+comment on view public.agent_metrics_history is
+  'What an agent used, by step_secs: 60 for each minute of the last hour, 300 for the last day, 3600 for the last two '
+  'weeks. Means and the highest; disk and uptime as they were last; samples says of how many minutes. A step of which '
+  'nothing is known has no row. Ask for one agent and one step.';
+
+revoke all on public.agent_metric_slots, public.agent_metrics_history, creel.metric_clock
+  from public, anon, authenticated, service_role;
+grant select on public.agent_metric_slots, public.agent_metrics_history to authenticated, service_role;
+revoke all on function creel.metric_rings(), creel.keep_metrics_history()
+  from public, anon, authenticated, service_role;
