@@ -1,0 +1,77 @@
+import { Link, Outlet, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
+import { useProject } from '../project/project';
+import { LiveBadge } from './LiveBadge';
+import { NAVIGATION } from './navigation';
+import { ProjectMenu } from './ProjectMenu';
+import classes from './Shell.module.css';
+import { UserMenu } from './UserMenu';
+
+/** What is around every page: the way to the others, the project, the connection, the account. */
+export function Shell() {
+  const main = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  const shown = useRef(pathname);
+  useEffect(() => {
+    // A screen reader is told of another page by the focus; the first one speaks for itself.
+    if (shown.current !== pathname) main.current?.focus({ preventScroll: true });
+    shown.current = pathname;
+  }, [pathname]);
+  return (
+    <div className={classes.shell}>
+      <a className={classes.skip} href="#main">
+        Skip to content
+      </a>
+      <aside className={classes.side} aria-label="Project">
+        <Brand />
+        <ProjectMenu />
+        <Navigation className={classes.nav} label="Pages" />
+        <div className={classes.foot}>
+          <FootLine />
+        </div>
+      </aside>
+      <div className={classes.top}>
+        <ProjectMenu />
+        <span className={classes.topSpace} />
+        <LiveBadge />
+        <UserMenu />
+      </div>
+      <main id="main" className={classes.main} ref={main} tabIndex={-1}>
+        <Outlet />
+      </main>
+      <Navigation className={`${classes.nav} ${classes.bottom}`} label="Pages, short" />
+    </div>
+  );
+}
+
+function Brand() {
+  return (
+    <div className={classes.brand}>
+      <img src={`${import.meta.env.BASE_URL}icon.svg`} alt="" />
+      Creel
+    </div>
+  );
+}
+
+function FootLine() {
+  return (
+    <div className={classes.footLine}>
+      <LiveBadge />
+      <UserMenu />
+    </div>
+  );
+}
+
+function Navigation({ className, label }: { className: string | undefined; label: string }) {
+  const project = useProject();
+  return (
+    <nav className={className} aria-label={label}>
+      {NAVIGATION.map(({ to, label: name, icon: Icon }) => (
+        <Link key={to} to={to} params={{ project: project.id }} className={classes.link}>
+          <Icon size={18} stroke={1.6} aria-hidden />
+          {name}
+        </Link>
+      ))}
+    </nav>
+  );
+}

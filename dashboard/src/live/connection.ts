@@ -1,0 +1,124 @@
+import type { RealtimeChannel, RealtimePostgresChangesPayload } from '@supabase/supabase-js';
+import type { Db } from '../supabase/client';
+import { decideMode, type Facts, initialFacts, type LiveMode, nextFacts, type Signal } from './state';
+import { type Change, LIVE_TABLES, type LiveTable } from './tables';
+
+/** Changes of so long are shown at once: a person sees no delay, and a burst is one drawing. */
+const GATHER_MS = 60;
+/** How often the watchdog looks. */
+const WATCH_MS = 1_000;
+/** A channel that is not joined after so long is asked for anew. */
+const REJOIN_MS = 8_000;
+
+type Payload = RealtimePostgresChangesPayload<Record<string, unknown>>;
+
+/** The one connection to Realtime of a project: says how it stands, and hands on what changed. */
+export class LiveConnection {
+  private facts: Facts = initialFacts(Date.now(), navigator.onLine);
+  private mode: LiveMode = 'connecting';
+  private channel: RealtimeChannel | null = null;
+  private askedAt = 0;
+  private gathered: Change[] = [];
+  private timers: ReturnType<typeof setInterval>[] = [];
+  private gathering: ReturnType<typeof setTimeout> | null = null;
+  private readonly modeListeners = new Set<() => void>();
+  private readonly changeListeners = new Set<(changes: Change[]) => void>();
+
+  constructor(
+    private readonly db: Db,
+    private readonly projectId: string,
+  ) {}
+
+  /** Begins; the function that comes back ends it. */
+  start(): () => void {
+    const online = () => this.signal({ type: 'online', online: navigator.onLine });
+    window.addEventListener('online', online);
+    window.addEventListener('offline', online);
+    this.join();
+    this.timers.push(setInterval(() => this.watch(), WATCH_MS));
+    return () => {
+      window.removeEventListener('online', online);
+      window.removeEventListener('offline', online);
+      for (const timer of this.timers.splice(0)) clearInterval(timer);
+      if (this.gathering) clearTimeout(this.gathering);
+      this.leave();
+    };
+  }
+
+  currentMode = (): LiveMode => this.mode;
+
+  onMode = (listener: () => void): (() => void) => {
+    this.modeListeners.add(listener);
+    return () => this.modeListeners.delete(listener);
+  };
+
+  onChanges = (listener: (changes: Change[]) => void): (() => void) => {
+    this.changeListeners.add(listener);
+    return () => this.changeListeners.delete(listener);
+  };
+
+  signal(signal: Signal): void {
+    this.facts = nextFacts(this.facts, signal);
+    this.judge();
+  }
+
+  private judge(): void {
+    const mode = decideMode(this.facts, Date.now());
+    if (mode === this.mode) return;
+    this.mode = mode;
+    for (const listener of this.modeListeners) listener();
+  }
+
+  private watch(): void {
+    this.judge();
+    if (this.facts.joinedAt === null && Date.now() - this.askedAt > REJOIN_MS) {
+      this.leave();
+      this.join();
+    }
+  }
+
+  private join(): void {
+    this.askedAt = Date.now();
+    const channel = this.db.channel(`page:${this.projectId}`);
+    for (const table of LIVE_TABLES) {
+      const filter = `project_id=eq.${this.projectId}`;
+      const hear = (payload: Payload) => this.hear(table, payload);
+      channel.on('postgres_changes', { event: '*', schema: 'public', table, filter }, hear);
+      // Of a deleted row Realtime knows the key only, so that no filter lets it pass.
+      channel.on('postgres_changes', { event: 'DELETE', schema: 'public', table }, hear);
+    }
+    // The join is answered before the changes flow: from this message on none is missed.
+    channel.on('system', {}, (message: { status?: string }) => {
+      if (this.channel !== channel) return;
+      if (message.status === 'ok') this.signal({ type: 'joined', at: Date.now() });
+      else this.signal({ type: 'left' });
+    });
+    channel.subscribe((status) => {
+      if (this.channel !== channel) return;
+      if (status === 'SUBSCRIBED') this.signal({ type: 'heard', at: Date.now() });
+      else this.signal({ type: 'left' });
+    });
+    this.channel = channel;
+  }
+
+  private leave(): void {
+    const channel = this.channel;
+    this.channel = null;
+    this.signal({ type: 'left' });
+    if (channel) void this.db.removeChannel(channel);
+  }
+
+  private hear(table: LiveTable, payload: Payload): void {
+    this.signal({ type: 'heard', at: Date.now() });
+    this.gathered.push(
+      payload.eventType === 'DELETE'
+        ? ({ table, type: 'DELETE', key: payload.old } as Change)
+        : ({ table, type: payload.eventType, row: payload.new } as unknown as Change),
+    );
+    this.gathering ??= setTimeout(() => {
+      this.gathering = null;
+      const changes = this.gathered.splice(0);
+      for (const listener of this.changeListeners) listener(changes);
+    }, GATHER_MS);
+  }
+}

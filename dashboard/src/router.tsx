@@ -1,0 +1,83 @@
+import { IconMapOff } from '@tabler/icons-react';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  Link,
+  lazyRouteComponent,
+  Outlet,
+} from '@tanstack/react-router';
+import { Page } from './layout/Page';
+import classes from './layout/Page.module.css';
+import { Empty, Failed, Loading } from './layout/states';
+import FirstProject from './project/FirstProject';
+import ProjectRoute from './project/ProjectRoute';
+
+const root = createRootRoute({ component: Outlet });
+const first = createRoute({ getParentRoute: () => root, path: '/', component: FirstProject });
+const project = createRoute({ getParentRoute: () => root, path: '/p/$project', component: ProjectRoute });
+
+// Each page is a file of its own, which is loaded when somebody goes there.
+const pages = [
+  createRoute({
+    getParentRoute: () => project,
+    path: 'agents',
+    component: lazyRouteComponent(() => import('./agents/AgentsPage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
+    path: 'agents/$agent',
+    component: lazyRouteComponent(() => import('./agent/AgentPage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
+    path: 'hosts',
+    component: lazyRouteComponent(() => import('./hosts/HostsPage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
+    path: 'queue',
+    component: lazyRouteComponent(() => import('./queue/QueuePage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
+    path: 'earnings',
+    component: lazyRouteComponent(() => import('./billing/EarningsPage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
+    path: 'project',
+    component: lazyRouteComponent(() => import('./project/ProjectPage')),
+  }),
+] as const;
+
+export const router = createRouter({
+  routeTree: root.addChildren([first, project.addChildren(pages)]),
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+  defaultPendingComponent: () => (
+    <div className={classes.page}>
+      <Loading />
+    </div>
+  ),
+  defaultErrorComponent: ({ error, reset }) => (
+    <div className={classes.page}>
+      <Failed title="This page could not be shown" error={error} retry={reset} />
+    </div>
+  ),
+  defaultNotFoundComponent: () => (
+    <Page title="Not found">
+      <Empty
+        icon={<IconMapOff size={22} />}
+        title="There is no such page"
+        action={<Link to="/">Back to your agents</Link>}
+      />
+    </Page>
+  ),
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,52 @@
+/** What went wrong, in words for a person, and what to do about it. */
+export class Problem extends Error {
+  constructor(
+    message: string,
+    readonly hint: string | null,
+    readonly code: string | null,
+  ) {
+    super(message);
+    this.name = 'Problem';
+  }
+}
+
+type Answer<T> = { data: T; error: null } | { data: unknown; error: { message: string } };
+
+/** The data of an answer of supabase-js, or a `Problem`. */
+export async function must<T>(answer: PromiseLike<Answer<T>>): Promise<T> {
+  const { data, error } = await answer;
+  if (error) throw toProblem(error);
+  return data as T;
+}
+
+/** Makes a `Problem` of whatever was thrown. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  const fields = typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : {};
+  const text = (name: string) => (typeof fields[name] === 'string' && fields[name] ? fields[name] : null);
+  const code = text('code');
+  const message = text('message') ?? String(error);
+  if (/failed to fetch|networkerror|load failed|timed out|aborted/i.test(message)) {
+    return new Problem(
+      'The server cannot be reached.',
+      'Check the connection. What you typed is kept.',
+      'unreachable',
+    );
+  }
+  const known = code ? WORDS[code] : undefined;
+  if (known) return new Problem(known[0], known[1], code);
+  return new Problem(sentence(message), text('hint'), code);
+}
+
+/** Codes whose own words say little to a person. */
+const WORDS: Record<string, [message: string, hint: string]> = {
+  '42501': ['You may not do this.', 'Ask an owner of the project for the role of an editor.'],
+  PGRST301: ['Your session has ended.', 'Sign in again.'],
+  PGRST303: ['Your session has ended.', 'Sign in again.'],
+  invalid_credentials: ['E-mail address or password is wrong.', 'creel up prints both when it starts.'],
+};
+
+function sentence(text: string): string {
+  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(first) ? first : `${first}.`;
+}
