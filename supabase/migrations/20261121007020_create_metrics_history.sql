@@ -49,7 +49,7 @@ select r.step_secs, date_bin(r.step_secs * interval '1 second', now(), 'epoch') 
 
 -- The newest sample of each agent becomes that of the minute; minutes that are over become the mean of five, and these
 -- the mean of an hour. Whoever finds another one at it leaves it to that one.
-create function creel.keep_metrics_history() returns void
+create function creel.keep_metrics_history(moment timestamptz) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   -- A worker tells what has not changed once a minute.
@@ -61,16 +61,17 @@ begin
   for ring in
     select k.step_secs, k.kept_until, r.slots, r.made_of, k.step_secs * interval '1 second' as step
     from creel.metric_clock k join creel.metric_rings() r on r.step_secs = k.step_secs
-    order by k.step_secs for no key update of k skip locked
+    -- The samples last: what they take the place of was looked at before.
+    order by k.step_secs = 60, k.step_secs for no key update of k skip locked
   loop
-    begins := date_bin(ring.step, now(), 'epoch');
+    begins := date_bin(ring.step, moment, 'epoch');
     continue when begins <= ring.kept_until;
     if ring.made_of is null then
       insert into public.agent_metric_slots as s (
         step_secs, slot, agent_id, at, samples, cpu_percent, cpu_percent_max, ram_mb, ram_mb_max, disk_mb, uptime_secs)
       select ring.step_secs, extract(epoch from begins)::bigint / ring.step_secs % ring.slots, m.agent_id, begins, 1,
         m.cpu_percent, m.cpu_percent, m.ram_mb, m.ram_mb, m.disk_mb, m.uptime_secs
-      from public.agent_metrics m where m.sampled_at > now() - fresh
+      from public.agent_metrics m where m.sampled_at > moment - fresh
       on conflict (step_secs, slot, agent_id) do update set
         at = excluded.at, samples = excluded.samples, cpu_percent = excluded.cpu_percent,
         cpu_percent_max = excluded.cpu_percent_max, ram_mb = excluded.ram_mb, ram_mb_max = excluded.ram_mb_max,
@@ -130,5 +131,5 @@ comment on view public.agent_metrics_history is
 revoke all on public.agent_metric_slots, public.agent_metrics_history, creel.metric_clock
   from public, anon, authenticated, service_role;
 grant select on public.agent_metric_slots, public.agent_metrics_history to authenticated, service_role;
-revoke all on function creel.metric_rings(), creel.keep_metrics_history()
+revoke all on function creel.metric_rings(), creel.keep_metrics_history(timestamptz)
   from public, anon, authenticated, service_role;

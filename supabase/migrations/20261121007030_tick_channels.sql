@@ -114,7 +114,7 @@ begin
     select from creel.metric_clock k
     where k.step_secs = 60 and k.kept_until <= now() - interval '1 minute') then
     begin
-      perform creel.keep_metrics_history();
+      perform creel.keep_metrics_history(now());
     exception when query_canceled or others then
       raise warning 'metrics within a tick: %', sqlerrm;
     end;
