@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { themeStyles } from './src/theme/plugin.ts';
@@ -24,6 +25,11 @@ const proxy = Object.fromEntries(
 
 export default defineConfig({
   plugins: [react(), themeStyles()],
+  resolve: {
+    alias: {
+      '@supabase/storage-js': fileURLToPath(new URL('./src/supabase/no-storage.ts', import.meta.url)),
+    },
+  },
   build: { target: 'es2023', manifest: true, assetsInlineLimit: 0, modulePreload: { polyfill: false } },
   server: { proxy },
   preview: { proxy, headers: { 'Content-Security-Policy': POLICY } },

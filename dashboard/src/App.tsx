@@ -1,14 +1,15 @@
 import { MantineProvider } from '@mantine/core';
-import { Notifications } from '@mantine/notifications';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { useState } from 'react';
+import { lazy, Suspense, useState } from 'react';
 import { router } from './router';
 import { SignIn } from './sign-in/SignIn';
 import { type Db, DbProvider } from './supabase/client';
 import { toProblem } from './supabase/problem';
 import { SessionProvider, useSessionState } from './supabase/session';
 import { theme } from './theme/theme';
+
+const Messages = lazy(() => import('./layout/Messages'));
 
 /** What a person may not do, or what is not there, is not there a moment later either. */
 function shouldRetry(failures: number, error: unknown): boolean {
@@ -34,8 +35,10 @@ export function App({ db }: { db: Db }) {
       withGlobalClasses={false}
     >
       <DbProvider value={db}>
-        <Notifications position="bottom-right" />
         <Gate />
+        <Suspense>
+          <Messages />
+        </Suspense>
       </DbProvider>
     </MantineProvider>
   );

@@ -1,6 +1,5 @@
 import '@fontsource-variable/inter/index.css';
 import '@mantine/core/styles.css';
-import '@mantine/notifications/styles.css';
 import 'virtual:theme.css';
 import './theme/base.css';
 import { createRoot, type Root } from 'react-dom/client';

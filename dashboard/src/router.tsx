@@ -7,6 +7,7 @@ import {
   lazyRouteComponent,
   Outlet,
 } from '@tanstack/react-router';
+import { readFilter } from './agents/filter';
 import { Page } from './layout/Page';
 import classes from './layout/Page.module.css';
 import { Empty, Failed, Loading } from './layout/states';
@@ -22,6 +23,7 @@ const pages = [
   createRoute({
     getParentRoute: () => project,
     path: 'agents',
+    validateSearch: readFilter,
     component: lazyRouteComponent(() => import('./agents/AgentsPage')),
   }),
   createRoute({

@@ -47,6 +47,11 @@ export const theme = createTheme({
         radius: 'lg',
         overlayProps: { backgroundOpacity: 0.45 },
       },
+      styles: {
+        content: { background: 'var(--surface-raised)' },
+        header: { background: 'var(--surface-raised)' },
+        title: { fontSize: 16, fontWeight: 600 },
+      },
     },
     Drawer: { defaultProps: { lockScroll: false, overlayProps: { backgroundOpacity: 0.45 } } },
     Button: { defaultProps: { size: 'sm' } },

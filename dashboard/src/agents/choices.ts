@@ -1,0 +1,41 @@
+import type { HostView } from '../hosts/hosts';
+
+const BACKENDS: Record<string, string> = {
+  shared: 'The host’s one gateway',
+  profile: 'A gateway of its own',
+  docker: 'A container of its own',
+  multipass: 'A virtual machine of its own',
+};
+
+/** Hosts that may be chosen, and what is to be known of each. One that is off may be chosen too: the agent waits. */
+export function hostChoices(hosts: readonly HostView[]) {
+  const usable = hosts.filter(({ shownStatus }) => shownStatus !== 'retired');
+  return [
+    { value: '', label: 'Any that has room' },
+    ...usable.map(({ id, name, shownStatus }) => ({
+      value: id,
+      label: shownStatus === 'online' ? name : `${name} (${shownStatus})`,
+    })),
+  ];
+}
+
+/** How an agent can run: what the host can, or what any of the hosts can. */
+export function backendChoices(hosts: readonly HostView[], hostId: string) {
+  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : hosts;
+  const able = new Set(asked.flatMap(({ backends }) => backends));
+  if (able.size === 0) able.add('shared');
+  return Object.entries(BACKENDS)
+    .filter(([value]) => able.has(value))
+    .map(([value, label]) => ({ value, label }));
+}
+
+/** What a backend is called. */
+export function backendWords(backend: string): string {
+  return BACKENDS[backend] ?? backend;
+}
+
+/** The models that the host offers, or any of the hosts. */
+export function modelChoices(hosts: readonly HostView[], hostId: string): string[] {
+  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : hosts;
+  return [...new Set(asked.flatMap(({ models }) => models))].sort();
+}

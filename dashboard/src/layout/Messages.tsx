@@ -1,0 +1,7 @@
+import '@mantine/notifications/styles.css';
+import { Notifications } from '@mantine/notifications';
+
+/** Where it is told what came of an action. */
+export default function Messages() {
+  return <Notifications position="bottom-right" />;
+}
