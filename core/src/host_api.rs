@@ -85,8 +85,22 @@ pub struct TickRequest {
     /// [`ListDocsReply::since`] of the last listing; none from a worker that mirrors no documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs_since: Option<String>,
+    /// Of a host that hears of work by Realtime, or would like to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelReport>,
     /// What the host says of itself.
     pub host: HostReport,
+}
+
+/// The Realtime channel by which a host hears that there is work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelReport {
+    /// What the host knows as its topic.
+    pub topic: Option<String>,
+    /// Whether it has joined it.
+    pub live: bool,
+    /// How much work it found that had not been announced, since the last tick.
+    pub lost: u64,
 }
 
 /// How an agent is, as its host sees it.
@@ -218,6 +232,9 @@ pub struct TickReply {
     /// What of the report could not be taken, for the log.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// The topic of the host's Realtime channel, where it is not the one that was reported.
+    #[serde(default)]
+    pub topic: Option<String>,
     /// When the next waiting or leased item becomes claimable, in milliseconds; none if nothing will by
     /// time alone.
     pub wake_in_ms: Option<u64>,

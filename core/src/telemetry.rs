@@ -22,6 +22,8 @@ pub const JOB_SECONDS: &str = "creel_job_seconds";
 pub const TICK_SECONDS: &str = "creel_tick_seconds";
 /// Ticks that failed.
 pub const TICK_FAILED: &str = "creel_ticks_failed_total";
+/// Work that a tick found and Realtime had not announced.
+pub const HINTS_LOST: &str = "creel_hints_lost_total";
 /// Connections to the database that had to be made again.
 pub const RECONNECTED: &str = "creel_reconnects_total";
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::BackoffBuilder;
 use creel_core::clock::Moment;
 use creel_core::host_api::{API, ClaimReply, ClaimRequest, ReleaseReply, ReleaseRequest};
+use creel_core::status::WokenBy;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use crate::crew::Crew;
 use crate::exit::Fatal;
 use crate::jitter::jittered;
 use crate::shutdown::Shutdown;
-use crate::transport::{CALL_LIMIT, CallError, Link, retry_delays};
+use crate::transport::{CALL_LIMIT, CallError, Hints, Link, retry_delays};
 use crate::wake::Wake;
 
 /// Each tick asks whether there is work, and a notification comes sooner: this is for the time in
@@ -34,6 +35,8 @@ pub(crate) struct Claimer {
     pub(crate) link: Link,
     /// What makes it look.
     pub(crate) wake: Arc<Wake>,
+    /// What would like to know what nobody had announced.
+    pub(crate) hints: Option<Arc<Hints>>,
     /// Who works on what was claimed.
     pub(crate) crew: Arc<Crew>,
     /// Ends it.
@@ -106,11 +109,12 @@ impl Claimer {
             () = self.shutdown.draining() => return Ok(Claimed::Stopping),
         };
         let limit = self.crew.free_permits();
+        let (woken_by, was_found) = (self.wake.take(), self.wake.was_found());
         let request = ClaimRequest {
             api: API,
             session: self.session_id,
             limit,
-            woken_by: self.wake.take(),
+            woken_by,
         };
         let asked = Moment::now();
         let reply: ClaimReply = session.call("claim", &request, CALL_LIMIT).await?;
@@ -118,6 +122,13 @@ impl Claimer {
             let tokens = reply.items.iter().map(|item| item.token).collect();
             give_back(&self.link, self.session_id, tokens, CALL_LIMIT).await;
             return Ok(Claimed::Stopping);
+        }
+        // What waits for another attempt is announced by nobody.
+        let is_new = reply.items.iter().any(|item| item.attempt == 1);
+        if let Some(hints) = self.hints.as_ref().filter(|_| is_new && was_found)
+            && woken_by == WokenBy::Poll
+        {
+            hints.found_by_tick();
         }
         let claimed = if reply.items.len() < limit {
             Claimed::Rest

@@ -209,6 +209,13 @@ impl Daemon {
                 died("keeper of the key", None)
             });
         }
+        if let Some(channel) = self.connector.channel() {
+            let wake = self.wake.clone();
+            parts.spawn(async move {
+                channel.keep(wake).await;
+                died("listener for hints", None)
+            });
+        }
         parts.spawn(async move {
             writer.run().await;
             died("writer of results", None)
@@ -273,6 +280,7 @@ impl Daemon {
             session_id: self.kit.session_id,
             link: self.link.clone(),
             wake: self.wake.clone(),
+            hints: self.connector.hints(),
             crew: self.crew.clone(),
             shutdown: self.shutdown.clone(),
         }

@@ -11,8 +11,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use creel_core::telemetry::{
-    CLAIMED, FINISHED, GATEWAY_READY, GATEWAY_STARTS, JOB_SECONDS, LEASE_LOST, RECONNECTED, RUNNING,
-    TICK_FAILED, TICK_SECONDS,
+    CLAIMED, FINISHED, GATEWAY_READY, GATEWAY_STARTS, HINTS_LOST, JOB_SECONDS, LEASE_LOST, RECONNECTED,
+    RUNNING, TICK_FAILED, TICK_SECONDS,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
@@ -135,6 +135,10 @@ fn describe() {
         "1 while the gateway that the worker keeps is ready"
     );
     metrics::describe_counter!(GATEWAY_STARTS, "Starts of the gateway by the worker");
+    metrics::describe_counter!(
+        HINTS_LOST,
+        "Work that a tick found and Realtime had not announced"
+    );
     metrics::describe_counter!(RECONNECTED, "Connections to the database that were made again");
 }
 

@@ -131,6 +131,8 @@ impl Ticker {
     /// One tick. Answers when the next is due.
     async fn tick_once(&mut self, session: &Session, meter: &mut HostMeter) -> Result<Duration, CallError> {
         let news = self.agents.news();
+        let hints = self.connector.hints();
+        let channel = hints.as_ref().map(|hints| hints.report());
         let request = TickRequest {
             api: API,
             session: self.session_id,
@@ -138,6 +140,7 @@ impl Ticker {
             metrics: news.metric_values(),
             agents: news.reports.clone(),
             docs_since: self.docs.as_ref().and_then(DocsSince::get),
+            channel,
             host: HostReport {
                 openclaw_version: self
                     .openclaw_version
@@ -154,6 +157,9 @@ impl Ticker {
         self.events.forget(&request.host.events);
         self.agents.were_told(news);
         self.backends = None;
+        if let (Some(hints), Some(report)) = (hints, &request.channel) {
+            hints.were_told(report, reply.topic.clone());
+        }
         meter.was_told(request.host);
         self.apply(&request.tokens, asked, &reply);
         let is_busy = reply.work || self.held.count() > 0;
@@ -180,7 +186,10 @@ impl Ticker {
                 self.held.cancel(*token);
             }
         }
-        if reply.work {
+        // What more there is while something is at work was announced when that was.
+        if reply.work && self.held.count() == 0 {
+            self.wake.found();
+        } else if reply.work {
             self.wake.poll();
         }
         if reply.docs {
@@ -214,6 +223,7 @@ mod tests {
             work: false,
             docs: false,
             warnings: Vec::new(),
+            topic: None,
             wake_in_ms,
         }
     }

@@ -13,6 +13,7 @@ pub(crate) struct Wake {
     docs_bell: Notify,
     ended_bell: Notify,
     pushed: AtomicBool,
+    found: AtomicBool,
 }
 
 impl Wake {
@@ -25,6 +26,17 @@ impl Wake {
     /// The clock, a reconnect, or work that was left.
     pub(crate) fn poll(&self) {
         self.bell.notify_one();
+    }
+
+    /// A tick found work, at a time when there was nothing to do.
+    pub(crate) fn found(&self) {
+        self.found.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Whether that is why the claim that follows is made; asked once.
+    pub(crate) fn was_found(&self) -> bool {
+        self.found.swap(false, Ordering::AcqRel)
     }
 
     /// Whether a notification came that no claim has answered yet.

@@ -72,6 +72,11 @@ pub struct WorkerArgs {
     )]
     pub data_api_proxy: Option<Secret>,
 
+    /// Where the Data API's host hears at once that there is work: URL of the project's Realtime, or off to look every
+    /// 10 s only [default: the Supabase project's own]
+    #[arg(long, value_name = "URL", env = "CREEL_REALTIME_URL")]
+    pub realtime_url: Option<String>,
+
     /// How many jobs run at the same time [default: 64, as the gateway makes many agents at once; with
     /// --openclaw-driver=cli 4: a run of OpenClaw's command line takes a core for 5–15 s]
     #[arg(long, value_name = "N", env = "CREEL_PERMITS")]

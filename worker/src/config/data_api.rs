@@ -13,6 +13,10 @@ use super::tls::tls_config;
 
 /// Where Supabase has it.
 const PATH: &str = "/rest/v1";
+/// Where Supabase has Realtime.
+const REALTIME_PATH: &str = "/realtime/v1/websocket";
+/// In place of Realtime's URL: none is to be listened to.
+const OFF: &str = "off";
 /// Name look-up, TCP and TLS, also by way of a proxy; a server that needs longer is down.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Longer than between two ticks, so that a host keeps one connection; shorter than what proxies keep idle ones for.
@@ -37,6 +41,17 @@ pub struct DataApiConfig {
     pub ca_file: Option<PathBuf>,
     /// The proxy to go by; none for what `HTTPS_PROXY` and its like say.
     pub proxy: Option<Secret>,
+    /// Where the host hears that there is work; none where it only looks.
+    pub realtime: Option<RealtimeConfig>,
+}
+
+/// Where Realtime is.
+#[derive(Debug, Clone)]
+pub struct RealtimeConfig {
+    /// Address of its WebSocket, with `http` or `https`.
+    pub url: String,
+    /// The key that every page of the project carries.
+    pub publishable_key: Secret,
 }
 
 impl DataApiConfig {
@@ -55,9 +70,15 @@ impl DataApiConfig {
                  API Keys; it begins with sb_publishable_)",
             )
         })?;
+        let url = parse_url(url)?;
+        let realtime = url.strip_suffix(PATH).map(|project| RealtimeConfig {
+            url: format!("{project}{REALTIME_PATH}"),
+            publishable_key: publishable_key.clone(),
+        });
         let config = Self {
-            url: parse_url(url)?,
+            url,
             publishable_key,
+            realtime,
             host_key_file,
             ca_file,
             proxy,
@@ -65,6 +86,18 @@ impl DataApiConfig {
         config.check_publishable_key()?;
         config.http_client()?;
         Ok(config)
+    }
+
+    /// The same with another address of Realtime, or with none.
+    pub fn with_realtime(mut self, url: &str) -> Result<Self, ConfigError> {
+        self.realtime = match url.trim() {
+            OFF => None,
+            url => Some(RealtimeConfig {
+                url: parse_realtime_url(url)?,
+                publishable_key: self.publishable_key.clone(),
+            }),
+        };
+        Ok(self)
     }
 
     /// What speaks to it: with time limits, without following anybody elsewhere.
@@ -135,9 +168,35 @@ fn role_of_jwt(key: &str) -> Option<String> {
     Some(claims["role"].as_str()?.to_owned())
 }
 
-/// The URL of a project, or of PostgREST itself. A key goes over the network encrypted, or not at all.
+/// The URL of a project, or of PostgREST itself.
 fn parse_url(text: &str) -> Result<String, ConfigError> {
-    let wrong = |why: &str| refuse("data_api_url", why);
+    let url = parse_safe_url("data_api_url", text)?;
+    let base = url.as_str().trim_end_matches('/');
+    Ok(match url.path() {
+        "" | "/" => format!("{base}{PATH}"),
+        _ => base.to_owned(),
+    })
+}
+
+/// The URL of Realtime's WebSocket, or of a project.
+fn parse_realtime_url(text: &str) -> Result<String, ConfigError> {
+    // Both spellings are usual; the client wants HTTP's.
+    let http = match text.split_once("://") {
+        Some(("wss", rest)) => format!("https://{rest}"),
+        Some(("ws", rest)) => format!("http://{rest}"),
+        _ => text.to_owned(),
+    };
+    let url = parse_safe_url("realtime_url", &http)?;
+    let base = url.as_str().trim_end_matches('/');
+    Ok(match url.path() {
+        "" | "/" => format!("{base}{REALTIME_PATH}"),
+        _ => base.to_owned(),
+    })
+}
+
+/// A key goes over the network encrypted, or not at all.
+fn parse_safe_url(key: &'static str, text: &str) -> Result<Url, ConfigError> {
+    let wrong = |why: &str| refuse(key, why);
     let url = Url::parse(text.trim())
         .map_err(|_| wrong("it is no URL; it looks like https://abcdefgh.supabase.co"))?;
     let is_near = matches!(
@@ -167,11 +226,7 @@ fn parse_url(text: &str) -> Result<String, ConfigError> {
             "it has a user, a query or a fragment; give the address alone",
         ));
     }
-    let base = url.as_str().trim_end_matches('/');
-    Ok(match url.path() {
-        "" | "/" => format!("{base}{PATH}"),
-        _ => base.to_owned(),
-    })
+    Ok(url)
 }
 
 fn refuse(key: &'static str, message: impl Into<String>) -> ConfigError {
@@ -203,6 +258,35 @@ mod tests {
         ] {
             assert_eq!(config(given, "sb_publishable_x").expect(given).url, used);
         }
+    }
+
+    #[test]
+    fn realtime_is_where_the_project_is_unless_somebody_says_otherwise() {
+        let url = |given: &str| Some(config(given, "sb_publishable_x").expect(given).realtime?.url);
+        assert_eq!(
+            url("https://abc.supabase.co").as_deref(),
+            Some("https://abc.supabase.co/realtime/v1/websocket")
+        );
+        assert_eq!(url("https://api.example.com/data"), None);
+        let with = |given: &str| {
+            let api = config("https://abc.supabase.co", "sb_publishable_x").expect("a configuration");
+            api.with_realtime(given).map(|api| Some(api.realtime?.url))
+        };
+        assert_eq!(with("off").expect("none"), None);
+        for given in [
+            "wss://rt.example.com/",
+            "https://rt.example.com/realtime/v1/websocket",
+        ] {
+            assert_eq!(
+                with(given).expect(given).as_deref(),
+                Some("https://rt.example.com/realtime/v1/websocket")
+            );
+        }
+        let said = with("ws://rt.example.com").expect_err("refused").to_string();
+        assert!(
+            said.contains("realtime_url") && said.contains("https://"),
+            "{said}"
+        );
     }
 
     #[test]

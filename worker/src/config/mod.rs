@@ -17,7 +17,7 @@ use creel_core::secret::Secret;
 use etcetera::BaseStrategy;
 
 pub use args::WorkerArgs;
-pub use data_api::DataApiConfig;
+pub use data_api::{DataApiConfig, RealtimeConfig};
 pub use database::{DatabaseConfig, TlsMode};
 pub use origins::Origins;
 pub use transport::TransportConfig;

@@ -60,7 +60,11 @@ impl WorkerArgs {
             .data_api_proxy
             .clone()
             .or_else(|| below.data_api_proxy.clone());
-        DataApiConfig::new(url, key, host_key_file, ca_file, proxy)
+        let config = DataApiConfig::new(url, key, host_key_file, ca_file, proxy)?;
+        match self.realtime_url.as_ref().or(below.realtime_url.as_ref()) {
+            Some(url) => config.with_realtime(url),
+            None => Ok(config),
+        }
     }
 }
 

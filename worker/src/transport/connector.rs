@@ -1,10 +1,12 @@
 //! Knows how to reach the database, by the one way or the other.
 
+use std::sync::Arc;
+
 use creel_core::host_api::CHANNEL;
 
 use super::direct::DirectConnector;
-use super::rest::{KeyRotation, RestConnector};
-use super::{CALL_LIMIT, CallError, Session, TICK_LIMIT};
+use super::rest::{Channel, KeyRotation, RestConnector};
+use super::{CALL_LIMIT, CallError, Hints, Session, TICK_LIMIT};
 use crate::config::{ConfigError, TransportConfig};
 
 /// Makes sessions. Clones share what sessions can share.
@@ -25,9 +27,28 @@ impl Connector {
         })
     }
 
-    /// Whether the worker is told when there is work or something to cancel. Where it is not, only a tick tells.
+    /// Whether the worker is told now when there is work or something to cancel. Where it is not, only a tick tells.
     pub(crate) fn is_told(&self) -> bool {
-        matches!(self, Self::Direct(_))
+        match self {
+            Self::Direct(_) => true,
+            Self::Rest(connector) => connector.hints().is_some_and(|hints| hints.is_live()),
+        }
+    }
+
+    /// What is known of the Realtime channel by which the worker is told; none where there is no such channel.
+    pub(crate) fn hints(&self) -> Option<Arc<Hints>> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Rest(connector) => connector.hints(),
+        }
+    }
+
+    /// Who listens on that channel.
+    pub(crate) fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Rest(connector) => connector.channel(),
+        }
     }
 
     /// Whether several sessions reach the database at the same time where one does not.

@@ -6,6 +6,7 @@ mod argument;
 mod connector;
 mod direct;
 mod error;
+mod hints;
 mod link;
 mod rest;
 mod session;
@@ -13,6 +14,7 @@ mod spare;
 
 pub(crate) use connector::Connector;
 pub(crate) use error::CallError;
+pub(crate) use hints::Hints;
 pub(crate) use link::{Link, LinkKeeper};
 pub(crate) use rest::KeyRotation;
 pub use rest::Rotated;

@@ -6,14 +6,16 @@ use creel_core::host_api::{API, ReadDocsReply, ReadDocsRequest};
 use uuid::Uuid;
 
 use super::api::Api;
-use super::{KeyRotation, RestSession};
-use crate::config::{ConfigError, DataApiConfig};
-use crate::transport::{CALL_LIMIT, CallError};
+use super::{Channel, KeyRotation, RestSession};
+use crate::config::{ConfigError, DataApiConfig, RealtimeConfig};
+use crate::transport::{CALL_LIMIT, CallError, Hints};
 
 /// Knows the Data API, and the host's key. Clones share both.
 #[derive(Clone)]
 pub(crate) struct RestConnector {
     api: Arc<Api>,
+    hints: Option<Arc<Hints>>,
+    realtime: Option<(reqwest::Client, RealtimeConfig)>,
 }
 
 impl RestConnector {
@@ -21,6 +23,12 @@ impl RestConnector {
     pub(crate) fn new(config: &DataApiConfig) -> Result<Self, ConfigError> {
         Ok(Self {
             api: Arc::new(Api::new(config)?),
+            hints: config.realtime.as_ref().map(|_| Arc::default()),
+            // A client of its own: what it holds open is not among the connections that calls share.
+            realtime: match &config.realtime {
+                Some(realtime) => Some((config.http_client()?, realtime.clone())),
+                None => None,
+            },
         })
     }
 
@@ -38,6 +46,17 @@ impl RestConnector {
         })?;
         let _none_is_held: Option<ReadDocsReply> = session.call("read_docs", &argument, CALL_LIMIT).await?;
         Ok(session)
+    }
+
+    /// What is known of the channel by which it hears of work; none where there is no Realtime.
+    pub(crate) fn hints(&self) -> Option<Arc<Hints>> {
+        self.hints.clone()
+    }
+
+    /// Who listens on that channel.
+    pub(crate) fn channel(&self) -> Option<Channel> {
+        let (http, config) = self.realtime.clone()?;
+        Some(Channel::new(http, config, self.hints.clone()?))
     }
 
     /// What replaces the host's key.
