@@ -12,6 +12,7 @@ pub mod ports;
 pub mod postgres;
 pub mod postgrest;
 pub mod process;
+pub mod realtime;
 pub mod stack;
 pub mod stripe_stand_in;
 pub mod sweep;

@@ -18,6 +18,7 @@ use crate::install::Tools;
 use crate::keys::{self, ApiKeys, Passwords};
 use crate::postgres::{Cluster, ClusterConfig};
 use crate::postgrest::{Postgrest, PostgrestConfig};
+use crate::realtime::{Realtime, RealtimeConfig};
 use crate::{database, migrations, notify, ports, process, sweep};
 
 /// The database of the stack, as on Supabase.
@@ -146,6 +147,10 @@ impl Stack {
             users: users.clone(),
             http,
             billing: billing.clone(),
+            realtime: RealtimeConfig {
+                log: cluster.config("postgres", &passwords.postgres, DATABASE),
+                questions: cluster.config("authenticator", &passwords.authenticator, DATABASE),
+            },
         };
         let remembered = last.gateway.filter(|&port| ports::is_free(port));
         let gateway = Gateway::start(config.gateway_port.or(remembered), gateway_config).await?;
@@ -185,6 +190,11 @@ impl Stack {
     /// The key that may do everything.
     pub fn secret_key(&self) -> &Secret {
         &self.keys.secret
+    }
+
+    /// What answers at `/realtime/v1`; a test can cut it while the rest lives.
+    pub fn realtime(&self) -> &Realtime {
+        self.gateway.realtime()
     }
 
     /// A connection string for the role `postgres`.

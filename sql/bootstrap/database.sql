@@ -186,6 +186,18 @@ end
 $$;
 alter publication supabase_realtime owner to postgres;
 
+-- What Realtime reads of the messages that the database sends.
+do $$
+begin
+  if not exists (
+    select from pg_catalog.pg_publication where pubname = 'supabase_realtime_messages_publication'
+  ) then
+    create publication supabase_realtime_messages_publication for table realtime.messages
+      with (publish = 'insert');
+  end if;
+end
+$$;
+
 -- storage and graphql_public: the names only
 
 create schema if not exists storage authorization supabase_admin;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use creel_local::gateway::auth::Users;
 use creel_local::gateway::{Gateway, GatewayConfig, http};
 use creel_local::postgrest::{Postgrest, PostgrestConfig};
+use creel_local::realtime::{Realtime, RealtimeConfig};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -96,6 +97,10 @@ impl Rest {
             users: users.clone(),
             http: http.clone(),
             billing: None,
+            realtime: RealtimeConfig {
+                log: db.postgres_config(),
+                questions: db.authenticator_config(),
+            },
         };
         let gateway = Gateway::start(None, gateway_config).await?;
         Ok(Self {
@@ -127,6 +132,11 @@ impl Rest {
     /// The key that may do everything.
     pub fn secret_key(&self) -> &str {
         &self.secret_key
+    }
+
+    /// What answers at `/realtime/v1`.
+    pub fn realtime(&self) -> &Realtime {
+        self.gateway.realtime()
     }
 
     /// People who sign in by password.

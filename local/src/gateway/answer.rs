@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 /// What is wrong, and what to do.
-pub(super) fn error(status: StatusCode, message: &str, hint: &str) -> Response {
+pub(crate) fn error(status: StatusCode, message: &str, hint: &str) -> Response {
     (status, Json(json!({ "message": message, "hint": hint }))).into_response()
 }
 

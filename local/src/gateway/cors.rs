@@ -46,7 +46,7 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
 }
 
 /// The page's origin, when the page is served by this machine.
-fn loopback_origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+pub(crate) fn loopback_origin(headers: &HeaderMap) -> Option<&HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     let uri: Uri = origin.to_str().ok()?.parse().ok()?;
     matches!(uri.host()?, "localhost" | "127.0.0.1" | "[::1]").then_some(origin)

@@ -1,10 +1,11 @@
 //! The one port: what supabase-js finds at a project's URL.
 
-mod answer;
+pub(crate) mod answer;
 pub mod auth;
-mod cors;
+pub(crate) mod cors;
 pub mod http;
 mod key;
+mod page;
 mod rest;
 pub mod token;
 
@@ -13,22 +14,21 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::serve::ListenerExt;
 use creel_functions::data_api::DataApi;
 use creel_functions::origins::Origins;
 use creel_functions::{agents, hosts, server};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::billing::Billing;
 use crate::keys::ApiKeys;
+use crate::realtime::{Realtime, RealtimeConfig};
 
 /// The functions' routes, for who has taken another one.
 const ROUTES: &str = "there are /agents/provision, /agents/runtime, /agents/{agentKey}, \
@@ -47,6 +47,8 @@ pub struct GatewayConfig {
     pub http: reqwest::Client,
     /// The functions that speak to Stripe; none where there is no Stripe.
     pub billing: Option<Billing>,
+    /// How Realtime reaches the database.
+    pub realtime: RealtimeConfig,
 }
 
 /// A listening gateway. It ends when it is dropped or stopped.
@@ -55,6 +57,7 @@ pub struct Gateway {
     address: SocketAddr,
     stop: CancellationToken,
     task: JoinHandle<()>,
+    realtime: Realtime,
 }
 
 impl Gateway {
@@ -75,14 +78,20 @@ impl Gateway {
         });
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let router = router(config);
+        let realtime = Realtime::start(config.realtime.clone(), config.keys.clone());
+        let router = router(config, &realtime);
         let task = tokio::spawn(async move {
             let serving = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned());
             if let Err(error) = serving.await {
                 tracing::error!(%error, "the gateway ended");
             }
         });
-        Ok(Self { address, stop, task })
+        Ok(Self {
+            address,
+            stop,
+            task,
+            realtime,
+        })
     }
 
     /// Where it answers, without a slash at the end.
@@ -95,8 +104,14 @@ impl Gateway {
         self.address.port()
     }
 
+    /// What answers at `/realtime/v1`.
+    pub fn realtime(&self) -> &Realtime {
+        &self.realtime
+    }
+
     /// Takes no new request and ends the ones at work.
     pub fn stop(self) {
+        self.realtime.stop();
         self.stop.cancel();
         self.task.abort();
     }
@@ -109,10 +124,9 @@ impl Drop for Gateway {
 }
 
 /// All routes.
-fn router(config: GatewayConfig) -> Router {
+fn router(config: GatewayConfig, realtime: &Realtime) -> Router {
     let functions = functions(&config);
     Router::new()
-        .route("/", get(about))
         .route("/rest/v1", any(rest::proxy))
         .route("/rest/v1/", any(rest::proxy))
         .route("/rest/v1/{*path}", any(rest::proxy))
@@ -120,9 +134,11 @@ fn router(config: GatewayConfig) -> Router {
         .route("/auth/v1/token", post(auth::routes::token))
         .route("/auth/v1/user", get(auth::routes::user))
         .route("/auth/v1/logout", post(auth::routes::logout))
-        .fallback(not_found)
+        .route("/config.json", get(page::config))
+        .fallback(page::serve)
         .with_state(Arc::new(config))
         .nest("/functions/v1", functions)
+        .merge(realtime.routes())
         .layer(middleware::from_fn(cors::layer))
 }
 
@@ -137,21 +153,10 @@ fn functions(config: &GatewayConfig) -> Router {
     server::router(routes, ROUTES, &Origins::Loopback)
 }
 
-async fn about(State(_): State<Arc<GatewayConfig>>) -> Response {
-    let about = json!({
-        "name": "a local Supabase, run by creel up",
-        "rest": "/rest/v1",
-        "auth": "/auth/v1",
-        "functions": "/functions/v1",
-        "keys": "creel up prints them and writes them to .creel/env",
-    });
-    axum::Json(about).into_response()
-}
-
 async fn not_found() -> Response {
     answer::error(
         StatusCode::NOT_FOUND,
         "the local stack does not serve this path",
-        "it has /rest/v1, /functions/v1 and the password sign-in of /auth/v1",
+        "it has /rest/v1, /realtime/v1, /functions/v1 and the password sign-in of /auth/v1",
     )
 }

@@ -1,0 +1,202 @@
+//! Reads `pgoutput`, Postgres' own format of logical replication, in its first version: no transaction is
+//! streamed before its end, and no value is binary.
+
+use std::sync::Arc;
+
+/// Microseconds between 1970 and 2000, from which Postgres counts.
+const EPOCH_2000_US: i64 = 946_684_800_000_000;
+
+/// Why a message cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a message of pgoutput is cut short or of another version")]
+pub(super) struct Unreadable;
+
+/// A column of a relation, as pgoutput tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    /// Its name.
+    pub(super) name: String,
+    /// The oid of its type.
+    pub(super) type_oid: u32,
+    /// Whether it is of the replica identity.
+    pub(super) is_key: bool,
+}
+
+/// A table, as pgoutput tells it before its first change and after each `alter table`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Relation {
+    /// Its oid.
+    pub(super) oid: u32,
+    /// Its schema.
+    pub(super) schema: String,
+    /// Its name.
+    pub(super) table: String,
+    /// Its columns in order.
+    pub(super) columns: Vec<Column>,
+}
+
+/// A value of a changed row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell {
+    /// No value.
+    Null,
+    /// A long value that did not change and is not told.
+    Unchanged,
+    /// The value as Postgres prints it.
+    Text(Arc<str>),
+}
+
+/// The values of a row, in the order of the relation's columns.
+pub(super) type Row = Vec<Cell>;
+
+/// What pgoutput says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A transaction begins: when it was committed, in microseconds since 1970.
+    Begin(i64),
+    /// A table, to which later changes refer by its oid.
+    Relation(Relation),
+    /// A new row.
+    Insert { oid: u32, new: Row },
+    /// A changed row; the old one only if its key changed, or if the table's replica identity is full.
+    Update { oid: u32, old: Option<Row>, new: Row },
+    /// A deleted row: its key, or all of it if the table's replica identity is full.
+    Delete { oid: u32, old: Row },
+    /// What nobody here needs: ends of transactions, truncations, types.
+    Other,
+}
+
+/// Reads one message.
+pub(super) fn read(message: &[u8]) -> Result<Event, Unreadable> {
+    let mut bytes = Bytes(message);
+    Ok(match bytes.u8()? {
+        b'B' => {
+            let _final_lsn = bytes.u64()?;
+            let committed = i64::from_be_bytes(bytes.u64()?.to_be_bytes());
+            Event::Begin(committed.saturating_add(EPOCH_2000_US))
+        }
+        b'R' => Event::Relation(relation(&mut bytes)?),
+        b'I' => {
+            let oid = bytes.u32()?;
+            bytes.expect(b'N')?;
+            Event::Insert {
+                oid,
+                new: row(&mut bytes)?,
+            }
+        }
+        b'U' => {
+            let oid = bytes.u32()?;
+            let (old, mark) = match bytes.u8()? {
+                b'K' | b'O' => (Some(row(&mut bytes)?), bytes.u8()?),
+                mark => (None, mark),
+            };
+            if mark != b'N' {
+                return Err(Unreadable);
+            }
+            Event::Update {
+                oid,
+                old,
+                new: row(&mut bytes)?,
+            }
+        }
+        b'D' => {
+            let oid = bytes.u32()?;
+            if !matches!(bytes.u8()?, b'K' | b'O') {
+                return Err(Unreadable);
+            }
+            Event::Delete {
+                oid,
+                old: row(&mut bytes)?,
+            }
+        }
+        _ => Event::Other,
+    })
+}
+
+fn relation(bytes: &mut Bytes<'_>) -> Result<Relation, Unreadable> {
+    let oid = bytes.u32()?;
+    let (schema, table) = (bytes.text()?, bytes.text()?);
+    let _replica_identity = bytes.u8()?;
+    let count = bytes.u16()?;
+    let mut columns = Vec::new();
+    for _ in 0..count {
+        let flags = bytes.u8()?;
+        let name = bytes.text()?;
+        let type_oid = bytes.u32()?;
+        let _type_modifier = bytes.u32()?;
+        columns.push(Column {
+            name,
+            type_oid,
+            is_key: flags & 1 == 1,
+        });
+    }
+    // An empty name stands for pg_catalog.
+    let schema = if schema.is_empty() { "pg_catalog".to_owned() } else { schema };
+    Ok(Relation {
+        oid,
+        schema,
+        table,
+        columns,
+    })
+}
+
+fn row(bytes: &mut Bytes<'_>) -> Result<Row, Unreadable> {
+    let count = bytes.u16()?;
+    let mut row = Vec::new();
+    for _ in 0..count {
+        row.push(match bytes.u8()? {
+            b'n' => Cell::Null,
+            b'u' => Cell::Unchanged,
+            b't' => {
+                let length = usize::try_from(bytes.u32()?).map_err(|_| Unreadable)?;
+                let text = std::str::from_utf8(bytes.take(length)?).map_err(|_| Unreadable)?;
+                Cell::Text(text.into())
+            }
+            _ => return Err(Unreadable),
+        });
+    }
+    Ok(row)
+}
+
+/// What is left of a message.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Unreadable> {
+        let (taken, left) = self.0.split_at_checked(count).ok_or(Unreadable)?;
+        self.0 = left;
+        Ok(taken)
+    }
+
+    fn array<const COUNT: usize>(&mut self) -> Result<[u8; COUNT], Unreadable> {
+        self.take(COUNT)?.try_into().map_err(|_| Unreadable)
+    }
+
+    fn u8(&mut self) -> Result<u8, Unreadable> {
+        Ok(u8::from_be_bytes(self.array()?))
+    }
+
+    fn u16(&mut self) -> Result<u16, Unreadable> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, Unreadable> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, Unreadable> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn expect(&mut self, mark: u8) -> Result<(), Unreadable> {
+        if self.u8()? == mark { Ok(()) } else { Err(Unreadable) }
+    }
+
+    /// A text that ends with a zero.
+    fn text(&mut self) -> Result<String, Unreadable> {
+        let end = self.0.iter().position(|&byte| byte == 0).ok_or(Unreadable)?;
+        let text = std::str::from_utf8(self.take(end)?).map_err(|_| Unreadable)?;
+        self.expect(0)?;
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,5 @@
+-- What was committed since the slot was last read. $1 the slot, $2 the publications.
+select data
+from pg_logical_slot_get_binary_changes(
+  $1::text, null, 2000, 'proto_version', '1', 'publication_names', $2::text
+);

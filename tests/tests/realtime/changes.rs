@@ -1,0 +1,42 @@
+//! Who hears of which changes.
+
+use creel_tests::db::TestDb;
+use serde_json::json;
+
+use crate::page::{Listens, Page};
+
+#[tokio::test]
+async fn a_member_hears_of_an_agent_that_is_made_changed_and_deleted() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let mut page = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
+    let db = test.postgres().await.expect("connect");
+    db.execute(
+        "insert into agents (project_id, agent_key, name) values ($1, 'agent:scout:main', 'O''Neil 🦞')",
+        &[&project],
+    )
+    .await
+    .expect("make an agent");
+    let change = page.change("it is made").await;
+    assert_eq!(change["eventType"], "INSERT");
+    assert_eq!(change["errors"], json!(null));
+    assert_eq!(change["new"]["name"], "O'Neil 🦞");
+    assert_eq!(change["new"]["provisioned"], json!(false));
+    let id = change["new"]["id"].clone();
+
+    db.batch_execute("update agents set role = 'scout'").await.expect("change it");
+    let change = page.change("it is changed").await;
+    assert_eq!(
+        (&change["eventType"], &change["new"]["role"], &change["old"]),
+        (&json!("UPDATE"), &json!("scout"), &json!({ "id": id }))
+    );
+
+    db.batch_execute("delete from agents").await.expect("delete it");
+    let change = page.change("it is deleted").await;
+    assert_eq!(
+        (&change["eventType"], &change["new"], &change["old"]),
+        (&json!("DELETE"), &json!({}), &json!({ "id": id }))
+    );
+}
