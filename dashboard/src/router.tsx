@@ -13,6 +13,7 @@ import classes from './layout/Page.module.css';
 import { Empty, Failed, Loading } from './layout/states';
 import FirstProject from './project/FirstProject';
 import ProjectRoute from './project/ProjectRoute';
+import { readView } from './queue/view';
 
 const root = createRootRoute({ component: Outlet });
 const first = createRoute({ getParentRoute: () => root, path: '/', component: FirstProject });
@@ -38,7 +39,13 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => project,
+    path: 'hosts/$host',
+    component: lazyRouteComponent(() => import('./hosts/HostPage')),
+  }),
+  createRoute({
+    getParentRoute: () => project,
     path: 'queue',
+    validateSearch: readView,
     component: lazyRouteComponent(() => import('./queue/QueuePage')),
   }),
   createRoute({

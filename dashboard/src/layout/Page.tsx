@@ -1,15 +1,23 @@
 import { type ReactNode, useEffect, useId } from 'react';
 import classes from './Page.module.css';
 
-type Props = { title: string; subtitle?: ReactNode; actions?: ReactNode; children: ReactNode };
+type Props = {
+  title: string;
+  subtitle?: ReactNode;
+  actions?: ReactNode;
+  /** A link to the page above this one. */
+  back?: ReactNode;
+  children: ReactNode;
+};
 
 /** A page: its heading, what can be done on it, and its content. */
-export function Page({ title, subtitle, actions, children }: Props) {
+export function Page({ title, subtitle, actions, back, children }: Props) {
   useEffect(() => {
     document.title = `${title} · Creel`;
   }, [title]);
   return (
     <div className={classes.page}>
+      {back}
       <header className={classes.head}>
         <div className={classes.titles}>
           <h1 className={classes.title}>{title}</h1>

@@ -1,0 +1,55 @@
+import { Button } from '@mantine/core';
+import { IconPencil } from '@tabler/icons-react';
+import { useState } from 'react';
+import { Facts } from '../layout/Facts';
+import { money } from '../layout/money';
+import { Card } from '../layout/Page';
+import { useProject } from '../project/project';
+import { hostActions } from './change';
+import { backendsWords, readPrice } from './describe';
+import { EditOffer } from './EditOffer';
+import type { FleetHost } from './fleet';
+
+/** What a host offers, and at what price. */
+export function Offer({ view }: { view: FleetHost }) {
+  const { role } = useProject();
+  const { host } = view;
+  const [editing, setEditing] = useState(false);
+  const price = readPrice(host.price);
+  const amount = (minor: number | null | undefined) =>
+    minor ? money(minor, price?.currency ?? 'usd') : null;
+  return (
+    <Card
+      title="What it offers"
+      actions={
+        hostActions(view, role).edit && (
+          <Button
+            variant="subtle"
+            size="compact-sm"
+            leftSection={<IconPencil size={15} stroke={1.6} />}
+            onClick={() => setEditing(true)}
+          >
+            Change
+          </Button>
+        )
+      }
+    >
+      <Facts
+        facts={[
+          ['Capacity', `${host.capacity} agents`],
+          ['Price a month', amount(price?.month)],
+          ['Price a year', amount(price?.year)],
+          ['For rent', price ? null : 'No'],
+          ['Agents run by', backendsWords(host.backends)],
+          ['Tags', host.tags.join(', ')],
+          [
+            'Shared by projects',
+            view.mine ? (host.tenancy === 'trusted' ? 'Yes, they trust each other' : 'No') : null,
+          ],
+          ['Serves', view.mine ? view.projects.join(', ') || 'no project' : null],
+        ]}
+      />
+      {editing && <EditOffer host={host} onClose={() => setEditing(false)} />}
+    </Card>
+  );
+}
