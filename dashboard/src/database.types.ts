@@ -1583,6 +1583,22 @@ export type Database = {
       };
     };
     Views: {
+      agent_metrics_history: {
+        Row: {
+          agent_id: string | null;
+          at: string | null;
+          cpu_percent: number | null;
+          cpu_percent_max: number | null;
+          disk_mb: number | null;
+          ram_mb: number | null;
+          ram_mb_max: number | null;
+          samples: number | null;
+          step_secs: number | null;
+          uptime_secs: number | null;
+        };
+        ComputedFields: never;
+        Relationships: [];
+      };
       dead_letters: {
         Row: {
           agent_key: string;

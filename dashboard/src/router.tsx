@@ -7,6 +7,7 @@ import {
   lazyRouteComponent,
   Outlet,
 } from '@tanstack/react-router';
+import { readAgentSearch } from './agent/tabs';
 import { readFilter } from './agents/filter';
 import { Page } from './layout/Page';
 import classes from './layout/Page.module.css';
@@ -30,6 +31,7 @@ const pages = [
   createRoute({
     getParentRoute: () => project,
     path: 'agents/$agent',
+    validateSearch: readAgentSearch,
     component: lazyRouteComponent(() => import('./agent/AgentPage')),
   }),
   createRoute({

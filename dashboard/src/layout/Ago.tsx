@@ -1,4 +1,3 @@
-import { Tooltip } from '@mantine/core';
 import { useNow } from './now';
 import { exactTime, relativeTime } from './time';
 
@@ -8,11 +7,9 @@ export function Ago({ at, prefix }: { at: string | null | undefined; prefix?: st
   if (!at) return <span>never</span>;
   const when = new Date(at);
   return (
-    <Tooltip label={exactTime(when)}>
-      <time dateTime={when.toISOString()}>
-        {prefix ? `${prefix} ` : ''}
-        {relativeTime(when.getTime(), now)}
-      </time>
-    </Tooltip>
+    <time dateTime={when.toISOString()} title={exactTime(when)}>
+      {prefix ? `${prefix} ` : ''}
+      {relativeTime(when.getTime(), now)}
+    </time>
   );
 }

@@ -1,4 +1,3 @@
-import { Tooltip } from '@mantine/core';
 import { useLiveMode } from '../live/LiveProvider';
 import type { LiveMode } from '../live/state';
 import { Pill, type Tone } from './Pill';
@@ -19,10 +18,8 @@ export function LiveBadge() {
   const mode = useLiveMode();
   const { tone, label, hint } = WORDS[mode];
   return (
-    <Tooltip label={hint} multiline maw={240}>
-      <output data-live-mode={mode} aria-label={`Connection: ${label}. ${hint}`}>
-        <Pill tone={tone}>{label}</Pill>
-      </output>
-    </Tooltip>
+    <output data-live-mode={mode} aria-label={`Connection: ${label}. ${hint}`} title={hint}>
+      <Pill tone={tone}>{label}</Pill>
+    </output>
   );
 }

@@ -1,25 +1,18 @@
 import { Menu } from '@mantine/core';
-import { IconCheck, IconSelector } from '@tabler/icons-react';
+import { IconCheck } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useProject, useProjects } from '../project/project';
-import classes from './Shell.module.css';
+import { ProjectButton } from './ProjectButton';
 
 /** Which project is shown, and a way to another one. */
-export function ProjectMenu() {
+export default function ProjectMenu() {
   const project = useProject();
   const projects = useProjects();
   const navigate = useNavigate();
   return (
-    <Menu position="bottom-start" width={220}>
+    <Menu position="bottom-start" width={220} defaultOpened>
       <Menu.Target>
-        <button
-          type="button"
-          className={classes.select}
-          aria-label={`Project ${project.name}; choose another one`}
-        >
-          <span>{project.name}</span>
-          <IconSelector size={15} stroke={1.6} aria-hidden />
-        </button>
+        <ProjectButton />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>Projects</Menu.Label>

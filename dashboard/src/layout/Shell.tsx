@@ -1,11 +1,28 @@
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect, useRef } from 'react';
+import { lazy, useEffect, useRef } from 'react';
 import { useProject } from '../project/project';
+import { LazyMenu } from './LazyMenu';
 import { LiveBadge } from './LiveBadge';
 import { NAVIGATION } from './navigation';
-import { ProjectMenu } from './ProjectMenu';
+import { ProjectButton } from './ProjectButton';
 import classes from './Shell.module.css';
-import { UserMenu } from './UserMenu';
+import { UserButton } from './UserButton';
+
+const loadUserMenu = () => import('./UserMenu');
+const loadProjectMenu = () => import('./ProjectMenu');
+const UserMenu = lazy(loadUserMenu);
+const ProjectMenu = lazy(loadProjectMenu);
+
+const Account = () => (
+  <LazyMenu target={(open) => <UserButton onClick={open} />} menu={UserMenu} preload={loadUserMenu} />
+);
+const Projects = () => (
+  <LazyMenu
+    target={(open) => <ProjectButton onClick={open} />}
+    menu={ProjectMenu}
+    preload={loadProjectMenu}
+  />
+);
 
 /** What is around every page: the way to the others, the project, the connection, the account. */
 export function Shell() {
@@ -24,17 +41,17 @@ export function Shell() {
       </a>
       <aside className={classes.side} aria-label="Project">
         <Brand />
-        <ProjectMenu />
+        <Projects />
         <Navigation className={classes.nav} label="Pages" />
         <div className={classes.foot}>
           <FootLine />
         </div>
       </aside>
       <div className={classes.top}>
-        <ProjectMenu />
+        <Projects />
         <span className={classes.topSpace} />
         <LiveBadge />
-        <UserMenu />
+        <Account />
       </div>
       <main id="main" className={classes.main} ref={main} tabIndex={-1}>
         <Outlet />
@@ -57,7 +74,7 @@ function FootLine() {
   return (
     <div className={classes.footLine}>
       <LiveBadge />
-      <UserMenu />
+      <Account />
     </div>
   );
 }

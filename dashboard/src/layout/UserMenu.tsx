@@ -1,8 +1,9 @@
-import { ActionIcon, Menu, useMantineColorScheme } from '@mantine/core';
-import { IconDeviceDesktop, IconLogout, IconMoon, IconSun, IconUserCircle } from '@tabler/icons-react';
+import { Menu, useMantineColorScheme } from '@mantine/core';
+import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { useDb } from '../supabase/client';
 import { useSession } from '../supabase/session';
 import { useAction } from './action';
+import { UserButton } from './UserButton';
 
 const SCHEMES = [
   { value: 'light', label: 'Light', icon: IconSun },
@@ -11,7 +12,7 @@ const SCHEMES = [
 ] as const;
 
 /** Who is signed in, how the page looks, and the way out. */
-export function UserMenu() {
+export default function UserMenu() {
   const db = useDb();
   const { user } = useSession();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
@@ -22,11 +23,9 @@ export function UserMenu() {
     return undefined;
   });
   return (
-    <Menu position="top-end" width={220}>
+    <Menu position="top-end" width={220} defaultOpened>
       <Menu.Target>
-        <ActionIcon variant="subtle" color="gray" size="lg" aria-label={`Account of ${user.email ?? 'you'}`}>
-          <IconUserCircle size={20} stroke={1.6} />
-        </ActionIcon>
+        <UserButton />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{user.email}</Menu.Label>

@@ -97,7 +97,7 @@ const FETCH: { [T in LiveTable]: (db: Db, projectId: string) => Promise<Row<T>[]
     ),
 };
 
-type Page<R> = PromiseLike<{ data: R[]; error: null } | { data: unknown; error: { message: string } }>;
+type Page<R> = PromiseLike<{ data: R[]; error: null } | { data: null; error: { message: string } }>;
 
 async function allPages<R>(fetch: (from: number, to: number) => Page<R>): Promise<R[]> {
   const rows: R[] = [];

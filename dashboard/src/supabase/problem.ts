@@ -10,13 +10,15 @@ export class Problem extends Error {
   }
 }
 
-type Answer<T> = { data: T; error: null } | { data: unknown; error: { message: string } };
+type Answer = { data: unknown; error: { message: string } | null };
 
 /** The data of an answer of supabase-js, or a `Problem`. */
-export async function must<T>(answer: PromiseLike<Answer<T>>): Promise<T> {
+export async function must<A extends Answer>(
+  answer: PromiseLike<A>,
+): Promise<Extract<A, { error: null }>['data']> {
   const { data, error } = await answer;
   if (error) throw toProblem(error);
-  return data as T;
+  return data;
 }
 
 /** Makes a `Problem` of whatever was thrown. */
@@ -38,9 +40,17 @@ export function toProblem(error: unknown): Problem {
   return new Problem(sentence(message), text('hint'), code);
 }
 
+const OLDER: [string, string] = [
+  'The project has an older Creel than this page.',
+  'Apply its migrations, then load the page again.',
+];
+
 /** Codes whose own words say little to a person. */
 const WORDS: Record<string, [message: string, hint: string]> = {
   '42501': ['You may not do this.', 'Ask an owner of the project for the role of an editor.'],
+  '42P01': OLDER,
+  PGRST202: OLDER,
+  PGRST205: OLDER,
   PGRST301: ['Your session has ended.', 'Sign in again.'],
   PGRST303: ['Your session has ended.', 'Sign in again.'],
   invalid_credentials: ['E-mail address or password is wrong.', 'creel up prints both when it starts.'],

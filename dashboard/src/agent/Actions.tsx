@@ -1,0 +1,117 @@
+import { ActionIcon, Button, Menu } from '@mantine/core';
+import {
+  IconDots,
+  IconPlayerPlay,
+  IconPlayerStop,
+  IconRefresh,
+  IconTrash,
+  IconTrashX,
+} from '@tabler/icons-react';
+import { useNavigate } from '@tanstack/react-router';
+import { useCallback, useState } from 'react';
+import type { AgentView } from '../agents/agents';
+import { useAction } from '../layout/action';
+import { ConfirmByName } from '../layout/ConfirmByName';
+import { useDb } from '../supabase/client';
+import { type CommandType, offeredCommands, sendCommand } from './command';
+
+const TOLD: Partial<Record<CommandType, string>> = {
+  start: 'is told to start.',
+  stop: 'is told to stop.',
+  restart: 'is told to restart.',
+};
+
+/** What can be done with an agent. */
+export function Actions({ view }: { view: AgentView }) {
+  const { agent, name } = view;
+  const db = useDb();
+  const navigate = useNavigate();
+  const [asking, setAsking] = useState<'undeploy' | 'delete' | null>(null);
+  const offered = offeredCommands(agent);
+  const [send, busy] = useAction(
+    useCallback(
+      async (type: CommandType) => {
+        await sendCommand(db, agent, type);
+        return `${name} ${TOLD[type]}`;
+      },
+      [db, agent, name],
+    ),
+  );
+  const remove = async () => {
+    await sendCommand(db, agent, 'undeploy', asking === 'delete' ? { delete_row: true } : {});
+    if (asking === 'delete')
+      await navigate({ to: '/p/$project/agents', params: { project: agent.project_id } });
+  };
+  return (
+    <>
+      {offered.start && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerPlay size={16} stroke={1.7} />}
+          loading={busy}
+          onClick={() => void send('start')}
+        >
+          Start
+        </Button>
+      )}
+      {offered.restart && (
+        <Button
+          variant="default"
+          leftSection={<IconRefresh size={16} stroke={1.7} />}
+          loading={busy}
+          onClick={() => void send('restart')}
+        >
+          Restart
+        </Button>
+      )}
+      {offered.stop && (
+        <Button
+          variant="default"
+          leftSection={<IconPlayerStop size={16} stroke={1.7} />}
+          loading={busy}
+          onClick={() => void send('stop')}
+        >
+          Stop
+        </Button>
+      )}
+      {offered.remove && (
+        <Menu position="bottom-end" width={230}>
+          <Menu.Target>
+            <ActionIcon variant="default" size={36} aria-label="More actions">
+              <IconDots size={18} stroke={1.7} />
+            </ActionIcon>
+          </Menu.Target>
+          <Menu.Dropdown>
+            {agent.status !== 'removed' && (
+              <Menu.Item
+                leftSection={<IconTrash size={16} stroke={1.6} />}
+                onClick={() => setAsking('undeploy')}
+              >
+                Remove from its host…
+              </Menu.Item>
+            )}
+            <Menu.Item
+              color="red"
+              leftSection={<IconTrashX size={16} stroke={1.6} />}
+              onClick={() => setAsking('delete')}
+            >
+              Delete for good…
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      )}
+      <ConfirmByName
+        opened={asking !== null}
+        onClose={() => setAsking(null)}
+        title={asking === 'delete' ? `Delete ${name}` : `Remove ${name} from its host`}
+        name={view.short}
+        verb={asking === 'delete' ? 'Delete agent' : 'Remove agent'}
+        onConfirm={remove}
+      >
+        {asking === 'delete'
+          ? 'Its host stops it and takes it off; then its row, its history and its commands go. The host keeps an archive of its files for a while.'
+          : 'Its host stops it and takes it off, and keeps an archive of its files for a while. Its documents stay here, and Start brings it back.'}
+      </ConfirmByName>
+    </>
+  );
+}

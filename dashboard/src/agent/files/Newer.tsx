@@ -1,0 +1,28 @@
+import { Button } from '@mantine/core';
+import type { Base, Draft } from './draft';
+import classes from './Files.module.css';
+import { SideBySide } from './SideBySide';
+
+type Props = { draft: Draft; newer: Base; who: string | null; onTake: () => void; onKeep: () => void };
+
+/** The document has changed while somebody wrote: both texts, and the choice. */
+export function Newer({ draft, newer, onTake, onKeep }: Props) {
+  return (
+    <section className={classes.notice} aria-label="Changed meanwhile">
+      <h3 className={classes.noticeTitle}>It was changed while you wrote</h3>
+      <div className={classes.noticeText}>
+        Nothing is lost: what you do not take stays in its history. Keep yours to go on with it, and save it
+        then.
+      </div>
+      <SideBySide before={newer.content} after={draft.text} beforeLabel="What it is now" afterLabel="Yours" />
+      <div className={classes.noticeActions}>
+        <Button size="xs" onClick={onKeep}>
+          Keep mine
+        </Button>
+        <Button size="xs" variant="default" onClick={onTake}>
+          Take what it is now
+        </Button>
+      </div>
+    </section>
+  );
+}
