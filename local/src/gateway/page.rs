@@ -12,7 +12,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
-use rust_embed::{Embed, EmbeddedFile};
+use rust_embed::EmbeddedFile;
 use serde_json::json;
 
 use super::{GatewayConfig, not_found};
@@ -38,11 +38,8 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
     <pre>npm ci --prefix dashboard &amp;&amp; npm run build --prefix dashboard</pre>\
     <p>scripts/up does so by itself. A release of creel has the page within if it was there at its build.</p></html>";
 
-/// The built page.
-#[derive(Embed)]
-#[folder = "$CREEL_PAGE_DIR"]
-#[allow_missing = true]
-struct Dist;
+// `Dist`, the built page: build.rs knows where it is.
+include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// What answers a request that nobody else takes.
 #[derive(Debug, PartialEq, Eq)]
