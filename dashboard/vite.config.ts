@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
@@ -7,17 +8,7 @@ import { themeStyles } from './src/theme/plugin.ts';
 const stack = process.env.CREEL_URL ?? 'http://127.0.0.1:54321';
 
 // The same strictness as where the page is served: what it would break is seen while it is worked on.
-const POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'self'",
-  "frame-ancestors 'none'",
-].join('; ');
+const POLICY = readFileSync(new URL('policy.txt', import.meta.url), 'utf8').trim().split('\n').join('; ');
 
 const proxy = Object.fromEntries(
   ['/rest', '/auth', '/functions', '/realtime'].map((path) => [path, { target: stack, ws: true }]),

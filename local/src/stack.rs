@@ -182,6 +182,11 @@ impl Stack {
         self.gateway.url()
     }
 
+    /// Where a person finds the dashboard.
+    pub fn page_url(&self) -> String {
+        format!("{}/", self.gateway.url())
+    }
+
     /// The key that pages carry.
     pub fn publishable_key(&self) -> &Secret {
         &self.keys.publishable

@@ -41,7 +41,7 @@ pub(super) fn show(parts: &Parts, project: &LocalProject, out: Output) {
         ("project", project.id.clone()),
     ];
     let value = json!({
-        "ok": true,
+        "ok": true, "page_url": stack.page_url(),
         "supabase_url": rows[0].1, "supabase_publishable_key": rows[1].1, "supabase_secret_key": rows[2].1,
         "database_url": rows[3].1, "email": rows[4].1, "password": rows[5].1, "project": rows[6].1,
         "host_id": project.host_id, "env_file": env_file, "openclaw": parts.openclaw,
@@ -50,14 +50,17 @@ pub(super) fn show(parts: &Parts, project: &LocalProject, out: Output) {
     if out.is_json() {
         return out.value(&value);
     }
-    out.line("Creel is up.");
+    out.line(format!(
+        "Creel is up. Its page is at {}; sign in there with the address and password below.",
+        stack.page_url()
+    ));
     out.line("");
     for (name, text) in rows {
         out.line(format!("  {name:25} {text}"));
     }
     out.line("");
     out.line(format!(
-        "The same is in {}. In a page, sign in by:",
+        "The same is in {}. In a page of your own, sign in by:",
         env_file.display()
     ));
     out.line("  await supabase.auth.signInWithPassword({ email, password })");
