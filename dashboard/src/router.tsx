@@ -9,6 +9,8 @@ import {
 } from '@tanstack/react-router';
 import { readAgentSearch } from './agent/tabs';
 import { readFilter } from './agents/filter';
+import { readBilling } from './billing/view';
+import { readHosts } from './hosts/view';
 import { Page } from './layout/Page';
 import classes from './layout/Page.module.css';
 import { Empty, Failed, Loading } from './layout/states';
@@ -37,6 +39,7 @@ const pages = [
   createRoute({
     getParentRoute: () => project,
     path: 'hosts',
+    validateSearch: readHosts,
     component: lazyRouteComponent(() => import('./hosts/HostsPage')),
   }),
   createRoute({
@@ -52,8 +55,9 @@ const pages = [
   }),
   createRoute({
     getParentRoute: () => project,
-    path: 'earnings',
-    component: lazyRouteComponent(() => import('./billing/EarningsPage')),
+    path: 'billing',
+    validateSearch: readBilling,
+    component: lazyRouteComponent(() => import('./billing/BillingPage')),
   }),
   createRoute({
     getParentRoute: () => project,

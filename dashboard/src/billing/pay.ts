@@ -1,0 +1,59 @@
+import type { Db } from '../supabase/client';
+import { invoke } from '../supabase/invoke';
+import { Problem } from '../supabase/problem';
+import { webAddress } from './words';
+
+/** What is to be paid for. */
+export type CheckoutWish = {
+  projectId: string;
+  agentKey: string;
+  hostId: string;
+  plan: 'month' | 'year';
+  agent?: Record<string, unknown>;
+};
+
+/** Where Stripe sends a person back to. */
+export function billingUrl(projectId: string, result: 'paid' | 'cancelled' | 'back'): string {
+  const path = `${import.meta.env.BASE_URL}p/${encodeURIComponent(projectId)}/billing`;
+  const url = new URL(path, window.location.origin);
+  if (result !== 'back') url.searchParams.set('checkout', result);
+  return url.href;
+}
+
+/** Keeps a place on a host and goes to the page where it is paid for. */
+export async function goToCheckout(db: Db, wish: CheckoutWish): Promise<void> {
+  const { url } = await invoke<{ url: string }>(db, 'checkout/sessions', {
+    ...wish,
+    successUrl: billingUrl(wish.projectId, 'paid'),
+    cancelUrl: billingUrl(wish.projectId, 'cancelled'),
+  });
+  goTo(url);
+}
+
+/** Goes to the page on which payments are seen, changed and ended. */
+export async function goToPortal(db: Db, projectId: string, subscriptionId?: string): Promise<void> {
+  const { url } = await invoke<{ url: string }>(db, 'checkout/portal', {
+    projectId,
+    ...(subscriptionId && { subscriptionId }),
+    returnUrl: billingUrl(projectId, 'back'),
+  });
+  goTo(url);
+}
+
+/** Goes to the pages on which the owner of hosts says where the money goes. */
+export async function goToOnboarding(db: Db, projectId: string): Promise<void> {
+  const back = new URL(billingUrl(projectId, 'back'));
+  back.searchParams.set('view', 'earnings');
+  const { url } = await invoke<{ url: string }>(db, 'checkout/onboarding', {
+    returnUrl: back.href,
+    refreshUrl: back.href,
+  });
+  goTo(url);
+}
+
+/** Leaves for a page of Stripe's. */
+export function goTo(url: string): void {
+  const address = webAddress(url);
+  if (!address) throw new Problem('Stripe gave no page to go to.', 'Try again.', null);
+  window.location.assign(address);
+}
