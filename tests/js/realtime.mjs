@@ -1,5 +1,5 @@
 // A page that listens, by the published supabase-js. Prints one JSON object a line: what it hears. Reads commands,
-// one JSON object a line: {do: 'token', token}, {do: 'send', event, payload}, {do: 'leave'}, {do: 'end'}.
+// one JSON object a line: {do: 'token', token}, {do: 'send', event, payload}, {do: 'leave'}, {do: 'end'}, and others below.
 //
 // Environment: SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY; TOKEN is the person's own, none for anon; TOPIC is the channel's
 // name, CONFIG its configuration, CHANGES a list of subscriptions, BROADCASTS a list of events, VSN the form.
@@ -34,6 +34,11 @@ const commands = {
   send: async ({ event, payload }) => say({ sent: await channel.send({ type: 'broadcast', event, payload }) }),
   http: async ({ event, payload }) => say({ posted: await channel.httpSend(event, payload) }),
   track: async ({ payload }) => say({ tracked: await channel.track(payload) }),
+  heartbeat: async () => db.realtime.socketAdapter.getSocket().sendHeartbeat(),
+  early: async ({ event, payload }) => {
+    const closed = db.channel('closed');
+    say({ early: await closed.send({ type: 'broadcast', event, payload }) });
+  },
   leave: async () => say({ left: await db.removeChannel(channel) }),
   end: async () => {
     await db.removeAllChannels();

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
 use creel_local::gateway::token;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 use uuid::Uuid;
 
@@ -45,6 +47,12 @@ pub struct Host {
 
 /// A worker would tell them with its first tick.
 const BACKENDS: [&str; 4] = ["shared", "profile", "docker", "multipass"];
+
+/// A session that was told to end is gone within milliseconds.
+const SLOT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
@@ -247,10 +255,17 @@ impl Drop for TestDb {
                 .build()?;
             runtime.block_on(async {
                 let admin = cluster.superuser("postgres").await?;
-                admin
-                    .batch_execute(&format!("drop database if exists {name} with (force)"))
-                    .await?;
-                Ok(())
+                let drop = format!("drop database if exists {name} with (force)");
+                // Realtime's slot ends with its session, which ends a moment after its owner.
+                let limit = Instant::now() + SLOT_LIMIT;
+                loop {
+                    match admin.batch_execute(&drop).await {
+                        Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && Instant::now() < limit => {
+                            tokio::time::sleep(LOOK_EVERY).await;
+                        }
+                        dropped => return Ok(dropped?),
+                    }
+                }
             })
         })
         .join();

@@ -261,6 +261,14 @@ async fn speak_for(transaction: &Transaction<'_>, claims: &Claims, topic: &str) 
     Ok(())
 }
 
+/// Whether the database thought about it and said no: a policy or a cast that fails. A connection that is lost and a
+/// statement that was ended are none; what was asked about is not known then.
+pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
+    let code = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+    // Class 57 is an operator's intervention, 08 a lost connection.
+    code.is_some_and(|code| !code.code().starts_with("57") && !code.code().starts_with("08"))
+}
+
 /// A refusal is an answer; all else is an error.
 fn refused(error: tokio_postgres::Error) -> Result<bool> {
     match error.code() {

@@ -7,7 +7,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use tokio_postgres::types::{Kind, Type};
 
-use super::access::{Questions, Seen, Table};
+use super::access::{Questions, Seen, Table, is_refusal};
 use super::channel::{SharedChannel, Subscription};
 use super::claims::Claims;
 use super::filter::Filter;
@@ -100,7 +100,7 @@ pub(super) async fn deliver(hub: &Hub, questions: &mut Questions, changes: &[Cha
             (state.is_subscribed && !channel.subscriptions.is_empty()).then_some((channel, state.claims))
         })
         .collect();
-    let passed = pass_filters(questions, &channels, changes).await;
+    let passed = pass_filters(questions, &channels, changes).await?;
     let mut by_claims: HashMap<Claims, Vec<SharedChannel>> = HashMap::new();
     for (channel, claims) in channels {
         by_claims.entry(claims).or_default().push(channel);
@@ -114,8 +114,8 @@ pub(super) async fn deliver(hub: &Hub, questions: &mut Questions, changes: &[Cha
         }
         let seen = match look(questions, &claims, changes, &wanted).await {
             Ok(seen) => seen,
-            // A policy that fails for somebody costs nobody else his changes; without a connection there are none.
-            Err(error) if questions.client().await.is_ok() => {
+            // A policy that fails for somebody costs nobody else his changes.
+            Err(error) if is_refusal(&error) => {
                 tracing::warn!(error = %format_args!("{error:#}"), "failed to ask what a subscriber may see; nothing is sent");
                 continue;
             }
@@ -141,7 +141,7 @@ async fn pass_filters(
     questions: &mut Questions,
     channels: &[(SharedChannel, Claims)],
     changes: &[Change],
-) -> Passed {
+) -> Result<Passed> {
     let mut passed = Passed::new();
     let subscriptions = channels.iter().flat_map(|(channel, _)| &channel.subscriptions);
     for subscription in subscriptions {
@@ -151,12 +151,12 @@ async fn pass_filters(
                 if passed.contains_key(&place) {
                     continue;
                 }
-                let held = pass_filter(questions, filter, &change.source, changes).await;
+                let held = pass_filter(questions, filter, &change.source, changes).await?;
                 passed.insert(place, held);
             }
         }
     }
-    passed
+    Ok(passed)
 }
 
 async fn pass_filter(
@@ -164,9 +164,9 @@ async fn pass_filter(
     filter: &Filter,
     source: &Source,
     changes: &[Change],
-) -> HashSet<usize> {
+) -> Result<HashSet<usize>> {
     let Some(column) = source.table.columns.iter().find(|column| column.name == filter.column) else {
-        return HashSet::new();
+        return Ok(HashSet::new());
     };
     // What the log does not tell, such as most of a deleted row, cannot pass.
     let told: Vec<(usize, Option<&str>)> = changes
@@ -189,15 +189,16 @@ async fn pass_filter(
             .map(|(at, value)| filter.holds_for_text(*value).map(|holds| (*at, holds)))
             .collect::<Option<Vec<_>>>()
     {
-        return held.into_iter().filter(|(_, holds)| *holds).map(|(at, _)| at).collect();
+        return Ok(held.into_iter().filter(|(_, holds)| *holds).map(|(at, _)| at).collect());
     }
     let values: Vec<Option<String>> = told.iter().map(|(_, value)| value.map(str::to_owned)).collect();
     match questions.filter(filter, &column.type_sql, &values).await {
-        Ok(places) => places.into_iter().filter_map(|place| told.get(place).map(|(at, _)| *at)).collect(),
-        Err(error) => {
+        Ok(places) => Ok(places.into_iter().filter_map(|place| told.get(place).map(|(at, _)| *at)).collect()),
+        Err(error) if is_refusal(&error) => {
             tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; nothing passes it");
-            HashSet::new()
+            Ok(HashSet::new())
         }
+        Err(error) => Err(error),
     }
 }
 

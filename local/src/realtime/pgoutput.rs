@@ -200,3 +200,155 @@ impl<'a> Bytes<'a> {
         Ok(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// As many messages as a second or so is enough for.
+    const CASES: u64 = 20_000;
+
+    fn text(rng: &mut StdRng) -> String {
+        let letters = ['a', 'Z', ' ', '"', '\\', 'ü', '🦞', '{'];
+        (0..rng.random_range(0..9))
+            .map(|_| letters[rng.random_range(0..letters.len())])
+            .collect()
+    }
+
+    fn cell(rng: &mut StdRng) -> Cell {
+        match rng.random_range(0..4) {
+            0 => Cell::Null,
+            1 => Cell::Unchanged,
+            _ => Cell::Text(text(rng).into()),
+        }
+    }
+
+    fn row(rng: &mut StdRng) -> Row {
+        (0..rng.random_range(0..6)).map(|_| cell(rng)).collect()
+    }
+
+    fn event(rng: &mut StdRng) -> Event {
+        let oid = rng.random();
+        match rng.random_range(0..5) {
+            0 => Event::Begin(rng.random_range(0..4_000_000_000_000_000)),
+            1 => Event::Relation(Relation {
+                oid,
+                schema: format!("s{}", text(rng)),
+                table: text(rng),
+                columns: (0..rng.random_range(0..6))
+                    .map(|_| Column {
+                        name: text(rng),
+                        type_oid: rng.random(),
+                        is_key: rng.random(),
+                    })
+                    .collect(),
+            }),
+            2 => Event::Insert { oid, new: row(rng) },
+            3 => Event::Update {
+                oid,
+                old: rng.random::<bool>().then(|| row(rng)),
+                new: row(rng),
+            },
+            _ => Event::Delete { oid, old: row(rng) },
+        }
+    }
+
+    /// What Postgres' documentation says that it sends.
+    fn written(event: &Event) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let write_row = |bytes: &mut Vec<u8>, row: &Row| {
+            bytes.extend(u16::try_from(row.len()).expect("few").to_be_bytes());
+            for cell in row {
+                match cell {
+                    Cell::Null => bytes.push(b'n'),
+                    Cell::Unchanged => bytes.push(b'u'),
+                    Cell::Text(text) => {
+                        bytes.push(b't');
+                        bytes.extend(u32::try_from(text.len()).expect("short").to_be_bytes());
+                        bytes.extend(text.as_bytes());
+                    }
+                }
+            }
+        };
+        match event {
+            Event::Begin(at_us) => {
+                bytes.push(b'B');
+                bytes.extend(7_u64.to_be_bytes());
+                bytes.extend((at_us - EPOCH_2000_US).to_be_bytes());
+                bytes.extend(9_u32.to_be_bytes());
+            }
+            Event::Relation(relation) => {
+                bytes.push(b'R');
+                bytes.extend(relation.oid.to_be_bytes());
+                for name in [&relation.schema, &relation.table] {
+                    bytes.extend(name.as_bytes());
+                    bytes.push(0);
+                }
+                bytes.push(b'd');
+                bytes.extend(u16::try_from(relation.columns.len()).expect("few").to_be_bytes());
+                for column in &relation.columns {
+                    bytes.push(u8::from(column.is_key));
+                    bytes.extend(column.name.as_bytes());
+                    bytes.push(0);
+                    bytes.extend(column.type_oid.to_be_bytes());
+                    bytes.extend(u32::MAX.to_be_bytes());
+                }
+            }
+            Event::Insert { oid, new } => {
+                bytes.push(b'I');
+                bytes.extend(oid.to_be_bytes());
+                bytes.push(b'N');
+                write_row(&mut bytes, new);
+            }
+            Event::Update { oid, old, new } => {
+                bytes.push(b'U');
+                bytes.extend(oid.to_be_bytes());
+                if let Some(old) = old {
+                    bytes.push(b'K');
+                    write_row(&mut bytes, old);
+                }
+                bytes.push(b'N');
+                write_row(&mut bytes, new);
+            }
+            Event::Delete { oid, old } => {
+                bytes.push(b'D');
+                bytes.extend(oid.to_be_bytes());
+                bytes.push(b'O');
+                write_row(&mut bytes, old);
+            }
+            Event::Other => bytes.push(b'C'),
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seed in 0..CASES {
+            let event = event(&mut StdRng::seed_from_u64(seed));
+            assert_eq!(read(&written(&event)), Ok(event), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_or_damaged_is_an_error_and_no_panic() {
+        for seed in 0..CASES {
+            let rng = &mut StdRng::seed_from_u64(seed);
+            let mut bytes = written(&event(rng));
+            let length = rng.random_range(0..bytes.len());
+            let begun = read(&bytes[..length]);
+            assert!(
+                begun.is_err() || matches!(begun, Ok(Event::Begin(_))),
+                "seed {seed}: {begun:?}"
+            );
+            for _ in 0..4 {
+                let at = rng.random_range(0..bytes.len());
+                bytes[at] = rng.random();
+            }
+            let _any = read(&bytes);
+        }
+        assert_eq!(read(&[]), Err(Unreadable));
+    }
+}

@@ -26,6 +26,9 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As many as hosted Realtime lets a client join.
 const MAX_CHANNELS: usize = 100;
 
+/// A page with one for each of its tables has a dozen.
+const MAX_SUBSCRIPTIONS: usize = 100;
+
 /// A topic or event longer than that is nobody's.
 const MAX_NAME_BYTES: usize = 1_024;
 
@@ -183,6 +186,9 @@ impl Socket {
         }
         if self.channels.len() >= MAX_CHANNELS {
             return Err("ChannelRateLimitReached: Too many channels".to_owned());
+        }
+        if join.changes.len() > MAX_SUBSCRIPTIONS {
+            return Err(format!("TooManySubscriptions: a channel has {MAX_SUBSCRIPTIONS} at most"));
         }
         let claims = match join.access_token.as_deref() {
             None => self.claims.clone(),

@@ -7,7 +7,7 @@ use anyhow::Result;
 use axum::extract::ws::Message;
 use serde_json::{Value, json};
 
-use super::access::{Questions, describe};
+use super::access::{Questions, describe, is_refusal};
 use super::channel::SharedChannel;
 use super::filter::{Filter, Operator};
 use super::frame;
@@ -177,10 +177,8 @@ async fn is_comparable(questions: &mut Questions, filter: &Filter, type_sql: &st
     let tried = questions.filter(filter, type_sql, &[value.cloned()]).await;
     match tried {
         Ok(_) => Ok(true),
-        Err(error) => match error.downcast_ref::<tokio_postgres::Error>().and_then(|error| error.code()) {
-            Some(_) => Ok(false),
-            None => Err(error),
-        },
+        Err(error) if is_refusal(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

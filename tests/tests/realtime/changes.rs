@@ -26,7 +26,9 @@ async fn a_member_hears_of_an_agent_that_is_made_changed_and_deleted() {
     assert_eq!(change["new"]["provisioned"], json!(false));
     let id = change["new"]["id"].clone();
 
-    db.batch_execute("update agents set role = 'scout'").await.expect("change it");
+    db.batch_execute("update agents set role = 'scout'")
+        .await
+        .expect("change it");
     let change = page.change("it is changed").await;
     assert_eq!(
         (&change["eventType"], &change["new"]["role"], &change["old"]),

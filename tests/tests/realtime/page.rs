@@ -65,7 +65,11 @@ impl Page {
             "supabase-js is missing; run: npm install --prefix tests/js"
         );
         let mut command = process::command(tools().node().await.expect("install node"));
-        let url = if listens.url.is_empty() { rest.url() } else { listens.url.clone() };
+        let url = if listens.url.is_empty() {
+            rest.url()
+        } else {
+            listens.url.clone()
+        };
         command
             .arg(js.join("realtime.mjs"))
             .env("SUPABASE_URL", url)
@@ -92,15 +96,20 @@ impl Page {
     /// Opens a page and waits until its subscription is told to be good.
     pub(crate) async fn subscribed(rest: &Rest, listens: &Listens<'_>) -> Self {
         let mut page = Self::open(rest, listens).await;
-        page.hear("it is subscribed", |said| said["system"] == "Subscribed to PostgreSQL")
-            .await;
+        page.hear("it is subscribed", |said| {
+            said["system"] == "Subscribed to PostgreSQL"
+        })
+        .await;
         page
     }
 
     /// Has it do something.
     pub(crate) async fn tell(&mut self, command: Value) {
         let line = format!("{command}\n");
-        self.input.write_all(line.as_bytes()).await.expect("tell the page");
+        self.input
+            .write_all(line.as_bytes())
+            .await
+            .expect("tell the page");
     }
 
     /// The next thing that it hears; none at its end.
