@@ -4,7 +4,7 @@ import { useElementSize } from '@mantine/hooks';
 import { useEffect, useRef } from 'react';
 import UPlot from 'uplot';
 
-const HEIGHT = 190;
+const HEIGHT = 180;
 /** On a phone not every month has room for its name. */
 const LABEL_WIDTH = 46;
 
@@ -48,6 +48,7 @@ export default function Bars({ label, names, values, format }: Props) {
         axes: [
           {
             ...axis,
+            size: 26,
             grid: { show: false },
             splits: () => names.map((_, index) => index).filter((index) => (last - index) % every === 0),
             values: (_plot, ticks) => ticks.map((tick) => names[tick] ?? ''),

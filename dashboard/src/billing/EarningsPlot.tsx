@@ -45,30 +45,33 @@ export function EarningsPlot({ statements, currency, names }: Props) {
           format={format}
         />
       </Suspense>
-      <div className={classes.scroll}>
-        <table className={classes.table}>
-          <thead>
-            <tr>
-              <th scope="col">Month</th>
-              {names && <th scope="col">Host</th>}
-              <th scope="col">Earned</th>
-              <th scope="col">Corrected</th>
-              <th scope="col">Net</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={`${row.month} ${row.host_id}`}>
-                <th scope="row">{monthWords(row.month ?? '')}</th>
-                {names && <td>{(row.host_id && names.get(row.host_id)) || 'a host of before'}</td>}
-                <td>{format(row.earned_minor ?? 0)}</td>
-                <td>{row.corrected_minor ? format(row.corrected_minor) : '–'}</td>
-                <td>{format(row.net_minor ?? 0)}</td>
+      <details className={classes.figures}>
+        <summary>The figures</summary>
+        <div className={classes.scroll}>
+          <table className={classes.table}>
+            <thead>
+              <tr>
+                <th scope="col">Month</th>
+                {names && <th scope="col">Host</th>}
+                <th scope="col">Earned</th>
+                <th scope="col">Corrected</th>
+                <th scope="col">Net</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <tr key={`${row.month} ${row.host_id}`}>
+                  <th scope="row">{monthWords(row.month ?? '')}</th>
+                  {names && <td>{(row.host_id && names.get(row.host_id)) || 'a host of before'}</td>}
+                  <td>{format(row.earned_minor ?? 0)}</td>
+                  <td>{row.corrected_minor ? format(row.corrected_minor) : '–'}</td>
+                  <td>{format(row.net_minor ?? 0)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
     </>
   );
 }

@@ -12,16 +12,16 @@ export function describeService(row: Subscription): ServiceState {
   switch (row.service) {
     case 'active':
       return row.cancel_at_period_end
-        ? { tone: 'warn', label: 'Ending', detail: 'Cancelled; runs until', at: row.current_period_end }
+        ? { tone: 'warn', label: 'Ending', detail: 'Cancelled, ends', at: row.current_period_end }
         : { tone: 'good', label: 'Paid', detail: 'Renews', at: row.current_period_end };
     case 'awaiting':
       return { tone: 'busy', label: 'Payment under way', detail: 'The bank takes its time', at: null };
     case 'grace':
-      return { tone: 'warn', label: 'Payment failed', detail: 'Runs on until', at: row.grace_until };
+      return { tone: 'warn', label: 'Payment failed', detail: 'Stops', at: row.grace_until };
     case 'suspended':
       return { tone: 'bad', label: 'Stopped', detail: 'Not paid; starts again when it is', at: null };
     case 'ended':
-      return { tone: 'idle', label: 'Ended', detail: 'Its files are kept until', at: row.remove_at };
+      return { tone: 'idle', label: 'Ended', detail: 'Its files go', at: row.remove_at };
     case 'removed':
       return { tone: 'idle', label: 'Removed', detail: 'Ended', at: row.ended_at };
     default:
@@ -47,9 +47,16 @@ export function intervalMs(interval: string | null): number | null {
 }
 
 /** How long it took from the payment to an agent that runs, or why there is none yet. */
-export function startWords(row: { received_to_running: string | null; gap: string | null }): string | null {
+export function startWords(row: {
+  service: string;
+  asked_at: string | null;
+  received_to_running: string | null;
+  gap: string | null;
+}): string | null {
   const took = intervalMs(row.received_to_running);
   if (took !== null) return took < 1_000 ? 'Ran at once' : `Ran ${duration(took)} after the payment`;
+  // What was never asked of a host, or is over, has no start to wait for.
+  if (row.asked_at === null || row.service === 'ended' || row.service === 'removed') return null;
   return row.gap ? row.gap.charAt(0).toUpperCase() + row.gap.slice(1) : null;
 }
 
