@@ -194,6 +194,57 @@ export type Database = {
           },
         ];
       };
+      agent_metric_slots: {
+        Row: {
+          agent_id: string;
+          at: string;
+          cpu_percent: number | null;
+          cpu_percent_max: number | null;
+          disk_mb: number | null;
+          ram_mb: number | null;
+          ram_mb_max: number | null;
+          samples: number;
+          slot: number;
+          step_secs: number;
+          uptime_secs: number | null;
+        };
+        ComputedFields: never;
+        Insert: {
+          agent_id: string;
+          at: string;
+          cpu_percent?: number | null;
+          cpu_percent_max?: number | null;
+          disk_mb?: number | null;
+          ram_mb?: number | null;
+          ram_mb_max?: number | null;
+          samples: number;
+          slot: number;
+          step_secs: number;
+          uptime_secs?: number | null;
+        };
+        Update: {
+          agent_id?: string;
+          at?: string;
+          cpu_percent?: number | null;
+          cpu_percent_max?: number | null;
+          disk_mb?: number | null;
+          ram_mb?: number | null;
+          ram_mb_max?: number | null;
+          samples?: number;
+          slot?: number;
+          step_secs?: number;
+          uptime_secs?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'agent_metric_slots_agent_id_fkey';
+            columns: ['agent_id'];
+            isOneToOne: false;
+            referencedRelation: 'agents';
+            referencedColumns: ['id'];
+          },
+        ];
+      };
       agent_metrics: {
         Row: {
           agent_id: string;
@@ -987,6 +1038,8 @@ export type Database = {
           cpu_percent: number | null;
           host_id: string;
           last_seen_at: string;
+          listens: boolean;
+          lost_hints: number;
           quiet_secs: number;
           ram_mb: number | null;
           session_id: string | null;
@@ -998,6 +1051,8 @@ export type Database = {
           cpu_percent?: number | null;
           host_id: string;
           last_seen_at?: string;
+          listens?: boolean;
+          lost_hints?: number;
           quiet_secs?: number;
           ram_mb?: number | null;
           session_id?: string | null;
@@ -1008,6 +1063,8 @@ export type Database = {
           cpu_percent?: number | null;
           host_id?: string;
           last_seen_at?: string;
+          listens?: boolean;
+          lost_hints?: number;
           quiet_secs?: number;
           ram_mb?: number | null;
           session_id?: string | null;
@@ -1585,19 +1642,51 @@ export type Database = {
     Views: {
       agent_metrics_history: {
         Row: {
-          agent_id: string | null;
-          at: string | null;
+          agent_id: string;
+          at: string;
           cpu_percent: number | null;
           cpu_percent_max: number | null;
           disk_mb: number | null;
           ram_mb: number | null;
           ram_mb_max: number | null;
-          samples: number | null;
-          step_secs: number | null;
+          samples: number;
+          step_secs: number;
           uptime_secs: number | null;
         };
         ComputedFields: never;
-        Relationships: [];
+        Insert: {
+          agent_id?: string | null;
+          at?: string | null;
+          cpu_percent?: number | null;
+          cpu_percent_max?: number | null;
+          disk_mb?: number | null;
+          ram_mb?: number | null;
+          ram_mb_max?: number | null;
+          samples?: number | null;
+          step_secs?: number | null;
+          uptime_secs?: number | null;
+        };
+        Update: {
+          agent_id?: string | null;
+          at?: string | null;
+          cpu_percent?: number | null;
+          cpu_percent_max?: number | null;
+          disk_mb?: number | null;
+          ram_mb?: number | null;
+          ram_mb_max?: number | null;
+          samples?: number | null;
+          step_secs?: number | null;
+          uptime_secs?: number | null;
+        };
+        Relationships: [
+          {
+            foreignKeyName: 'agent_metric_slots_agent_id_fkey';
+            columns: ['agent_id'];
+            isOneToOne: false;
+            referencedRelation: 'agents';
+            referencedColumns: ['id'];
+          },
+        ];
       };
       dead_letters: {
         Row: {

@@ -11,6 +11,7 @@ const agent = (change: Partial<Row<'agents'>> = {}) =>
     status: 'running',
     deleting_since: null,
     provisioned: true,
+    created_at: '1970-01-01T00:00:00Z',
     ...change,
   }) as Row<'agents'>;
 const request = (change: Partial<Row<'agent_provision_requests'>>) =>
@@ -92,7 +93,7 @@ describe('what is said of an agent', () => {
     });
     const state = describeAgent(
       { ...facts, agent: agent({ status: 'pending_deploy' }), commands: [superseded] },
-      0,
+      3_600_000,
     );
     expect(state.label).toBe('Not deployed');
   });

@@ -114,6 +114,10 @@ export function describeAgent(
       hint: 'Start creel worker on the host.',
     };
   }
+  // Its request is written right after itself.
+  if (agent.status === 'pending_deploy' && Date.parse(agent.created_at) > now - 60_000) {
+    return { ...PLAIN, group: 'busy', tone: 'busy', label: 'Provisioning…' };
+  }
   return atRest(agent, activity);
 }
 

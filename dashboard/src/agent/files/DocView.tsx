@@ -76,9 +76,12 @@ function Loaded({ doc, reference, name, agentName }: Props & { doc: DocText }) {
           <Newer
             draft={draft}
             newer={draft.newer}
-            who={doc.updated_by}
             onTake={() => tell({ type: 'take_newer' })}
             onKeep={() => tell({ type: 'keep_mine' })}
+            onMerge={(merged) => {
+              tell({ type: 'keep_mine' });
+              tell({ type: 'edited', text: merged });
+            }}
           />
         )}
       </div>
@@ -86,7 +89,7 @@ function Loaded({ doc, reference, name, agentName }: Props & { doc: DocText }) {
         <div className={classes.bar}>
           <h2 className={classes.barTitle}>{name}</h2>
           <output className={classes.sync} data-sync-state={doc.sync_state}>
-            {dirty ? 'Not saved' : sync}
+            {saving ? 'Saving…' : dirty ? 'Not saved' : sync}
           </output>
           <Button
             variant="subtle"

@@ -1,12 +1,21 @@
 import { Button } from '@mantine/core';
+import { useMemo } from 'react';
 import type { Base, Draft } from './draft';
 import classes from './Files.module.css';
+import { mergeTexts } from './merge';
 import { SideBySide } from './SideBySide';
 
-type Props = { draft: Draft; newer: Base; who: string | null; onTake: () => void; onKeep: () => void };
+type Props = {
+  draft: Draft;
+  newer: Base;
+  onTake: () => void;
+  onKeep: () => void;
+  onMerge: (text: string) => void;
+};
 
 /** The document has changed while somebody wrote: both texts, and the choice. */
-export function Newer({ draft, newer, onTake, onKeep }: Props) {
+export function Newer({ draft, newer, onTake, onKeep, onMerge }: Props) {
+  const merged = useMemo(() => mergeTexts(draft.text, draft.base.content, newer.content), [draft, newer]);
   return (
     <section className={classes.notice} aria-label="Changed meanwhile">
       <h3 className={classes.noticeTitle}>It was changed while you wrote</h3>
@@ -16,7 +25,12 @@ export function Newer({ draft, newer, onTake, onKeep }: Props) {
       </div>
       <SideBySide before={newer.content} after={draft.text} beforeLabel="What it is now" afterLabel="Yours" />
       <div className={classes.noticeActions}>
-        <Button size="xs" onClick={onKeep}>
+        {merged !== null && (
+          <Button size="xs" onClick={() => onMerge(merged)}>
+            Take both
+          </Button>
+        )}
+        <Button size="xs" variant={merged === null ? 'filled' : 'default'} onClick={onKeep}>
           Keep mine
         </Button>
         <Button size="xs" variant="default" onClick={onTake}>
