@@ -1810,6 +1810,7 @@ export type Database = {
       list_docs_of: { Args: { '': Json }; Returns: Json };
       list_enrolment_codes: { Args: Record<PropertyKey, never>; Returns: Json };
       list_host_access: { Args: { '': Json }; Returns: Json };
+      list_hosts_for_rent: { Args: { '': Json }; Returns: Json };
       list_members: {
         Args: { project_id: string };
         Returns: {

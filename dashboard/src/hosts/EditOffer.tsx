@@ -6,16 +6,16 @@ import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { type Row, useDb } from '../supabase/client';
 import { changeHost } from './change';
-import { readPrice } from './describe';
 import classes from './EnrolSteps.module.css';
 import { offerChange, offerOf, offerProblems } from './offering';
 
+type Props = { host: Row<'hosts'>; currency: string; onClose: () => void };
+
 /** Asks what a host is to be called, to take and to cost. */
-export function EditOffer({ host, onClose }: { host: Row<'hosts'>; onClose: () => void }) {
+export function EditOffer({ host, currency, onClose }: Props) {
   const db = useDb();
   const project = useProject();
   const queries = useQueryClient();
-  const currency = readPrice(host.price)?.currency ?? 'usd';
   const [offer, setOffer] = useState(() => offerOf(host, currency));
   const [touched, setTouched] = useState(false);
   const [busy, setBusy] = useState(false);

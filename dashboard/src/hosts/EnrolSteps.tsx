@@ -11,7 +11,7 @@ import { useProject } from '../project/project';
 import { useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
 import classes from './EnrolSteps.module.css';
-import { type Code, codeState, enrolCommand, type OpenCode } from './enrol';
+import { type Code, codeState, enrolCommand, isLoopback, type OpenCode } from './enrol';
 import { fleetKey } from './fleet';
 
 /** Somebody waits for it in front of two machines. */
@@ -47,7 +47,11 @@ export function EnrolSteps({ code, onDone }: { code: Code; onDone: () => void })
             <code>openclaw</code> installed:
           </p>
           <CopyBlock text={enrolCommand(code.code, config.data)} label="the command" />
-          <p className={classes.quiet}>Neither address nor key are secret. The code is good once.</p>
+          <p className={classes.quiet}>
+            {isLoopback(config.data.supabaseUrl)
+              ? 'This project is on this machine alone: no other one reaches it by this address.'
+              : 'Neither address nor key are secret. The code is good once.'}
+          </p>
         </li>
         <li>
           <p>Then let its worker run, now and after every start of the machine:</p>

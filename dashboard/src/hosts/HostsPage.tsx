@@ -1,13 +1,17 @@
 import { Button } from '@mantine/core';
 import { IconPlus, IconServer2 } from '@tabler/icons-react';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { lazy, Suspense, useMemo, useState } from 'react';
 import { Page } from '../layout/Page';
+import { Segments } from '../layout/Segments';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useRows } from '../live/rows';
 import { useProject } from '../project/project';
+import { ForRent } from './ForRent';
 import { type FleetHost, useFleet } from './fleet';
 import { HostCard } from './HostCard';
 import classes from './HostCard.module.css';
+import { useOffers } from './offers';
 
 const AddHost = lazy(() => import('./AddHost'));
 
@@ -16,6 +20,9 @@ export default function HostsPage() {
   const project = useProject();
   const fleet = useFleet(project.id);
   const agents = useRows(project.id, 'agents');
+  const offers = useOffers(project.id);
+  const { view = 'serving' } = useSearch({ from: '/p/$project/hosts' });
+  const navigate = useNavigate({ from: '/p/$project/hosts' });
   const [adding, setAdding] = useState(false);
   const agentCounts = useMemo(() => countByHost(agents.data ?? []), [agents.data]);
   const serving = (fleet.data ?? []).filter(({ terms }) => terms !== null);
@@ -33,7 +40,7 @@ export default function HostsPage() {
             view={view}
             projectId={project.id}
             agentCount={agentCounts.get(view.host.id) ?? 0}
-            currency="usd"
+            currency={offers.data?.currency ?? 'usd'}
           />
         </li>
       ))}
@@ -41,25 +48,40 @@ export default function HostsPage() {
   );
   return (
     <Page title="Hosts" subtitle={fleet.data ? summary(serving) : null} actions={add}>
-      {fleet.isError && !fleet.data && (
-        <Failed
-          error={fleet.error}
-          retry={() => void fleet.refetch()}
-          title="The hosts could not be loaded"
-        />
-      )}
-      {fleet.isPending && <Loading rows={2} height={180} />}
-      {fleet.data && serving.length === 0 && (
-        <Empty icon={<IconServer2 size={22} />} title="No host serves this project yet" action={add}>
-          A host is a machine on which agents run: a Mac mini on your desk, a server, or somebody else's that
-          you rent.
-        </Empty>
-      )}
-      {serving.length > 0 && grid(serving, 'Hosts of this project')}
-      {others.length > 0 && (
+      <Segments
+        label="Which hosts"
+        value={view}
+        onChange={(next) => void navigate({ search: next === 'rent' ? { view: next } : {}, replace: true })}
+        options={[
+          { value: 'serving', label: 'This project' },
+          { value: 'rent', label: 'For rent', count: offers.data?.hosts.length },
+        ]}
+      />
+      {view === 'rent' ? (
+        <ForRent />
+      ) : (
         <>
-          <h2 className={classes.section}>Your other hosts</h2>
-          {grid(others, 'Your other hosts')}
+          {fleet.isError && !fleet.data && (
+            <Failed
+              error={fleet.error}
+              retry={() => void fleet.refetch()}
+              title="The hosts could not be loaded"
+            />
+          )}
+          {fleet.isPending && <Loading rows={2} height={180} />}
+          {fleet.data && serving.length === 0 && (
+            <Empty icon={<IconServer2 size={22} />} title="No host serves this project yet" action={add}>
+              A host is a machine on which agents run: a Mac mini on your desk, a server, or somebody else's
+              that you rent.
+            </Empty>
+          )}
+          {serving.length > 0 && grid(serving, 'Hosts of this project')}
+          {others.length > 0 && (
+            <>
+              <h2 className={classes.section}>Your other hosts</h2>
+              {grid(others, 'Your other hosts')}
+            </>
+          )}
         </>
       )}
       {adding && (

@@ -9,15 +9,17 @@ import { hostActions } from './change';
 import { backendsWords, readPrice } from './describe';
 import { EditOffer } from './EditOffer';
 import type { FleetHost } from './fleet';
+import { useCurrency } from './offers';
 
 /** What a host offers, and at what price. */
 export function Offer({ view }: { view: FleetHost }) {
-  const { role } = useProject();
+  const { id, role } = useProject();
+  const currency = useCurrency(id);
   const { host } = view;
   const [editing, setEditing] = useState(false);
   const price = readPrice(host.price);
   const amount = (minor: number | null | undefined) =>
-    minor ? money(minor, price?.currency ?? 'usd') : null;
+    minor ? money(minor, price?.currency ?? currency) : null;
   return (
     <Card
       title="What it offers"
@@ -49,7 +51,9 @@ export function Offer({ view }: { view: FleetHost }) {
           ['Serves', view.mine ? view.projects.join(', ') || 'no project' : null],
         ]}
       />
-      {editing && <EditOffer host={host} onClose={() => setEditing(false)} />}
+      {editing && (
+        <EditOffer host={host} currency={price?.currency ?? currency} onClose={() => setEditing(false)} />
+      )}
     </Card>
   );
 }

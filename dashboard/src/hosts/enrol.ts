@@ -68,3 +68,8 @@ export function codeState(
   if (now >= Date.parse(shown.expires_at)) return 'ended';
   return open ? 'used' : 'open';
 }
+
+/** Whether an address means whichever machine asks. */
+export function isLoopback(url: string): boolean {
+  return URL.canParse(url) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(url).hostname);
+}

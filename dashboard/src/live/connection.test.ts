@@ -36,6 +36,7 @@ function fakeDb() {
       return channels.at(-1);
     },
     removeChannel: vi.fn(async () => 'ok'),
+    realtime: { isConnected: () => true },
   };
   return { db: db as unknown as Db, channels, removeChannel: db.removeChannel };
 }

@@ -18,6 +18,7 @@ export class LiveConnection {
   private mode: LiveMode = 'connecting';
   private channel: RealtimeChannel | null = null;
   private askedAt = 0;
+  private attempt = 0;
   private gathered: Change[] = [];
   private timers: ReturnType<typeof setInterval>[] = [];
   private gathering: ReturnType<typeof setTimeout> | null = null;
@@ -71,6 +72,8 @@ export class LiveConnection {
 
   private watch(): void {
     this.judge();
+    // Without a socket it is the client that tries: what it has joined is joined again by itself.
+    if (!this.db.realtime.isConnected()) this.askedAt = Date.now();
     if (this.facts.joinedAt === null && Date.now() - this.askedAt > REJOIN_MS) {
       this.leave();
       this.join();
@@ -79,7 +82,9 @@ export class LiveConnection {
 
   private join(): void {
     this.askedAt = Date.now();
-    const channel = this.db.channel(`page:${this.projectId}`);
+    // A name of its own for each attempt: what is still to come for an earlier one does not meet this one.
+    this.attempt += 1;
+    const channel = this.db.channel(`page:${this.projectId}:${this.attempt}`);
     for (const table of LIVE_TABLES) {
       const filter = `project_id=eq.${this.projectId}`;
       const hear = (payload: Payload) => this.hear(table, payload);

@@ -30,9 +30,11 @@ export function Details({ item, why }: { item: QueueItem; why: Why | undefined }
           ['Its host heard of it', wokenWords(item.wokenBy)],
           ['Tried no more', item.dead && deadWords(item.dead)],
           ['Last reason', item.dead && item.failure ? reasonWords(item.failure.message) : null],
-          ['Id', <code key="id">{item.id}</code>],
         ]}
       />
+      <p className={classes.id}>
+        Id <code>{item.id}</code>
+      </p>
     </div>
   );
 }
