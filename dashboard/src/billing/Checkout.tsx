@@ -7,10 +7,10 @@ import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { useDb } from '../supabase/client';
 import classes from './Billing.module.css';
-import { goToCheckout } from './pay';
+import { backendFor, goToCheckout } from './pay';
 
 type Props = {
-  host: { id: string; name: string; price: unknown };
+  host: { id: string; name: string; price: unknown; backends: readonly string[] };
   currency: string;
   /** An agent that is there and not paid for; else a new one is made. */
   agent?: { key: string; name: string };
@@ -46,7 +46,7 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
         agentKey: agent?.key ?? `agent:${short}:main`,
         hostId: host.id,
         plan,
-        ...(!agent && { agent: { name: name.trim() } }),
+        ...(!agent && { agent: { name: name.trim(), backend: backendFor(host.backends) } }),
       });
       // The page is being left: the button stays busy until it is gone.
     } catch (failure) {
@@ -82,8 +82,8 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
             </div>
           </Radio.Group>
           <Text size="sm" c="dimmed">
-            The place is kept for half an hour. The agent has a gateway of its own, starts when the payment
-            arrived, and can be cancelled at any time.
+            The place is kept for half an hour. The agent starts when the payment has arrived, and can be
+            cancelled at any time.
           </Text>
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">

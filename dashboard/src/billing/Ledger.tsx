@@ -12,7 +12,7 @@ const SHOWN = 20;
 export function Ledger({ names }: { names: ReadonlyMap<string, string> }) {
   const ledger = useLedger(SHOWN);
   const day = (at: string) =>
-    new Date(at).toLocaleDateString(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' });
+    new Date(at).toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' });
   return (
     <Card title="The ledger">
       {ledger.isPending && <Loading rows={2} height={36} />}

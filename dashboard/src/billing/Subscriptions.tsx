@@ -14,7 +14,8 @@ import classes from './Billing.module.css';
 import { useBilling } from './data';
 import { OpenCheckouts } from './OpenCheckouts';
 import { goToPortal } from './pay';
-import { describeService, PLANS, sortSubscriptions, startWords } from './words';
+import { Unpaid } from './Unpaid';
+import { describeService, PLANS, sortSubscriptions, startWords, unpaidAgents } from './words';
 
 /** What the project pays for. */
 export function Subscriptions() {
@@ -25,10 +26,12 @@ export function Subscriptions() {
   if (!billing.data) return <Failed error={billing.error} retry={() => void billing.refetch()} />;
   const { subscriptions, intents, starts } = billing.data;
   const agentOf = new Map((agents.data ?? []).map((agent) => [agent.agent_key, agent]));
-  const nothing = subscriptions.length === 0 && intents.length === 0;
+  const unpaid = unpaidAgents(agents.data ?? [], intents, subscriptions);
+  const nothing = subscriptions.length + intents.length + unpaid.length === 0;
   return (
     <>
       <OpenCheckouts intents={intents} agents={agentOf} />
+      <Unpaid agents={unpaid} />
       {nothing && (
         <Empty
           icon={<IconCreditCard size={22} />}

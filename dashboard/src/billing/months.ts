@@ -58,7 +58,7 @@ export function monthWords(month: string, style: 'short' | 'long' = 'long'): str
   const at = new Date(`${month}-01T00:00:00Z`);
   if (Number.isNaN(at.getTime())) return month;
   const year = style === 'long' ? ({ year: 'numeric' } as const) : {};
-  return new Intl.DateTimeFormat(undefined, { month: style, ...year, timeZone: 'UTC' }).format(at);
+  return new Intl.DateTimeFormat('en', { month: style, ...year, timeZone: 'UTC' }).format(at);
 }
 
 /** What was earned in all. */

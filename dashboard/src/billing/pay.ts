@@ -12,6 +12,13 @@ export type CheckoutWish = {
   agent?: Record<string, unknown>;
 };
 
+/** How a rented agent runs: with a gateway of its own where its host can. */
+export function backendFor(backends: readonly string[]): string {
+  return (
+    ['profile', 'docker', 'multipass', 'shared'].find((backend) => backends.includes(backend)) ?? 'profile'
+  );
+}
+
 /** Where Stripe sends a person back to. */
 export function billingUrl(projectId: string, result: 'paid' | 'cancelled' | 'back'): string {
   const path = `${import.meta.env.BASE_URL}p/${encodeURIComponent(projectId)}/billing`;

@@ -67,3 +67,17 @@ export function webAddress(url: string | null | undefined): string | null {
 }
 
 export const PLANS: Record<string, string> = { month: 'a month', year: 'a year' };
+
+/** Agents that nobody pays for at the moment, and that no checkout and no subscription takes care of. */
+export function unpaidAgents<A extends { agent_key: string; billing: string }>(
+  agents: readonly A[],
+  intents: readonly { agent_key: string }[],
+  subscriptions: readonly { agent_key: string; status: string }[],
+): A[] {
+  const over = ['canceled', 'incomplete_expired'];
+  const minded = new Set([
+    ...intents.map(({ agent_key }) => agent_key),
+    ...subscriptions.filter(({ status }) => !over.includes(status)).map(({ agent_key }) => agent_key),
+  ]);
+  return agents.filter(({ billing, agent_key }) => billing === 'unpaid' && !minded.has(agent_key));
+}

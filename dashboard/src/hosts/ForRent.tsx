@@ -52,6 +52,7 @@ export function ForRent() {
                 project.canEdit && (
                   <Button
                     size="xs"
+                    variant="light"
                     disabled={!offer.online || offer.room === 0}
                     onClick={() => setChosen(offer)}
                     aria-label={`Rent a place on ${offer.name}`}
@@ -67,7 +68,7 @@ export function ForRent() {
       {chosen && (
         <Suspense>
           <Checkout
-            host={{ id: chosen.id, name: chosen.name, price: { month: chosen.month, year: chosen.year } }}
+            host={{ ...chosen, price: { month: chosen.month, year: chosen.year } }}
             currency={chosen.currency}
             taken={taken}
             onClose={() => setChosen(null)}

@@ -43,7 +43,7 @@ export function OfferCard({ offer, action }: { offer: HostOffer; action: ReactNo
         text={offer.room === 1 ? '1 place left' : `${offer.room} of ${offer.capacity} places left`}
         tone={fullness(used, offer.capacity)}
       />
-      <div className={classes.foot}>
+      <div className={classes.about}>
         <span className={classes.health}>
           <IconHeartbeat size={14} stroke={1.6} aria-hidden />
           {healthWords(offer)}

@@ -18,7 +18,7 @@ export function money(minor: number, currency: string): string {
   const digits = minorDigits(currency);
   const value = minor / 10 ** digits;
   try {
-    return new Intl.NumberFormat(undefined, {
+    return new Intl.NumberFormat('en', {
       style: 'currency',
       currency,
       minimumFractionDigits: digits,
