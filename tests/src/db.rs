@@ -51,6 +51,9 @@ const BACKENDS: [&str; 4] = ["shared", "profile", "docker", "multipass"];
 /// A session that was told to end is gone within milliseconds.
 const SLOT_LIMIT: Duration = Duration::from_secs(5);
 
+/// What is not dropped by then goes with the cluster.
+const DROP_LIMIT: Duration = Duration::from_secs(10);
+
 /// How often it is looked whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -256,11 +259,17 @@ impl Drop for TestDb {
             runtime.block_on(async {
                 let admin = cluster.superuser("postgres").await?;
                 let drop = format!("drop database if exists {name} with (force)");
+                // It waits for every session of the cluster, and so also for one whose client waits for this thread.
+                admin
+                    .batch_execute(&format!("set statement_timeout = {}", DROP_LIMIT.as_millis()))
+                    .await?;
                 // Realtime's slot ends with its session, which ends a moment after its owner.
                 let limit = Instant::now() + SLOT_LIMIT;
                 loop {
                     match admin.batch_execute(&drop).await {
-                        Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && Instant::now() < limit => {
+                        Err(error)
+                            if error.code() == Some(&SqlState::OBJECT_IN_USE) && Instant::now() < limit =>
+                        {
                             tokio::time::sleep(LOOK_EVERY).await;
                         }
                         dropped => return Ok(dropped?),

@@ -78,9 +78,12 @@ impl Questions {
             Some(client) => client,
             None => {
                 let made = connect(&self.config).await?;
-                made.batch_execute(&format!("set statement_timeout = {}", STATEMENT_LIMIT.as_millis()))
-                    .await
-                    .context("limit the questions of Realtime")?;
+                made.batch_execute(&format!(
+                    "set statement_timeout = {}",
+                    STATEMENT_LIMIT.as_millis()
+                ))
+                .await
+                .context("limit the questions of Realtime")?;
                 made
             }
         };
@@ -115,11 +118,20 @@ impl Questions {
         if readable && !primary.is_empty() && !keys.is_empty() {
             let statement = plan_look(published, &primary);
             let values: Vec<Vec<&str>> = (0..primary.len())
-                .map(|at| keys.iter().map(|key| key.get(at).map_or("", String::as_str)).collect())
+                .map(|at| {
+                    keys.iter()
+                        .map(|key| key.get(at).map_or("", String::as_str))
+                        .collect()
+                })
                 .collect();
             let arguments: Vec<_> = values
                 .iter()
-                .map(|column| (column as &(dyn tokio_postgres::types::ToSql + Sync), Type::TEXT_ARRAY))
+                .map(|column| {
+                    (
+                        column as &(dyn tokio_postgres::types::ToSql + Sync),
+                        Type::TEXT_ARRAY,
+                    )
+                })
                 .collect();
             let seen = transaction
                 .query_typed(&statement, &arguments)
@@ -146,12 +158,18 @@ impl Questions {
         let rows = match filter.operator {
             Operator::In => {
                 client
-                    .query_typed(&statement, &[(&filter.values, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)])
+                    .query_typed(
+                        &statement,
+                        &[(&filter.values, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)],
+                    )
                     .await
             }
             _ => {
                 client
-                    .query_typed(&statement, &[(&filter.values[0], Type::TEXT), (&values, Type::TEXT_ARRAY)])
+                    .query_typed(
+                        &statement,
+                        &[(&filter.values[0], Type::TEXT), (&values, Type::TEXT_ARRAY)],
+                    )
                     .await
             }
         };
@@ -172,7 +190,9 @@ impl Questions {
             .await
             .context("write a message to ask about")?;
         speak_for(&transaction, claims, topic).await?;
-        let answer = transaction.query_typed_one(READ_MESSAGE, &[(&topic, Type::TEXT)]).await;
+        let answer = transaction
+            .query_typed_one(READ_MESSAGE, &[(&topic, Type::TEXT)])
+            .await;
         let may = match answer {
             Ok(row) => row.get(0),
             Err(error) => refused(error)?,
@@ -186,7 +206,9 @@ impl Questions {
         let client = self.client().await?;
         let transaction = client.transaction().await.context("begin to ask")?;
         speak_for(&transaction, claims, topic).await?;
-        let answer = transaction.execute_typed(TRY_MESSAGE, &[(&topic, Type::TEXT)]).await;
+        let answer = transaction
+            .execute_typed(TRY_MESSAGE, &[(&topic, Type::TEXT)])
+            .await;
         let may = match answer {
             Ok(_) => true,
             Err(error) => refused(error)?,
@@ -264,7 +286,9 @@ async fn speak_for(transaction: &Transaction<'_>, claims: &Claims, topic: &str) 
 /// Whether the database thought about it and said no: a policy or a cast that fails. A connection that is lost and a
 /// statement that was ended are none; what was asked about is not known then.
 pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
-    let code = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+    let code = error
+        .downcast_ref::<tokio_postgres::Error>()
+        .and_then(tokio_postgres::Error::code);
     // Class 57 is an operator's intervention, 08 a lost connection.
     code.is_some_and(|code| !code.code().starts_with("57") && !code.code().starts_with("08"))
 }
@@ -286,12 +310,18 @@ fn plan_look((schema, name): (&str, &str), primary: &[&TableColumn]) -> String {
         .zip(&names)
         .map(|(column, key)| format!("t.{} = asked.{key}::{}", quoted(&column.name), column.type_sql))
         .collect();
-    let asked = format!("unnest({}) with ordinality as asked ({}, ordinal)", arrays.join(", "), names.join(", "));
+    let asked = format!(
+        "unnest({}) with ordinality as asked ({}, ordinal)",
+        arrays.join(", "),
+        names.join(", ")
+    );
     let table = format!("{}.{}", quoted(schema), quoted(name));
-    format!("select ordinal from {asked} where exists (select from {table} t where {})", same.join(" and "))
+    format!(
+        "select ordinal from {asked} where exists (select from {table} t where {})",
+        same.join(" and ")
+    )
 }
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
-

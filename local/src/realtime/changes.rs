@@ -44,14 +44,24 @@ pub(super) struct Change {
 
 impl Change {
     fn cell<'row>(&self, row: &'row Row, column: &str) -> Option<&'row Cell> {
-        let at = self.source.relation.columns.iter().position(|known| known.name == column)?;
+        let at = self
+            .source
+            .relation
+            .columns
+            .iter()
+            .position(|known| known.name == column)?;
         row.get(at)
     }
 
     /// The values of the primary key; none if the log does not have them all.
     fn key(&self) -> Option<Vec<String>> {
         let row = self.new.as_ref().or(self.old.as_ref())?;
-        let primary = self.source.table.columns.iter().filter(|column| column.is_primary);
+        let primary = self
+            .source
+            .table
+            .columns
+            .iter()
+            .filter(|column| column.is_primary);
         primary
             .map(|column| match self.cell(row, &column.name) {
                 Some(Cell::Text(text)) => Some(text.to_string()),
@@ -79,15 +89,19 @@ impl Change {
                 let fits = !is_long || !matches!(cell, Cell::Text(text) if text.len() > SHORT_BYTES);
                 fits && sends(&column.name)
             })
-            .filter_map(|(column, cell)| Some((column.name.clone(), record::value(&type_of(column.type_oid), cell)?)))
+            .filter_map(|(column, cell)| {
+                Some((
+                    column.name.clone(),
+                    record::value(&type_of(column.type_oid), cell)?,
+                ))
+            })
             .collect()
     }
 }
 
 /// Types of extensions and our own are sent as text.
 fn type_of(oid: u32) -> Type {
-    Type::from_oid(oid)
-        .unwrap_or_else(|| Type::new(String::new(), oid, Kind::Simple, String::new()))
+    Type::from_oid(oid).unwrap_or_else(|| Type::new(String::new(), oid, Kind::Simple, String::new()))
 }
 
 /// Tells the channels that are subscribed what they may see of these changes.
@@ -107,7 +121,11 @@ pub(super) async fn deliver(hub: &Hub, questions: &mut Questions, changes: &[Cha
     }
     for (claims, channels) in by_claims {
         let wanted: Vec<usize> = (0..changes.len())
-            .filter(|&at| channels.iter().any(|channel| !ids_for(channel, changes, at, &passed).is_empty()))
+            .filter(|&at| {
+                channels
+                    .iter()
+                    .any(|channel| !ids_for(channel, changes, at, &passed).is_empty())
+            })
             .collect();
         if wanted.is_empty() {
             continue;
@@ -125,7 +143,13 @@ pub(super) async fn deliver(hub: &Hub, questions: &mut Questions, changes: &[Cha
             for channel in &channels {
                 // A channel that was left, or has another token by now, is told nothing under the old one.
                 if channel.state().claims == claims && hub.has(channel.id) {
-                    send(channel, &changes[at], at, &ids_for(channel, changes, at, &passed), &seen);
+                    send(
+                        channel,
+                        &changes[at],
+                        at,
+                        &ids_for(channel, changes, at, &passed),
+                        &seen,
+                    );
                 }
             }
         }
@@ -165,7 +189,12 @@ async fn pass_filter(
     source: &Source,
     changes: &[Change],
 ) -> Result<HashSet<usize>> {
-    let Some(column) = source.table.columns.iter().find(|column| column.name == filter.column) else {
+    let Some(column) = source
+        .table
+        .columns
+        .iter()
+        .find(|column| column.name == filter.column)
+    else {
         return Ok(HashSet::new());
     };
     // What the log does not tell, such as most of a deleted row, cannot pass.
@@ -175,7 +204,11 @@ async fn pass_filter(
         .filter(|(_, change)| change.source.relation.oid == source.relation.oid)
         .filter_map(|(at, change)| {
             let row = change.new.as_ref().or(change.old.as_ref())?;
-            let is_key = source.relation.columns.iter().any(|known| known.name == column.name && known.is_key);
+            let is_key = source
+                .relation
+                .columns
+                .iter()
+                .any(|known| known.name == column.name && known.is_key);
             match change.cell(row, &column.name)? {
                 Cell::Text(text) => Some((at, Some(&**text))),
                 Cell::Null if change.new.is_some() || is_key => Some((at, None)),
@@ -189,11 +222,18 @@ async fn pass_filter(
             .map(|(at, value)| filter.holds_for_text(*value).map(|holds| (*at, holds)))
             .collect::<Option<Vec<_>>>()
     {
-        return Ok(held.into_iter().filter(|(_, holds)| *holds).map(|(at, _)| at).collect());
+        return Ok(held
+            .into_iter()
+            .filter(|(_, holds)| *holds)
+            .map(|(at, _)| at)
+            .collect());
     }
     let values: Vec<Option<String>> = told.iter().map(|(_, value)| value.map(str::to_owned)).collect();
     match questions.filter(filter, &column.type_sql, &values).await {
-        Ok(places) => Ok(places.into_iter().filter_map(|place| told.get(place).map(|(at, _)| *at)).collect()),
+        Ok(places) => Ok(places
+            .into_iter()
+            .filter_map(|place| told.get(place).map(|(at, _)| *at))
+            .collect()),
         Err(error) if is_refusal(&error) => {
             tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; nothing passes it");
             Ok(HashSet::new())
@@ -227,7 +267,9 @@ fn ids_for<'channel>(
     channel
         .subscriptions
         .iter()
-        .filter(|subscription| concerns(subscription, change) && subscription.wanted.filters.iter().all(passes))
+        .filter(|subscription| {
+            concerns(subscription, change) && subscription.wanted.filters.iter().all(passes)
+        })
         .collect()
 }
 
@@ -240,7 +282,10 @@ async fn look(
 ) -> Result<HashMap<u32, Seen>> {
     let mut by_table: HashMap<u32, Vec<usize>> = HashMap::new();
     for &at in wanted {
-        by_table.entry(changes[at].source.relation.oid).or_default().push(at);
+        by_table
+            .entry(changes[at].source.relation.oid)
+            .or_default()
+            .push(at);
     }
     let mut seen = HashMap::new();
     for (oid, places) in by_table {
@@ -252,8 +297,14 @@ async fn look(
             .collect();
         let (rows, keys): (Vec<usize>, Vec<Vec<String>>) = with_keys.into_iter().unzip();
         let published = (source.relation.schema.as_str(), source.relation.table.as_str());
-        let mut looked = questions.look(claims, oid, published, &source.table, &keys).await?;
-        looked.rows = looked.rows.iter().filter_map(|&place| rows.get(place).copied()).collect();
+        let mut looked = questions
+            .look(claims, oid, published, &source.table, &keys)
+            .await?;
+        looked.rows = looked
+            .rows
+            .iter()
+            .filter_map(|&place| rows.get(place).copied())
+            .collect();
         seen.insert(oid, looked);
     }
     Ok(seen)
@@ -267,7 +318,9 @@ fn send(
     subscriptions: &[&Subscription],
     seen: &HashMap<u32, Seen>,
 ) {
-    let Some(seen) = seen.get(&change.source.relation.oid) else { return };
+    let Some(seen) = seen.get(&change.source.relation.oid) else {
+        return;
+    };
     // Subscriptions that send the same columns are told at once.
     let mut by_columns: Vec<(Option<&Vec<String>>, Vec<u32>)> = Vec::new();
     for subscription in subscriptions {

@@ -52,7 +52,14 @@ impl Channel {
 
     /// Sends a message of this channel.
     pub(super) fn push(&self, event: &str, payload: &str) {
-        let message = frame::write(self.vsn, self.join_ref.as_deref(), None, &self.topic, event, payload);
+        let message = frame::write(
+            self.vsn,
+            self.join_ref.as_deref(),
+            None,
+            &self.topic,
+            event,
+            payload,
+        );
         self.outbox.put(message);
     }
 

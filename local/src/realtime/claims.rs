@@ -101,7 +101,11 @@ mod tests {
         ));
         assert_eq!(of(json!({ "exp": later })), Err(TokenError::MissingClaims));
         assert_eq!(of(json!({ "role": "anon" })), Err(TokenError::MissingClaims));
-        let other = sign(&Secret::new("t".repeat(40)), &json!({ "role": "anon", "exp": later })).expect("signed");
+        let other = sign(
+            &Secret::new("t".repeat(40)),
+            &json!({ "role": "anon", "exp": later }),
+        )
+        .expect("signed");
         assert_eq!(Claims::of_token(&secret, &other), Err(TokenError::Signature));
         assert_eq!(Claims::of_token(&secret, "ey.no"), Err(TokenError::Malformed));
     }

@@ -120,7 +120,10 @@ fn parse_one(text: &str) -> Result<Filter, String> {
     let values = match operator {
         Operator::In => {
             let inner = value.strip_prefix('(').and_then(|value| value.strip_suffix(')'));
-            split(inner.ok_or_else(wrong)?)?.into_iter().map(unquote).collect()
+            split(inner.ok_or_else(wrong)?)?
+                .into_iter()
+                .map(unquote)
+                .collect()
         }
         _ => vec![unquote(value)],
     };
@@ -156,7 +159,9 @@ fn split(text: &str) -> Result<Vec<&str>, String> {
         }
     }
     if quoted || depth > 0 {
-        return Err(format!("Error parsing `filter` params: a quote or parenthesis of {text:?} is not closed"));
+        return Err(format!(
+            "Error parsing `filter` params: a quote or parenthesis of {text:?} is not closed"
+        ));
     }
     parts.push(&text[begin..]);
     Ok(parts)
@@ -174,7 +179,11 @@ fn unquote(text: &str) -> String {
     let mut plain = String::new();
     let mut chars = inner.chars();
     while let Some(char) = chars.next() {
-        plain.push(if char == '\\' { chars.next().unwrap_or(char) } else { char });
+        plain.push(if char == '\\' {
+            chars.next().unwrap_or(char)
+        } else {
+            char
+        });
     }
     plain
 }
@@ -208,14 +217,15 @@ mod tests {
         );
         assert_eq!(parse(r#"a=like."%(x"#).map_err(|_| ()), Err(()));
         assert_eq!(parse("a=is.maybe").map_err(|_| ()), Err(()));
-        assert_eq!(parse("a=is.null"), Ok(vec![filter("a", Operator::Is, false, &["null"])]));
+        assert_eq!(
+            parse("a=is.null"),
+            Ok(vec![filter("a", Operator::Is, false, &["null"])])
+        );
     }
 
     #[test]
     fn texts_are_compared_without_the_database() {
-        let holds = |text: &str, value: Option<&str>| {
-            parse(text).expect("a filter")[0].holds_for_text(value)
-        };
+        let holds = |text: &str, value: Option<&str>| parse(text).expect("a filter")[0].holds_for_text(value);
         assert_eq!(holds("a=eq.x", Some("x")), Some(true));
         assert_eq!(holds("a=eq.x", None), Some(false));
         assert_eq!(holds("a=neq.x", None), Some(false));

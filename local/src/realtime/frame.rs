@@ -120,7 +120,10 @@ pub(super) fn read_text(vsn: Vsn, text: &str) -> Option<Incoming> {
 
 fn read_broadcast(mut payload: Value) -> Option<Broadcast> {
     let event = payload.get("event")?.as_str()?.to_owned();
-    let body = payload.get_mut("payload").map(Value::take).unwrap_or_else(|| json!({}));
+    let body = payload
+        .get_mut("payload")
+        .map(Value::take)
+        .unwrap_or_else(|| json!({}));
     Some(Broadcast {
         event,
         body: Body::Json(body),
@@ -140,7 +143,8 @@ pub(super) fn read_binary(vsn: Vsn, frame: &Bytes) -> Option<Incoming> {
         at += usize::from(length);
         String::from_utf8(bytes.to_vec()).ok()
     };
-    let (join_ref, reference, topic, event) = (take(head[1])?, take(head[2])?, take(head[3])?, take(head[4])?);
+    let (join_ref, reference, topic, event) =
+        (take(head[1])?, take(head[2])?, take(head[3])?, take(head[4])?);
     let _metadata = take(head[5])?;
     let body = match head[6] {
         BODY_JSON => Body::Json(serde_json::from_slice(&frame[at..]).ok()?),
@@ -264,7 +268,10 @@ mod tests {
         }
         assert_eq!(read_text(Vsn::Two, r#"{"topic":"x"}"#), None);
         assert_eq!(read_text(Vsn::One, "[1]"), None);
-        assert_eq!(read_text(Vsn::Two, r#"[null,null,"t","broadcast",{"event":7}]"#), None);
+        assert_eq!(
+            read_text(Vsn::Two, r#"[null,null,"t","broadcast",{"event":7}]"#),
+            None
+        );
     }
 
     #[test]
@@ -272,7 +279,10 @@ mod tests {
         let mut frame = vec![3, 1, 1, 2, 1, 0, 1];
         frame.extend_from_slice(b"12ttx{\"a\":1}");
         let read = read_binary(Vsn::Two, &frame.into()).expect("a message");
-        assert_eq!((read.topic.as_str(), read.reference.as_deref()), ("tt", Some("2")));
+        assert_eq!(
+            (read.topic.as_str(), read.reference.as_deref()),
+            ("tt", Some("2"))
+        );
         let Payload::Broadcast(broadcast) = read.payload else {
             panic!("a broadcast")
         };

@@ -34,7 +34,10 @@ pub(super) fn routes(hub: Arc<Hub>) -> Router {
     Router::new()
         .route("/realtime/v1/websocket", any(websocket))
         .route("/realtime/v1/api/broadcast", post(broadcast_many))
-        .route("/realtime/v1/api/broadcast/{topic}/events/{event}", post(broadcast_one))
+        .route(
+            "/realtime/v1/api/broadcast/{topic}/events/{event}",
+            post(broadcast_one),
+        )
         .layer(DefaultBodyLimit::max(MAX_MESSAGE_BYTES))
         .with_state(hub)
 }
@@ -63,7 +66,10 @@ async fn websocket(
             "open the page by localhost or 127.0.0.1",
         );
     }
-    let key = address.apikey.as_deref().or_else(|| header(&headers, "x-api-key"));
+    let key = address
+        .apikey
+        .as_deref()
+        .or_else(|| header(&headers, "x-api-key"));
     let claims = match claims_of_key(&hub, key) {
         Ok(claims) => claims,
         Err(response) => return *response,

@@ -108,7 +108,13 @@ impl Hub {
     }
 
     /// Hands a broadcast to everybody in a topic but the sender, who says himself whether he wants it.
-    pub(super) fn broadcast(&self, topic: &str, is_private: bool, broadcast: &Broadcast, sender: Option<&Channel>) {
+    pub(super) fn broadcast(
+        &self,
+        topic: &str,
+        is_private: bool,
+        broadcast: &Broadcast,
+        sender: Option<&Channel>,
+    ) {
         for channel in self.channels() {
             let is_sender = sender.is_some_and(|sender| sender.id == channel.id);
             if channel.sub_topic() == topic

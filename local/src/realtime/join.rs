@@ -48,7 +48,13 @@ impl Join {
             access_token: token.map(str::to_owned),
             changes: config["postgres_changes"]
                 .as_array()
-                .map(|changes| changes.iter().filter(|change| change.is_object()).cloned().collect())
+                .map(|changes| {
+                    changes
+                        .iter()
+                        .filter(|change| change.is_object())
+                        .cloned()
+                        .collect()
+                })
                 .unwrap_or_default(),
         }
     }

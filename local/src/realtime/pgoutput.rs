@@ -131,7 +131,11 @@ fn relation(bytes: &mut Bytes<'_>) -> Result<Relation, Unreadable> {
         });
     }
     // An empty name stands for pg_catalog.
-    let schema = if schema.is_empty() { "pg_catalog".to_owned() } else { schema };
+    let schema = if schema.is_empty() {
+        "pg_catalog".to_owned()
+    } else {
+        schema
+    };
     Ok(Relation {
         oid,
         schema,
@@ -189,7 +193,11 @@ impl<'a> Bytes<'a> {
     }
 
     fn expect(&mut self, mark: u8) -> Result<(), Unreadable> {
-        if self.u8()? == mark { Ok(()) } else { Err(Unreadable) }
+        if self.u8()? == mark {
+            Ok(())
+        } else {
+            Err(Unreadable)
+        }
     }
 
     /// A text that ends with a zero.

@@ -53,7 +53,10 @@ fn timestamptz(text: &str) -> String {
 /// An array as Postgres prints it: `{1,NULL,"a b",{2}}`; none if it is not that.
 fn array(element: &Type, text: &str) -> Option<Value> {
     // Bounds other than 1, such as `[0:1]={…}`, are told in front.
-    let text = text.split_once('=').filter(|(head, _)| head.starts_with('[')).map_or(text, |(_, rest)| rest);
+    let text = text
+        .split_once('=')
+        .filter(|(head, _)| head.starts_with('['))
+        .map_or(text, |(_, rest)| rest);
     let mut rest = text.strip_prefix('{')?;
     let array = elements(element, &mut rest)?;
     rest.is_empty().then_some(array)
@@ -122,18 +125,38 @@ mod tests {
             (Type::NUMERIC, "1.5", json!(1.5)),
             (Type::FLOAT8, "NaN", json!("NaN")),
             (Type::JSONB, r#"{"a": [1]}"#, json!({ "a": [1] })),
-            (Type::TIMESTAMPTZ, "2026-11-21 18:00:00.5+00", json!("2026-11-21T18:00:00.5+00:00")),
-            (Type::TIMESTAMPTZ, "2026-11-21 18:00:00+05:30", json!("2026-11-21T18:00:00+05:30")),
+            (
+                Type::TIMESTAMPTZ,
+                "2026-11-21 18:00:00.5+00",
+                json!("2026-11-21T18:00:00.5+00:00"),
+            ),
+            (
+                Type::TIMESTAMPTZ,
+                "2026-11-21 18:00:00+05:30",
+                json!("2026-11-21T18:00:00+05:30"),
+            ),
             (Type::TIMESTAMPTZ, "infinity", json!("infinity")),
-            (Type::TIMESTAMP, "2026-11-21 18:00:00", json!("2026-11-21T18:00:00")),
+            (
+                Type::TIMESTAMP,
+                "2026-11-21 18:00:00",
+                json!("2026-11-21T18:00:00"),
+            ),
             (Type::TEXT, "{}", json!("{}")),
             (Type::TEXT_ARRAY, "{}", json!([])),
-            (Type::TEXT_ARRAY, r#"{a,NULL,"NULL","b \"c\", {d}\\"}"#, json!(["a", null, "NULL", "b \"c\", {d}\\"])),
+            (
+                Type::TEXT_ARRAY,
+                r#"{a,NULL,"NULL","b \"c\", {d}\\"}"#,
+                json!(["a", null, "NULL", "b \"c\", {d}\\"]),
+            ),
             (Type::INT4_ARRAY, "{{1,2},{3,4}}", json!([[1, 2], [3, 4]])),
             (Type::INT4_ARRAY, "[0:1]={1,2}", json!([1, 2])),
             (Type::INT4_ARRAY, "{1", json!("{1")),
         ] {
-            assert_eq!(value(&type_, &Cell::Text(text.into())), Some(expected), "{type_} {text}");
+            assert_eq!(
+                value(&type_, &Cell::Text(text.into())),
+                Some(expected),
+                "{type_} {text}"
+            );
         }
         assert_eq!(value(&Type::TEXT, &Cell::Null), Some(Value::Null));
         assert_eq!(value(&Type::TEXT, &Cell::Unchanged), None);

@@ -38,7 +38,7 @@ const LINGER: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A statement on the slot takes milliseconds; its making waits for transactions that are open.
+/// A statement on the slot takes milliseconds; its making waits for the transactions that are open.
 const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Rows of `realtime.messages` are kept for three days on Supabase. Looked at this often while the log is read.
@@ -85,12 +85,12 @@ async fn read_while_wanted(hub: &Hub, config: Config, questions: Config) {
 /// Reads until nobody wants it.
 async fn read(hub: &Hub, config: &Config, questions: &mut Questions, pause: &mut Duration) -> Result<()> {
     let client = connect(config).await?;
-    let limits = format!(
-        "set statement_timeout = {}; set timezone = 'UTC'; set datestyle = 'ISO'; set intervalstyle = 'postgres';
-         set extra_float_digits = 1; set bytea_output = 'hex'",
+    // Values are told as the session prints them.
+    let form = format!(
+        "set statement_timeout = {}; set timezone = 'UTC'; set datestyle = 'ISO'; set extra_float_digits = 1",
         STATEMENT_LIMIT.as_millis()
     );
-    client.batch_execute(&limits).await.context("set the session up")?;
+    client.batch_execute(&form).await.context("set the session up")?;
     let publications: String = client
         .query_typed_one(FIND_PUBLICATIONS, &[])
         .await
@@ -121,7 +121,11 @@ async fn read(hub: &Hub, config: &Config, questions: &mut Questions, pause: &mut
         }
         if tokio::time::Instant::now() >= forget_at {
             forget_at += FORGET_EVERY;
-            reader.client.execute_typed(FORGET_MESSAGES, &[]).await.context("forget old messages")?;
+            reader
+                .client
+                .execute_typed(FORGET_MESSAGES, &[])
+                .await
+                .context("forget old messages")?;
         }
         let began = tokio::time::Instant::now();
         reader.read_once(hub, questions).await?;
@@ -154,7 +158,10 @@ impl Reader {
         }
         let rows = self
             .client
-            .query_typed(READ_SLOT, &[(&self.slot, Type::TEXT), (&self.publications, Type::TEXT)])
+            .query_typed(
+                READ_SLOT,
+                &[(&self.slot, Type::TEXT), (&self.publications, Type::TEXT)],
+            )
             .await
             .context("read the slot")?;
         self.seen = end;
@@ -165,13 +172,29 @@ impl Reader {
                 Event::Begin(at_us) => committed = timestamp(at_us).into(),
                 Event::Relation(relation) => self.learn(relation).await?,
                 Event::Insert { oid, new } => {
-                    self.add(hub, &mut changes, oid, Events::Insert, Some(new), None, &committed);
+                    self.add(
+                        hub,
+                        &mut changes,
+                        oid,
+                        Events::Insert,
+                        Some(new),
+                        None,
+                        &committed,
+                    );
                 }
                 Event::Update { oid, old, new } => {
                     self.add(hub, &mut changes, oid, Events::Update, Some(new), old, &committed);
                 }
                 Event::Delete { oid, old } => {
-                    self.add(hub, &mut changes, oid, Events::Delete, None, Some(old), &committed);
+                    self.add(
+                        hub,
+                        &mut changes,
+                        oid,
+                        Events::Delete,
+                        None,
+                        Some(old),
+                        &committed,
+                    );
                 }
                 Event::Other => {}
             }
@@ -202,7 +225,9 @@ impl Reader {
         old: Option<Row>,
         committed: &Arc<str>,
     ) {
-        let Some(Some(source)) = self.sources.get(&oid) else { return };
+        let Some(Some(source)) = self.sources.get(&oid) else {
+            return;
+        };
         if source.relation.schema == "realtime" {
             if let Some(new) = new {
                 send_message(hub, &source.relation, &new);
@@ -231,7 +256,9 @@ fn send_message(hub: &Hub, relation: &Relation, row: &Row) {
     if text("extension") != Some("broadcast") {
         return;
     }
-    let (Some(topic), Some(event)) = (text("topic"), text("event")) else { return };
+    let (Some(topic), Some(event)) = (text("topic"), text("event")) else {
+        return;
+    };
     let payload = text("payload").and_then(|text| serde_json::from_str(text).ok());
     let broadcast = Broadcast {
         event: event.to_owned(),

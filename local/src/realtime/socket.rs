@@ -150,7 +150,9 @@ impl Socket {
     }
 
     async fn join(&mut self, message: Incoming) {
-        let Payload::Json(payload) = &message.payload else { return };
+        let Payload::Json(payload) = &message.payload else {
+            return;
+        };
         let join = Join::parse(payload);
         if let Some(old) = self.channels.remove(&message.topic)
             && self.hub.leave(old.id)
@@ -176,7 +178,11 @@ impl Socket {
     }
 
     /// The channel that a join asks for, and its subscriptions with ids; or why it is refused.
-    async fn plan_join(&self, message: &Incoming, join: &Join) -> Result<(SharedChannel, Vec<Value>), String> {
+    async fn plan_join(
+        &self,
+        message: &Incoming,
+        join: &Join,
+    ) -> Result<(SharedChannel, Vec<Value>), String> {
         let sub_topic = message.topic.strip_prefix(TOPIC_PREFIX).unwrap_or_default();
         if sub_topic.is_empty() {
             return Err("TopicNameRequired: You must provide a topic name".to_owned());
@@ -188,7 +194,9 @@ impl Socket {
             return Err("ChannelRateLimitReached: Too many channels".to_owned());
         }
         if join.changes.len() > MAX_SUBSCRIPTIONS {
-            return Err(format!("TooManySubscriptions: a channel has {MAX_SUBSCRIPTIONS} at most"));
+            return Err(format!(
+                "TooManySubscriptions: a channel has {MAX_SUBSCRIPTIONS} at most"
+            ));
         }
         let claims = match join.access_token.as_deref() {
             None => self.claims.clone(),
@@ -202,13 +210,21 @@ impl Socket {
         if join.is_private {
             self.ask_to_read(&claims, sub_topic).await?;
         }
-        let ids: Vec<u32> = join.changes.iter().map(|_| self.hub.new_subscription_id()).collect();
+        let ids: Vec<u32> = join
+            .changes
+            .iter()
+            .map(|_| self.hub.new_subscription_id())
+            .collect();
         // What cannot be read is told by `subscribe`, after the answer: as Realtime does.
         let subscriptions = join
             .changes
             .iter()
             .zip(&ids)
-            .filter_map(|(change, &id)| Wanted::parse(change).ok().map(|wanted| Subscription { id, wanted }))
+            .filter_map(|(change, &id)| {
+                Wanted::parse(change)
+                    .ok()
+                    .map(|wanted| Subscription { id, wanted })
+            })
             .collect();
         let channel = Arc::new(Channel {
             id: self.hub.new_channel_id(),
@@ -249,8 +265,13 @@ impl Socket {
 
     /// Another token for a channel.
     async fn refresh(&mut self, channel: &SharedChannel, message: &Incoming) {
-        let Payload::Json(payload) = &message.payload else { return };
-        let Some(token) = payload["access_token"].as_str().filter(|token| !token.starts_with("sb_")) else {
+        let Payload::Json(payload) = &message.payload else {
+            return;
+        };
+        let Some(token) = payload["access_token"]
+            .as_str()
+            .filter(|token| !token.starts_with("sb_"))
+        else {
             return;
         };
         let claims = match Claims::of_token(&self.hub.keys.jwt_secret, token) {
@@ -276,13 +297,18 @@ impl Socket {
         let allowed = !channel.is_private || self.may_write(channel).await;
         if !allowed {
             if acknowledges {
-                let reason = format!("You do not have permissions to write to this Channel topic: {}", channel.sub_topic());
+                let reason = format!(
+                    "You do not have permissions to write to this Channel topic: {}",
+                    channel.sub_topic()
+                );
                 self.reply(&message, "error", &json!({ "reason": reason }));
             }
             return;
         }
         let (join_ref, reference, topic) = (message.join_ref, message.reference, message.topic);
-        let Payload::Broadcast(broadcast) = message.payload else { return };
+        let Payload::Broadcast(broadcast) = message.payload else {
+            return;
+        };
         self.hub
             .broadcast(channel.sub_topic(), channel.is_private, &broadcast, Some(channel));
         if acknowledges {
@@ -337,7 +363,10 @@ impl Socket {
 
     /// How long until the first token ends.
     fn until_next_end(&self) -> Duration {
-        let ends = self.channels.values().filter_map(|channel| channel.state().claims.expires_at);
+        let ends = self
+            .channels
+            .values()
+            .filter_map(|channel| channel.state().claims.expires_at);
         ends.min().map_or(LOOK_AT_TOKENS, |end| {
             Duration::from_secs(end.saturating_sub(now_secs())).min(LOOK_AT_TOKENS)
         })

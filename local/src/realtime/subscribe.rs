@@ -153,16 +153,29 @@ async fn check(questions: &mut Questions, channel: &SharedChannel) -> Result<Ver
                 continue;
             };
             for filter in &wanted.filters {
-                let column = described.columns.iter().find(|column| column.name == filter.column);
+                let column = described
+                    .columns
+                    .iter()
+                    .find(|column| column.name == filter.column);
                 let Some(column) = column.filter(|column| selectable.contains(&column.name)) else {
-                    return Ok(Err(unable(wanted, &format!("invalid column for filter {}", filter.column))));
+                    return Ok(Err(unable(
+                        wanted,
+                        &format!("invalid column for filter {}", filter.column),
+                    )));
                 };
                 if !is_comparable(questions, filter, &column.type_sql).await? {
-                    let wrong = format!("the column {} of type {} cannot be compared so", column.name, column.type_name);
+                    let wrong = format!(
+                        "the column {} of type {} cannot be compared so",
+                        column.name, column.type_name
+                    );
                     return Ok(Err(unable(wanted, &wrong)));
                 }
             }
-            let missing = wanted.select.iter().flatten().find(|name| !selectable.contains(*name));
+            let missing = wanted
+                .select
+                .iter()
+                .flatten()
+                .find(|name| !selectable.contains(*name));
             if let Some(name) = missing {
                 return Ok(Err(unable(wanted, &format!("invalid column for select {name}"))));
             }
@@ -183,7 +196,10 @@ async fn is_comparable(questions: &mut Questions, filter: &Filter, type_sql: &st
 }
 
 fn not_published(wanted: &Wanted) -> String {
-    unable(wanted, "Please check Realtime is enabled for the given connect parameters")
+    unable(
+        wanted,
+        "Please check Realtime is enabled for the given connect parameters",
+    )
 }
 
 fn unable(wanted: &Wanted, what: &str) -> String {

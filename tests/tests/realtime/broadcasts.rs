@@ -8,7 +8,8 @@ use crate::page::{Listens, Page};
 
 async fn joined(rest: &Rest, listens: &Listens<'_>) -> Page {
     let mut page = Page::open(rest, listens).await;
-    page.hear("it has joined", |said| said["status"] == "SUBSCRIBED").await;
+    page.hear("it has joined", |said| said["status"] == "SUBSCRIBED")
+        .await;
     page
 }
 
@@ -27,7 +28,7 @@ async fn joined_ready(rest: &Rest, listens: Listens<'_>, private: bool) -> Page 
     page
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broadcast_reaches_the_others_in_its_topic_in_both_forms() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -42,28 +43,40 @@ async fn a_broadcast_reaches_the_others_in_its_topic_in_both_forms() {
     second
         .tell(json!({ "do": "send", "event": "shout", "payload": payload }))
         .await;
-    let heard = first.hear("the broadcast", |said| said["broadcast"] == "shout").await;
+    let heard = first
+        .hear("the broadcast", |said| said["broadcast"] == "shout")
+        .await;
     assert_eq!(heard["payload"], payload);
     first
         .tell(json!({ "do": "send", "event": "shout", "payload": { "back": 1 } }))
         .await;
-    let heard = second.hear("the answer", |said| said.get("broadcast").is_some()).await;
+    let heard = second
+        .hear("the answer", |said| said.get("broadcast").is_some())
+        .await;
     assert_eq!(heard["payload"], json!({ "back": 1 }), "its own it does not hear");
     second
         .tell(json!({ "do": "http", "event": "shout", "payload": { "by": "http" } }))
         .await;
     for page in [&mut first, &mut second] {
-        let heard = page.hear("the request's", |said| said.get("broadcast").is_some()).await;
+        let heard = page
+            .hear("the request's", |said| said.get("broadcast").is_some())
+            .await;
         assert_eq!(heard["payload"], json!({ "by": "http" }));
     }
     elsewhere
         .tell(json!({ "do": "http", "event": "shout", "payload": { "here": 1 } }))
         .await;
-    let heard = elsewhere.hear("its own topic", |said| said.get("broadcast").is_some()).await;
-    assert_eq!(heard["payload"], json!({ "here": 1 }), "of another topic it hears nothing");
+    let heard = elsewhere
+        .hear("its own topic", |said| said.get("broadcast").is_some())
+        .await;
+    assert_eq!(
+        heard["payload"],
+        json!({ "here": 1 }),
+        "of another topic it hears nothing"
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sender_hears_himself_and_is_acknowledged_if_he_wants_it() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -72,16 +85,24 @@ async fn a_sender_hears_himself_and_is_acknowledged_if_he_wants_it() {
         ..Listens::to_broadcasts(None, "room", json!(["shout"]))
     };
     let mut page = joined(&rest, &listens).await;
-    page.tell(json!({ "do": "send", "event": "shout", "payload": { "a": 1 } })).await;
-    page.hear("itself", |said| said["payload"] == json!({ "a": 1 })).await;
-    page.hear("the acknowledgement", |said| said["sent"] == "ok").await;
+    page.tell(json!({ "do": "send", "event": "shout", "payload": { "a": 1 } }))
+        .await;
+    page.hear("itself", |said| said["payload"] == json!({ "a": 1 }))
+        .await;
+    page.hear("the acknowledgement", |said| said["sent"] == "ok")
+        .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_database_sends_to_a_public_topic() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
-    let mut page = joined_ready(&rest, Listens::to_broadcasts(None, "host:abc", json!(["work"])), false).await;
+    let mut page = joined_ready(
+        &rest,
+        Listens::to_broadcasts(None, "host:abc", json!(["work"])),
+        false,
+    )
+    .await;
     let db = test.postgres().await.expect("connect");
     db.batch_execute(
         "select realtime.send('{}', 'work', 'host:other', false);
@@ -91,11 +112,18 @@ async fn the_database_sends_to_a_public_topic() {
     .await
     .expect("send");
     let heard = page.hear("the message", |said| said["broadcast"] == "work").await;
-    assert_eq!(heard["payload"]["n"], json!(1), "neither another topic's nor a private one: {heard}");
-    assert_eq!(heard["payload"]["id"].is_string(), heard["meta"]["id"].is_string());
+    assert_eq!(
+        heard["payload"]["n"],
+        json!(1),
+        "neither another topic's nor a private one: {heard}"
+    );
+    assert_eq!(
+        heard["payload"]["id"].is_string(),
+        heard["meta"]["id"].is_string()
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_private_topic_is_for_whom_the_policies_let_in() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -114,7 +142,9 @@ async fn a_private_topic_is_for_whom_the_policies_let_in() {
     let private = |person| Listens::to_broadcasts(Some(person), "team", json!(["news"]));
     let mut page = joined_ready(&rest, private(&member), true).await;
     let mut refused = Page::open(&rest, &ready(private(&stranger), true)).await;
-    let said = refused.hear("it is refused", |said| said["status"] == "CHANNEL_ERROR").await;
+    let said = refused
+        .hear("it is refused", |said| said["status"] == "CHANNEL_ERROR")
+        .await;
     assert_eq!(
         said["error"],
         "Unauthorized: You do not have permissions to read from this Channel topic: team"
@@ -125,13 +155,18 @@ async fn a_private_topic_is_for_whom_the_policies_let_in() {
     let heard = page.hear("the message", |said| said["broadcast"] == "news").await;
     assert_eq!(heard["payload"]["n"], json!(1));
     // He may listen and not speak.
-    page.tell(json!({ "do": "http", "event": "news", "payload": {} })).await;
-    let said = page.hear("it is refused", |said| said.get("error").is_some_and(Value::is_string)).await;
+    page.tell(json!({ "do": "http", "event": "news", "payload": {} }))
+        .await;
+    let said = page
+        .hear("it is refused", |said| {
+            said.get("error").is_some_and(Value::is_string)
+        })
+        .await;
     let error = said["error"].as_str().expect("a message");
     assert!(error.contains("do not let you send"), "{error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn old_messages_of_the_database_are_forgotten() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::page::{Listens, Page};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_hears_of_an_agent_that_is_made_changed_and_deleted() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");

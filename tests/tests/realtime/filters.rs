@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::page::{Listens, Page};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_rows_that_pass_all_filters_are_told() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -45,11 +45,14 @@ async fn only_rows_that_pass_all_filters_are_told() {
         .expect("change them");
     for _ in 0..2 {
         let change = page.change("an update").await;
-        assert_eq!((&change["eventType"], &change["new"]["generation"]), (&json!("UPDATE"), &json!(10)));
+        assert_eq!(
+            (&change["eventType"], &change["new"]["generation"]),
+            (&json!("UPDATE"), &json!(10))
+        );
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_filter_that_cannot_be_applied_is_refused_and_costs_nobody_else() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -80,7 +83,7 @@ async fn a_filter_that_cannot_be_applied_is_refused_and_costs_nobody_else() {
     good.change("the insert").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_join_that_waits_is_answered_when_the_subscription_is_good() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");

@@ -30,7 +30,7 @@ async fn slots(admin: &Client, database: &str) -> i64 {
     counted.expect("count the slots").get(0)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_whose_socket_was_cut_joins_again() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -43,9 +43,12 @@ async fn a_page_whose_socket_was_cut_joins_again() {
     };
     let mut page = Page::subscribed(&rest, &listens).await;
     cutter.cut();
-    page.hear("it is told", |said| said["status"] == "CHANNEL_ERROR").await;
-    page.hear("it is subscribed again", |said| said["system"] == "Subscribed to PostgreSQL")
+    page.hear("it is told", |said| said["status"] == "CHANNEL_ERROR")
         .await;
+    page.hear("it is subscribed again", |said| {
+        said["system"] == "Subscribed to PostgreSQL"
+    })
+    .await;
     make_agent(&test.postgres().await.expect("connect"), &project, "scout").await;
     page.change("the insert").await;
     eventually("the first socket's channel is gone", HEAR_LIMIT, async || {
@@ -54,7 +57,7 @@ async fn a_page_whose_socket_was_cut_joins_again() {
     .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_slot_is_told_and_made_again() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -70,16 +73,23 @@ async fn a_lost_slot_is_told_and_made_again() {
         .await
         .expect("end the slot's session");
     let said = page
-        .hear("it is told", |said| said["extension"] == "system" && said["status"] == "error")
+        .hear("it is told", |said| {
+            said["extension"] == "system" && said["status"] == "error"
+        })
         .await;
-    assert!(said["system"].as_str().expect("a message").contains("was lost"), "{said}");
-    page.hear("it is subscribed again", |said| said["system"] == "Subscribed to PostgreSQL")
-        .await;
+    assert!(
+        said["system"].as_str().expect("a message").contains("was lost"),
+        "{said}"
+    );
+    page.hear("it is subscribed again", |said| {
+        said["system"] == "Subscribed to PostgreSQL"
+    })
+    .await;
     make_agent(&test.postgres().await.expect("connect"), &project, "scout").await;
     page.change("the insert").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_read_only_while_somebody_listens() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -90,10 +100,13 @@ async fn the_log_is_read_only_while_somebody_listens() {
     assert_eq!(slots(&admin, test.name()).await, 1);
     page.tell(json!({ "do": "leave" })).await;
     page.hear("it has left", |said| said["left"] == "ok").await;
-    eventually("the slot is gone", HEAR_LIMIT, async || slots(&admin, test.name()).await == 0).await;
+    eventually("the slot is gone", HEAR_LIMIT, async || {
+        slots(&admin, test.name()).await == 0
+    })
+    .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_cut_is_closed_and_what_is_mended_comes_back() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -101,13 +114,19 @@ async fn what_is_cut_is_closed_and_what_is_mended_comes_back() {
     let project = test.project(&owner).await.expect("make a project");
     let mut page = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
     rest.realtime().cut();
-    page.hear("it is told", |said| said["status"] == "CHANNEL_ERROR").await;
-    eventually("no channel is left", HEAR_LIMIT, async || rest.realtime().joined_count() == 0).await;
+    page.hear("it is told", |said| said["status"] == "CHANNEL_ERROR")
+        .await;
+    eventually("no channel is left", HEAR_LIMIT, async || {
+        rest.realtime().joined_count() == 0
+    })
+    .await;
     let answer = rest.get(creel_tests::postgrest::As::User(&owner), "agents").await;
     assert!(answer.expect("ask the Data API").is_ok(), "all else lives");
     rest.realtime().mend();
-    page.hear("it is subscribed again", |said| said["system"] == "Subscribed to PostgreSQL")
-        .await;
+    page.hear("it is subscribed again", |said| {
+        said["system"] == "Subscribed to PostgreSQL"
+    })
+    .await;
     let db = test.postgres().await.expect("connect");
     make_agent(&db, &project, "scout").await;
     page.change("the insert").await;

@@ -39,7 +39,9 @@ async fn send(socket: &mut Socket, topic: &str, event: &str, payload: Value) {
 
 /// The next message; none at the end.
 async fn next(socket: &mut Socket) -> Option<Value> {
-    let frame = tokio::time::timeout(LIMIT, socket.next()).await.expect("an answer in time")?;
+    let frame = tokio::time::timeout(LIMIT, socket.next())
+        .await
+        .expect("an answer in time")?;
     match frame {
         Ok(Message::Text(text)) => Some(serde_json::from_str(&text).expect("JSON")),
         Ok(Message::Close(_)) | Err(_) => None,
@@ -55,7 +57,7 @@ async fn status(request: impl IntoClientRequest + Unpin) -> Option<u16> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_needs_a_key_of_the_project_and_a_page_of_this_machine() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -63,21 +65,27 @@ async fn a_socket_needs_a_key_of_the_project_and_a_page_of_this_machine() {
     assert_eq!(status(address(&rest, "sb_publishable_guess")).await, Some(401));
     assert_eq!(status(address(&rest, "")).await, Some(401));
     assert_eq!(status(address(&rest, "ey.no.token")).await, Some(401));
-    assert_eq!(status(address(&rest, &owner.jwt)).await, None, "a person's token is a key");
+    assert_eq!(
+        status(address(&rest, &owner.jwt)).await,
+        None,
+        "a person's token is a key"
+    );
     let other = address(&rest, rest.publishable_key()).replace("1.0.0", "9.0.0");
     assert_eq!(status(other).await, Some(403));
     let with_origin = |origin: &str| {
         let mut request = address(&rest, rest.publishable_key())
             .into_client_request()
             .expect("a request");
-        request.headers_mut().insert("origin", origin.parse().expect("a value"));
+        request
+            .headers_mut()
+            .insert("origin", origin.parse().expect("a value"));
         request
     };
     assert_eq!(status(with_origin("https://evil.example")).await, Some(403));
     assert_eq!(status(with_origin("http://localhost:5173")).await, None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn heartbeats_are_answered_and_strange_messages_end_nothing_but_their_own_socket() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -102,7 +110,7 @@ async fn heartbeats_are_answered_and_strange_messages_end_nothing_but_their_own_
     assert!(next(&mut socket).await.is_some(), "the other lives");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_socket_has_a_hundred_channels_and_leaves_them_all_at_its_end() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -115,26 +123,44 @@ async fn a_socket_has_a_hundred_channels_and_leaves_them_all_at_its_end() {
     }
     assert_eq!(rest.realtime().joined_count(), 100);
     drop(socket);
-    eventually("all are left", LIMIT, async || rest.realtime().joined_count() == 0).await;
+    eventually("all are left", LIMIT, async || {
+        rest.realtime().joined_count() == 0
+    })
+    .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn joining_again_closes_the_channel_that_was() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
     let mut socket = open(&rest).await;
     for _ in 0..2 {
-        send(&mut socket, "realtime:a", "phx_join", json!({ "config": { "presence": { "enabled": true } } })).await;
+        send(
+            &mut socket,
+            "realtime:a",
+            "phx_join",
+            json!({ "config": { "presence": { "enabled": true } } }),
+        )
+        .await;
     }
     let mut events = Vec::new();
     for _ in 0..5 {
         events.push(next(&mut socket).await.expect("an answer")["event"].clone());
     }
-    assert_eq!(events, ["phx_reply", "presence_state", "phx_close", "phx_reply", "presence_state"]);
+    assert_eq!(
+        events,
+        [
+            "phx_reply",
+            "presence_state",
+            "phx_close",
+            "phx_reply",
+            "presence_state"
+        ]
+    );
     assert_eq!(rest.realtime().joined_count(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reader_that_is_too_slow_is_shut_out_and_holds_up_nobody() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -148,12 +174,17 @@ async fn a_reader_that_is_too_slow_is_shut_out_and_holds_up_nobody() {
     for _ in 0..40 {
         send(&mut sender, "realtime:flood", "broadcast", payload.clone()).await;
     }
-    eventually("the slow one is gone", LIMIT, async || rest.realtime().joined_count() == 1).await;
+    eventually("the slow one is gone", LIMIT, async || {
+        rest.realtime().joined_count() == 1
+    })
+    .await;
     send(&mut sender, "phoenix", "heartbeat", json!({})).await;
     assert!(next(&mut sender).await.is_some(), "the sender lives");
     let huge = json!({ "type": "broadcast", "event": "x", "payload": "x".repeat(4 * 1024 * 1024) });
     let _cut = sender
-        .send(Message::text(json!({ "topic": "realtime:flood", "event": "broadcast", "payload": huge }).to_string()))
+        .send(Message::text(
+            json!({ "topic": "realtime:flood", "event": "broadcast", "payload": huge }).to_string(),
+        ))
         .await;
     eventually("who sends too much at once is gone", LIMIT, async || {
         rest.realtime().joined_count() == 0

@@ -29,7 +29,7 @@ async fn names_up_to(page: &mut Page, last: &str) -> Vec<Value> {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_people_of_different_projects_hear_each_of_their_own() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -49,7 +49,9 @@ async fn two_people_of_different_projects_hear_each_of_their_own() {
         make_agent(&db, &others, &format!("other-{name}")).await;
     }
     // One statement that changes rows of both.
-    db.batch_execute("update agents set role = 'changed'").await.expect("change both");
+    db.batch_execute("update agents set role = 'changed'")
+        .await
+        .expect("change both");
     make_agent(&db, &ones, "one-last").await;
     make_agent(&db, &others, "other-last").await;
 
@@ -79,17 +81,21 @@ async fn revoke(rest_and_db: (&Rest, &Client), page: &mut Page, project: &str, p
     .await
     .expect("revoke");
     make_agent(db, project, "after").await;
-    db.batch_execute("update agents set role = 'secret'").await.expect("change all");
+    db.batch_execute("update agents set role = 'secret'")
+        .await
+        .expect("change all");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_member_hears_nothing_more_at_once() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
     let owner = test.user("owner@example.com").await.expect("make a person");
     let project = test.project(&owner).await.expect("make a project");
     let member = test.user("member@example.com").await.expect("make a person");
-    test.member(&project, &member, "viewer").await.expect("add a member");
+    test.member(&project, &member, "viewer")
+        .await
+        .expect("add a member");
     let own = test.project(&member).await.expect("make a project of his own");
     let mut page = Page::subscribed(&rest, &Listens::to_table(&member, "agents")).await;
     let db = test.postgres().await.expect("connect");
@@ -99,7 +105,7 @@ async fn a_revoked_member_hears_nothing_more_at_once() {
     assert_eq!(names_up_to(&mut page, "own").await, [json!("own")]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn anon_hears_of_no_row_and_is_told_so() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -117,7 +123,7 @@ async fn anon_hears_of_no_row_and_is_told_so() {
     assert_eq!((&change["new"], &change["old"]), (&json!({}), &json!({})));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_table_that_is_not_published_is_an_error_that_says_so() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");

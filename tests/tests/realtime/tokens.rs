@@ -12,7 +12,10 @@ use crate::page::{Listens, Page};
 const SHORT_SECS: u64 = 6;
 
 fn ends_soon(test: &TestDb, person: &User) -> User {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
     let claims = json!({ "sub": person.id, "role": "authenticated", "exp": now + SHORT_SECS });
     User {
         jwt: token::sign(&test.cluster().keys.jwt_secret, &claims).expect("sign"),
@@ -20,7 +23,7 @@ fn ends_soon(test: &TestDb, person: &User) -> User {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_channel_ends_with_its_token() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -28,14 +31,17 @@ async fn a_channel_ends_with_its_token() {
     let short = ends_soon(&test, &owner);
     let mut page = Page::subscribed(&rest, &Listens::to_table(&short, "agents")).await;
     let said = page
-        .hear("the end is told", |said| said["extension"] == "system" && said["status"] == "error")
+        .hear("the end is told", |said| {
+            said["extension"] == "system" && said["status"] == "error"
+        })
         .await;
     let message = said["system"].as_str().expect("a message");
     assert!(message.starts_with("Token has expired"), "{message}");
-    page.hear("the channel is closed", |said| said["status"] == "CLOSED").await;
+    page.hear("the channel is closed", |said| said["status"] == "CLOSED")
+        .await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn another_token_in_time_keeps_the_channel_and_changes_what_it_sees() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -50,8 +56,10 @@ async fn another_token_in_time_keeps_the_channel_and_changes_what_it_sees() {
     let short = ends_soon(&test, &one);
     let mut page = Page::subscribed(&rest, &Listens::to_table(&short, "agents")).await;
     page.tell(json!({ "do": "token", "token": other.jwt })).await;
-    page.hear("it is subscribed again", |said| said["system"] == "Subscribed to PostgreSQL")
-        .await;
+    page.hear("it is subscribed again", |said| {
+        said["system"] == "Subscribed to PostgreSQL"
+    })
+    .await;
     let db = test.postgres().await.expect("connect");
     for project in [&ones, &others] {
         db.execute(
@@ -62,14 +70,24 @@ async fn another_token_in_time_keeps_the_channel_and_changes_what_it_sees() {
         .expect("make an agent");
     }
     let change = page.change("an insert").await;
-    assert_eq!(change["new"]["project_id"], json!(others), "what the first token saw is told no more");
+    assert_eq!(
+        change["new"]["project_id"],
+        json!(others),
+        "what the first token saw is told no more"
+    );
     tokio::time::sleep(std::time::Duration::from_secs(SHORT_SECS)).await;
-    db.batch_execute("update agents set role = 'later'").await.expect("change them");
+    db.batch_execute("update agents set role = 'later'")
+        .await
+        .expect("change them");
     let change = page.change("an update").await;
-    assert_eq!(change["new"]["project_id"], json!(others), "the first token's end is not this one's");
+    assert_eq!(
+        change["new"]["project_id"],
+        json!(others),
+        "the first token's end is not this one's"
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_expired_or_foreign_token_is_refused_at_the_join() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");
@@ -84,9 +102,14 @@ async fn an_expired_or_foreign_token_is_refused_at_the_join() {
         jwt: token::user_token(&"x".repeat(40).into(), owner.id, "a@b.c", owner.id).expect("sign"),
         ..owner
     };
-    for (person, wrong) in [(expired, "InvalidJWTToken: Token has expired"), (foreign, "JwtSignatureError: ")] {
+    for (person, wrong) in [
+        (expired, "InvalidJWTToken: Token has expired"),
+        (foreign, "JwtSignatureError: "),
+    ] {
         let mut page = Page::open(&rest, &Listens::to_table(&person, "agents")).await;
-        let said = page.hear("it is refused", |said| said["status"] == "CHANNEL_ERROR").await;
+        let said = page
+            .hear("it is refused", |said| said["status"] == "CHANNEL_ERROR")
+            .await;
         let error = said["error"].as_str().expect("a message");
         assert!(error.starts_with(wrong), "{error}");
     }
