@@ -1,8 +1,8 @@
-// Writes src/database.types.ts by the Supabase CLI from a running project.
+// Writes src/database.types.ts by the Supabase CLI from a running project; with --check compares, and writes nothing.
 //
 // Environment: DATABASE_URL (creel up writes it to .creel/env); SUPABASE_CLI, where the program is not fetched from npm.
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const { DATABASE_URL, SUPABASE_CLI } = process.env;
@@ -17,5 +17,15 @@ const types = execFileSync(
   options,
 );
 // It warns on standard output too.
-writeFileSync(file, types.slice(types.indexOf('export type Json')));
-execFileSync('npx', ['biome', 'format', '--write', file], options);
+const text = types.slice(types.indexOf('export type Json'));
+const format = ['biome', 'format', `--stdin-file-path=${file}`];
+const formatted = execFileSync('npx', format, {
+  ...options,
+  input: text,
+  stdio: ['pipe', 'pipe', 'inherit'],
+});
+if (!process.argv.includes('--check')) writeFileSync(file, formatted);
+else if (readFileSync(file, 'utf8') !== formatted) {
+  console.error('src/database.types.ts is not what the schema says: npm run types');
+  process.exit(1);
+}

@@ -2,17 +2,15 @@ import { Button } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
 import type { AgentView } from '../agents/agents';
 import type { HostView } from '../hosts/hosts';
-import { Ago } from '../layout/Ago';
 import { Card } from '../layout/Page';
 import { Empty, Failed, Loading } from '../layout/states';
-import { useSession } from '../supabase/session';
 import classes from './Activity.module.css';
-import { actorWords, describeEvent, useEvents } from './events';
+import { EventList } from './EventList';
+import { useEvents } from './events';
 
 /** What happened to an agent, to whom, by whom and when. */
 export default function Activity({ view, hosts }: { view: AgentView; hosts: readonly HostView[] }) {
   const { project_id, agent_key } = view.agent;
-  const { user } = useSession();
   const events = useEvents(project_id, agent_key);
   if (events.isPending) return <Loading rows={5} height={48} />;
   if (!events.data)
@@ -31,26 +29,9 @@ export default function Activity({ view, hosts }: { view: AgentView; hosts: read
       </Empty>
     );
   }
-  const hostName = (id: string) => hosts.find((host) => host.id === id)?.name;
   return (
     <Card title="Events">
-      <ol className={classes.list} aria-label="Events, newest first">
-        {rows.map((row) => {
-          const { tone, title, detail } = describeEvent(row);
-          return (
-            <li key={row.id} className={classes.event}>
-              <span className={classes.dot} data-tone={tone} aria-hidden />
-              <span className={classes.title}>{title}</span>
-              <span className={classes.when}>
-                <Ago at={row.at} />
-              </span>
-              <span className={classes.detail}>
-                {detail ? `${detail} · ` : ''}by {actorWords(row.actor, user.id, hostName)}
-              </span>
-            </li>
-          );
-        })}
-      </ol>
+      <EventList rows={rows} hosts={hosts} />
       {events.hasNextPage && (
         <Button
           className={classes.more}

@@ -58,7 +58,7 @@ export default function AgentPage() {
           <Situation view={view} canEdit={project.canEdit} />
           <Tabs current={tab} />
           <Suspense fallback={<Loading />}>
-            {tab === 'overview' && <Overview view={view} />}
+            {tab === 'overview' && <Overview view={view} hosts={hosts} />}
             {tab === 'files' && <Files key={view.agent.id} view={view} />}
             {tab === 'config' && <Configuration key={view.agent.id} view={view} hosts={hosts} />}
             {tab === 'activity' && <Activity view={view} hosts={hosts} />}

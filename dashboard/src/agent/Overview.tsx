@@ -1,21 +1,39 @@
 import { Link } from '@tanstack/react-router';
 import type { AgentView } from '../agents/agents';
 import { backendWords } from '../agents/choices';
+import type { HostView } from '../hosts/hosts';
 import { Ago } from '../layout/Ago';
 import { Card } from '../layout/Page';
 import { Pill } from '../layout/Pill';
+import { EventList } from './EventList';
+import { useEvents } from './events';
 import classes from './Overview.module.css';
 import { Usage } from './Usage';
 
 /** An agent at a glance. */
-export function Overview({ view }: { view: AgentView }) {
+export function Overview({ view, hosts }: { view: AgentView; hosts: readonly HostView[] }) {
   return (
     <div className={classes.columns}>
       <Usage view={view} />
       <div className={classes.stack}>
         <Facts view={view} />
+        <Recent view={view} hosts={hosts} />
       </div>
     </div>
+  );
+}
+
+/** So many of the newest events are enough for a glance. */
+const RECENT_EVENTS = 5;
+
+function Recent({ view, hosts }: { view: AgentView; hosts: readonly HostView[] }) {
+  const events = useEvents(view.agent.project_id, view.agent.agent_key);
+  const rows = events.data?.pages[0]?.slice(0, RECENT_EVENTS) ?? [];
+  if (rows.length === 0) return null;
+  return (
+    <Card title="Recently">
+      <EventList rows={rows} hosts={hosts} />
+    </Card>
   );
 }
 

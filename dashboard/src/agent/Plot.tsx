@@ -7,6 +7,14 @@ import classes from './Plot.module.css';
 
 const HEIGHT = 150;
 
+const HOURS = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const DAYS = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+/** A plot of more than two days is read by days. */
+const DAYS_FROM_SECS = 2 * 86_400;
+
+const clock = (at: number, spanSecs: number) =>
+  (spanSecs > DAYS_FROM_SECS ? DAYS : HOURS).format(new Date(at * 1_000));
+
 type Props = {
   label: string;
   times: readonly (number | null)[];
@@ -55,13 +63,14 @@ export default function Plot({ label, times, values, from, to, format, color }: 
           y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.15 : 1] },
         },
         axes: [
-          { ...axis, grid: { show: false } },
           {
             ...axis,
-            size: 58,
-            splits: (_p, _i, _min, max) => [0, max / 2.3, max / 1.15],
-            values: (_p, ticks) => ticks.map(format),
+            grid: { show: false },
+            size: 28,
+            space: 64,
+            values: (_plot, ticks) => ticks.map((tick) => clock(tick, to - from)),
           },
+          { ...axis, size: 66, space: 44, values: (_plot, ticks) => ticks.map(format) },
         ],
         series: [
           {},

@@ -11,7 +11,8 @@ import classes from './Overview.module.css';
 
 const Plot = lazy(() => import('./Plot'));
 
-const percent = (value: number) => `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
+const percent = (value: number) =>
+  `${value > 0 && value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} %`;
 const megabytes = (value: number) =>
   value < 1_000 ? `${Math.round(value)} MB` : `${(value / 1_000).toFixed(1)} GB`;
 const seconds = (value: number) => duration(value * 1_000);

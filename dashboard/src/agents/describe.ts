@@ -137,7 +137,7 @@ function atRest(agent: Agent, activity: Row<'agent_status'> | null): AgentState 
     case 'deploying':
       return { ...PLAIN, group: 'busy', tone: 'busy', label: 'Deploying…', detail: note };
     case 'stopped':
-      return { ...PLAIN, group: 'stopped', tone: 'idle', label: 'Stopped', detail: note };
+      return { ...PLAIN, group: 'stopped', tone: 'idle', label: 'Stopped', detail: activity?.note ?? null };
     case 'removed':
       return {
         ...PLAIN,
