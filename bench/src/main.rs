@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
 use creel_bench::figure::{Figure, table};
-use creel_bench::row::{Effort, drain, function, hosts, idle, latency, mirror, provision, stripe};
+use creel_bench::row::{Effort, drain, function, hosts, idle, latency, mirror, provision, realtime, stripe};
 use creel_bench::stage::Stage;
 use creel_bench::{queue, say};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +42,8 @@ enum Row {
     Drain,
     /// Row written → handler starts
     Wake,
+    /// Row written → handler starts, on a host that speaks HTTPS and hears by Realtime
+    Realtime,
     /// What an idle worker costs
     Idle,
     /// Spawn → first handler
@@ -111,6 +113,7 @@ async fn measure_rows(args: &Args, stage: &Stage) -> Result<Vec<Figure>> {
             Row::Ready => provision::measure(stage, &host, effort).await?,
             Row::Drain => drain::measure(stage, &host, effort).await?,
             Row::Wake => latency::measure(stage, &host, effort).await?,
+            Row::Realtime => realtime::measure(stage, effort).await?,
             Row::Idle => idle::measure_idle(stage, &host, None, effort).await?,
             Row::Function => function::measure(stage, effort).await?,
             Row::Stripe => stripe::measure(stage, &host, effort).await?,

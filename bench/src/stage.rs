@@ -8,6 +8,7 @@ use creel_core::secret::Secret;
 use creel_local::install::Tools;
 use creel_local::keys::{self, Passwords};
 use creel_local::{Stack, StackConfig};
+use creel_worker::HostKey;
 use serde_json::{Value, json};
 use sysinfo::Pid;
 use tempfile::TempDir;
@@ -46,6 +47,15 @@ pub struct Host {
     pub password: Secret,
     /// Connection string of that role.
     pub url: Secret,
+}
+
+/// An enrolled host of the project that speaks HTTPS with a key.
+#[derive(Debug, Clone)]
+pub struct KeyHost {
+    /// Id in `hosts`.
+    pub id: Uuid,
+    /// The file that holds the key.
+    pub key_file: PathBuf,
 }
 
 impl Stage {
@@ -201,6 +211,29 @@ impl Stage {
             role,
             password,
             url,
+        })
+    }
+
+    /// A new host of the project that has a key and no login.
+    pub async fn host_with_key(&self) -> Result<KeyHost> {
+        let key = HostKey::generate();
+        let args = json!({
+            "name": format!("bench-{}", Uuid::new_v4().simple()),
+            "project_ids": [PROJECT],
+            "capacity": 1_000,
+            "key": { "sha256": key.sha256() },
+        });
+        let made: Value = self
+            .admin
+            .query_one("select creel.enroll_host($1)", &[&args])
+            .await
+            .context("enrol a host")?
+            .get(0);
+        let key_file = self.new_folder("key")?.join("host.key");
+        key.write(&key_file).context("write the host's key")?;
+        Ok(KeyHost {
+            id: made["host_id"].as_str().context("read the host's id")?.parse()?,
+            key_file,
         })
     }
 

@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::program::Program;
 use crate::queue;
-use crate::stage::{Host, Stage};
+use crate::stage::{Host, KeyHost, Stage};
 
 /// Items at a time: as many as a worker may take, as a job that does nothing needs nothing.
 const PERMITS: usize = 1_000;
@@ -29,16 +29,8 @@ pub struct WorkerSetup {
 
 /// The command; its folder is its own.
 pub fn command(stage: &Stage, host: &Host, setup: WorkerSetup) -> Result<Command> {
-    let folder = stage.new_folder("worker")?;
-    let mut command = process::command(beside_this_program("bench-worker")?);
-    command
-        .env_clear()
-        .env("DATABASE_URL", host.url.expose())
-        .env("HOME", &folder)
-        .env("CREEL_DATA_DIR", folder.join("data"))
-        .env("CREEL_HTTP_LISTEN", "127.0.0.1:0")
-        .env("CREEL_PERMITS", PERMITS.to_string())
-        .stderr(Stdio::null());
+    let mut command = bare_command(stage)?;
+    command.env("DATABASE_URL", host.url.expose());
     if let Some(most) = setup.finish_batch {
         command.arg("--finish-batch").arg(most.to_string());
     }
@@ -46,6 +38,30 @@ pub fn command(stage: &Stage, host: &Host, setup: WorkerSetup) -> Result<Command
         command.arg("--starts");
     }
     Ok(command)
+}
+
+fn bare_command(stage: &Stage) -> Result<Command> {
+    let folder = stage.new_folder("worker")?;
+    let mut command = process::command(beside_this_program("bench-worker")?);
+    command
+        .env_clear()
+        .env("HOME", &folder)
+        .env("CREEL_DATA_DIR", folder.join("data"))
+        .env("CREEL_HTTP_LISTEN", "127.0.0.1:0")
+        .env("CREEL_PERMITS", PERMITS.to_string())
+        .stderr(Stdio::null());
+    Ok(command)
+}
+
+/// Starts it on a host that speaks HTTPS; it prints when each handler starts.
+pub fn start_by_key(stage: &Stage, host: &KeyHost) -> Result<Program> {
+    let mut command = bare_command(stage)?;
+    command
+        .env("CREEL_DATA_API_URL", stage.stack().supabase_url())
+        .env("CREEL_PUBLISHABLE_KEY", stage.stack().publishable_key().expose())
+        .env("CREEL_HOST_KEY_FILE", &host.key_file)
+        .arg("--starts");
+    Program::start(&mut command)
 }
 
 /// Starts it, and waits until it has done an item.

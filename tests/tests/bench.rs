@@ -13,6 +13,7 @@ fn bench_says_what_it_takes() {
         let said = String::from_utf8_lossy(&said.stdout);
         for part in [
             "--quick", "--json", "--only", "drain", "wake", "idle", "start", "ready", "function", "hosts",
+            "realtime",
         ] {
             assert!(said.contains(part), "{part} is not in: {said}");
         }

@@ -199,6 +199,7 @@ impl Daemon {
         let state = PageState {
             health: self.health.clone(),
             held: self.held.clone(),
+            connector: self.connector.clone(),
             gateway: self.kit.gateway.clone(),
         };
         parts.spawn(async move { died("page server", pages.serve(state).await) });

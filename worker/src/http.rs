@@ -23,6 +23,7 @@ use crate::exit::Fatal;
 use crate::gateway_service::GatewayView;
 use crate::health::Health;
 use crate::held::Held;
+use crate::transport::Connector;
 
 /// The name of the file in the data directory that holds the bound address.
 const ADDRESS_FILE: &str = "http.addr";
@@ -47,6 +48,8 @@ pub(crate) struct PageState {
     pub(crate) health: Arc<Health>,
     /// What is at work.
     pub(crate) held: Arc<Held>,
+    /// Who knows whether the worker hears of work at once.
+    pub(crate) connector: Connector,
     /// The gateway, where the worker keeps it.
     pub(crate) gateway: Option<watch::Receiver<GatewayView>>,
 }
@@ -161,6 +164,7 @@ async fn ready(State(state): State<PageState>) -> (StatusCode, Json<Value>) {
         "reasons": reasons,
         "running": state.held.count(),
         "gateway": gateway,
+        "hears_at_once": state.connector.is_told(),
         "host_id": state.health.host_id(),
         "version": env!("CARGO_PKG_VERSION"),
     });

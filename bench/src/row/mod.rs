@@ -7,6 +7,7 @@ pub mod idle;
 pub mod latency;
 pub mod mirror;
 pub mod provision;
+pub mod realtime;
 pub mod stripe;
 
 /// How much is measured.

@@ -25,6 +25,7 @@ mod fixture;
 mod frozen;
 mod gate;
 mod gateway;
+mod hints;
 mod http;
 mod kills;
 mod mirror;

@@ -62,6 +62,11 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
         }
         (Err(why), _) => format!("no: {why}"),
     };
+    let hears = match ready.as_ref().map(|page| &page["hears_at_once"]) {
+        Ok(Value::Bool(true)) => "of work at once",
+        Ok(Value::Bool(false)) => "of work by its ticks, as Realtime is away or off",
+        _ => "",
+    };
     let is_ready = ready.as_ref().is_ok_and(|page| page["ready"] == true);
     let facts = json!({
         "installed": installed, "file": file, "service": state, "worker_pid": worker,
@@ -87,6 +92,7 @@ pub(super) async fn run(args: StatusArgs, out: Output) -> anyhow::Result<()> {
                 state.last_exit.map(|code| code.to_string()).unwrap_or_default(),
             ),
             ("ready", shown),
+            ("hears", hears.to_owned()),
             ("openclaw", openclaw.found.clone()),
         ];
         let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());

@@ -69,11 +69,11 @@ impl Channel {
     /// Listens for ever.
     pub(crate) async fn keep(self, wake: Arc<Wake>) {
         let mut delays = retry_delays().build();
-        let mut is_told = false;
+        let mut said = None;
         loop {
             let topic = self.hints.topic().await;
             let begin = Instant::now();
-            let trouble = match self.listen(&topic, &wake, &mut is_told).await {
+            let trouble = match self.listen(&topic, &wake, &mut said).await {
                 Ok(never) => match never {},
                 Err(trouble) => trouble,
             };
@@ -83,8 +83,8 @@ impl Channel {
                 // Nobody is to send to where nobody listens.
                 wake.ask_when();
             }
-            if was_live || !is_told {
-                is_told = true;
+            if !matches!(trouble, Trouble::Moved) && said != Some(false) {
+                said = Some(false);
                 tracing::info!(
                     error = %trouble,
                     "hears of work by its ticks only, as Realtime is away: {trouble}"
@@ -99,20 +99,20 @@ impl Channel {
         }
     }
 
-    /// Listens until something is wrong.
+    /// Listens until something is wrong. `said` is what the log has said last: whether it hears.
     async fn listen(
         &self,
         topic: &str,
         wake: &Wake,
-        is_told: &mut bool,
+        said: &mut Option<bool>,
     ) -> Result<std::convert::Infallible, Trouble> {
         let opened = timeout(OPEN_LIMIT, self.open(topic)).await;
         let mut socket = opened.map_err(|_| Trouble::Silent)??;
         self.hints.up();
-        if !std::mem::replace(is_told, false) {
-            tracing::info!("hears of work at once, by Realtime");
-        } else {
-            tracing::info!("hears of work at once again, by Realtime");
+        match said.replace(true) {
+            None => tracing::info!("hears of work at once, by Realtime"),
+            Some(false) => tracing::info!("hears of work at once again, by Realtime"),
+            Some(true) => {}
         }
         // What was sent while nobody listened is found by looking; and by a tick the database learns that somebody does.
         wake.poll();
