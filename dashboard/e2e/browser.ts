@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type Browser,
   type BrowserContext,
@@ -23,7 +24,29 @@ const PROGRAMS = [
 /** What a browser complained about: a page that works has nothing here. */
 export type Complaints = string[];
 
-export async function openBrowser(): Promise<Browser> {
+/** Runs a program with a browser. Where it fails, what every page showed is kept. */
+export async function withBrowser(
+  name: string,
+  program: (browser: Browser) => Promise<void>,
+): Promise<never> {
+  const browser = await openBrowser();
+  try {
+    await program(browser);
+  } catch (error) {
+    const pages = browser.contexts().flatMap((context) => context.pages());
+    for (const [index, page] of pages.entries()) {
+      const path = join(setting('SCREENSHOTS'), `failed-${name}-${index}.png`);
+      await page.screenshot({ path, fullPage: true }).catch(() => undefined);
+      process.stderr.write(`the page at ${page.url()} is shown in ${path}\n`);
+    }
+    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+    process.exit(1);
+  }
+  await browser.close();
+  process.exit(0);
+}
+
+async function openBrowser(): Promise<Browser> {
   const executablePath = process.env.CREEL_CHROMIUM ?? PROGRAMS.find((file) => existsSync(file));
   if (!executablePath) throw new Error('there is no Chromium; install it, or name it by CREEL_CHROMIUM');
   // Root has no sandbox; what is loaded is our own page.
