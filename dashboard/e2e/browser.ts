@@ -66,6 +66,9 @@ export async function openContext(
   );
   await context.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
+      // What is typed over a selection the browser itself gives the style of what was there, in vain.
+      const [element] = event.composedPath();
+      if (element instanceof Element && element.closest('[contenteditable=true]')) return;
       const tell = (window as unknown as { tellRefused: (what: string) => void }).tellRefused;
       tell(`${event.violatedDirective} ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`);
     });

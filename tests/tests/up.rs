@@ -2,50 +2,13 @@
 #![allow(missing_docs, reason = "tests are promises; their names say what they hold")]
 
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
 
 use creel_local::process;
-use creel_tests::cluster::{built_program, tools};
-use creel_tests::wait::{eventually, eventually_some};
+use creel_tests::cluster::tools;
+use creel_tests::up::{ONE_AGENT, START, STOP, Up, agents_in, creel, ready_gateway, state_folder};
+use creel_tests::wait::eventually;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::process::Child;
-
-/// Two runs of OpenClaw's command line on a busy machine.
-const ONE_AGENT: Duration = Duration::from_secs(180);
-/// Two installed programs start and a database is made.
-const START: Duration = Duration::from_secs(60);
-/// The real gateway on a busy machine.
-const GATEWAY: Duration = Duration::from_secs(240);
-/// The worker drains, PostgREST and Postgres end.
-const STOP: Duration = Duration::from_secs(60);
-
-/// A state folder with the programs from npm in it already.
-async fn state_folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("make a folder");
-    let tools = tools();
-    tools.own_openclaw().await.expect("install OpenClaw");
-    tools.postgres().await.expect("install Postgres");
-    tools.postgrest().await.expect("install PostgREST");
-    std::os::unix::fs::symlink(tools.folder(), folder.path().join("tools")).expect("lend the programs");
-    folder
-}
-
-fn creel() -> tokio::process::Command {
-    process::command(built_program("creel").expect("creel is built"))
-}
-
-async fn agents_in(openclaw: &str, state_dir: &str) -> Value {
-    let mut list = process::command(openclaw);
-    list.args(["agents", "list", "--json"])
-        .env("OPENCLAW_STATE_DIR", state_dir);
-    let said = process::run(&mut list, ONE_AGENT)
-        .await
-        .expect("list OpenClaw's agents");
-    let begin = said.find('[').expect("a list");
-    serde_json::from_str(&said[begin..]).expect("read OpenClaw's list")
-}
 
 fn assert_files_are_there(workspace: &str) {
     for file in ["SOUL.md", "USER.md", "MEMORY.md"] {
@@ -150,95 +113,6 @@ async fn real_openclaw_once_paid_runs_what_is_paid_for_and_leaves_nothing_runnin
     assert_eq!(left_over(state.path()), Vec::<String>::new());
 }
 
-/// `creel up` that stays; its environment file.
-struct Up {
-    child: Child,
-    env: Vec<(String, String)>,
-}
-
-impl Drop for Up {
-    /// Also when the test fails, everything is stopped in its order.
-    fn drop(&mut self) {
-        self.press_ctrl_c();
-        let begin = std::time::Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && begin.elapsed() < STOP {
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Up {
-    fn press_ctrl_c(&self) {
-        let pid = self
-            .child
-            .id()
-            .and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-        if let Some(pid) = pid {
-            rustix::process::kill_process(pid, Signal::INT).expect("press Ctrl-C");
-        }
-    }
-
-    async fn start(state: &Path) -> Self {
-        let env_file = state.join("env");
-        let mut command = creel();
-        let child = command
-            .args(["up", "--state-dir"])
-            .arg(state)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("start creel up");
-        let text = eventually_some("creel up writes its environment", START, async || {
-            std::fs::read_to_string(&env_file).ok()
-        })
-        .await;
-        let env = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.trim_matches(['\'', '"']).to_owned()))
-            .collect();
-        Self { child, env }
-    }
-
-    /// Runs the command line as a person would in another terminal; answers what it printed.
-    async fn creel(&self, home: &Path, args: &[&str]) -> Value {
-        let mut command = creel();
-        command
-            .args(args)
-            .arg("--json")
-            .env("HOME", home)
-            .envs(self.env.iter().cloned());
-        command
-            .env("XDG_STATE_HOME", home)
-            .env("XDG_CONFIG_HOME", home)
-            .current_dir(home);
-        let said = process::run(&mut command, ONE_AGENT)
-            .await
-            .unwrap_or_else(|e| panic!("creel {args:?}: {e:#}"));
-        serde_json::from_str(said.lines().last().unwrap_or_default())
-            .unwrap_or_else(|e| panic!("{args:?} {e}: {said}"))
-    }
-}
-
-/// Waits until the gateway that the worker keeps is ready, and is not this process; answers its process id.
-async fn ready_gateway(state: &Path, not: Option<i32>) -> i32 {
-    let http = creel_local::gateway::http::client().expect("make a client");
-    eventually_some("the gateway is ready", GATEWAY, async || {
-        let address = std::fs::read_to_string(state.join("worker/http.addr")).ok()?;
-        let page = http
-            .get(format!("http://{}/readyz", address.trim()))
-            .send()
-            .await
-            .ok()?;
-        let said: Value = page.json().await.ok()?;
-        let gateway = &said["gateway"];
-        let pid = i32::try_from(gateway["pid"].as_i64()?).ok()?;
-        (gateway["ready"] == json!(true) && Some(pid) != not).then_some(pid)
-    })
-    .await
-}
-
 #[tokio::test]
 async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c() {
     let state = state_folder().await;
@@ -272,20 +146,7 @@ async fn real_openclaw_up_serves_the_command_line_and_stops_everything_on_ctrl_c
         .await;
     assert_eq!(made["ok"], json!(true), "{made}");
 
-    let url = up
-        .env
-        .iter()
-        .find(|(n, _)| n == "SUPABASE_URL")
-        .expect("the URL")
-        .1
-        .clone();
-    let secret = up
-        .env
-        .iter()
-        .find(|(n, _)| n == "SUPABASE_SECRET_KEY")
-        .expect("the key")
-        .1
-        .clone();
+    let (url, secret) = (up.value("SUPABASE_URL"), up.value("SUPABASE_SECRET_KEY"));
     let http = creel_local::gateway::http::client().expect("make a client");
     let read = async |path: &str| -> Value {
         let asked = http

@@ -182,7 +182,10 @@ mod tests {
         let policy = response.headers()[CONTENT_SECURITY_POLICY]
             .to_str()
             .expect("text");
-        assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");
+        assert!(
+            policy.starts_with("default-src 'none'; script-src 'self'; "),
+            "{policy}"
+        );
         for loose in ["unsafe", "http", "*", "data:", "blob:"] {
             assert!(!policy.contains(loose), "{loose} in {policy}");
         }
