@@ -3,6 +3,7 @@ import { money } from '../layout/money';
 import { useNow } from '../layout/now';
 import classes from './Billing.module.css';
 import { monthWords, type Statement, sumMonths, totalOf } from './months';
+import { Scroll } from './Scroll';
 
 const Bars = lazy(() => import('./Bars'));
 
@@ -47,7 +48,7 @@ export function EarningsPlot({ statements, currency, names }: Props) {
       </Suspense>
       <details className={classes.figures}>
         <summary>The figures</summary>
-        <div className={classes.scroll}>
+        <Scroll label="Earned by month and host">
           <table className={classes.table}>
             <thead>
               <tr>
@@ -70,7 +71,7 @@ export function EarningsPlot({ statements, currency, names }: Props) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       </details>
     </>
   );

@@ -5,6 +5,7 @@ import { Failed, Loading } from '../layout/states';
 import classes from './Billing.module.css';
 import { useLedger } from './data';
 import { kindWords } from './months';
+import { Scroll } from './Scroll';
 
 const SHOWN = 20;
 
@@ -18,7 +19,7 @@ export function Ledger({ names }: { names: ReadonlyMap<string, string> }) {
       {ledger.isPending && <Loading rows={2} height={36} />}
       {ledger.isError && !ledger.data && <Failed error={ledger.error} retry={() => void ledger.refetch()} />}
       {ledger.data && (
-        <div className={classes.scroll}>
+        <Scroll label="The ledger">
           <table className={classes.table}>
             <thead>
               <tr>
@@ -47,7 +48,7 @@ export function Ledger({ names }: { names: ReadonlyMap<string, string> }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Card>
   );

@@ -49,7 +49,7 @@ export function OpenCheckouts({
                       'The bank takes its time.'
                     ) : (
                       <>
-                        The place is kept; that ends <Ago at={intent.expires_at} />
+                        The place is given back <Ago at={intent.expires_at} />
                       </>
                     )}
                   </span>

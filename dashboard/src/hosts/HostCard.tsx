@@ -13,7 +13,10 @@ type Props = { view: FleetHost; projectId: string; agentCount: number; currency:
 /** One host at a glance: whether it is there, what room it has, what it costs. */
 export function HostCard({ view, projectId, agentCount, currency }: Props) {
   const { host } = view;
-  const state = describeHost({ ...view, outdatedSince: host.outdated_since }, useNow());
+  const state = describeHost(
+    { ...view, outdatedSince: host.outdated_since, drains: host.status === 'draining' },
+    useNow(),
+  );
   const price = priceWords(readPrice(host.price), currency);
   return (
     <Link

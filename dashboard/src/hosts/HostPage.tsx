@@ -57,7 +57,10 @@ export default function HostPage() {
   const living = (agents.data ?? []).filter(
     ({ host_id, status }) => host_id === host.id && status !== 'removed',
   );
-  const state = describeHost({ ...view, outdatedSince: host.outdated_since }, now);
+  const state = describeHost(
+    { ...view, outdatedSince: host.outdated_since, drains: host.status === 'draining' },
+    now,
+  );
   const about = [
     view.terms === 'rented' ? 'Rented' : view.mine ? 'Your own' : 'Of the project',
     platformWords(host.platform),

@@ -1,6 +1,8 @@
 import { Button } from '@mantine/core';
 import { IconPencil } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
+import { usePayouts } from '../billing/data';
 import { Facts } from '../layout/Facts';
 import { money } from '../layout/money';
 import { Card } from '../layout/Page';
@@ -9,12 +11,14 @@ import { hostActions } from './change';
 import { backendsWords, readPrice } from './describe';
 import { EditOffer } from './EditOffer';
 import type { FleetHost } from './fleet';
+import classes from './HostPage.module.css';
 import { useCurrency } from './offers';
 
 /** What a host offers, and at what price. */
 export function Offer({ view }: { view: FleetHost }) {
   const { id, role } = useProject();
   const currency = useCurrency(id);
+  const payouts = usePayouts();
   const { host } = view;
   const [editing, setEditing] = useState(false);
   const price = readPrice(host.price);
@@ -51,6 +55,14 @@ export function Offer({ view }: { view: FleetHost }) {
           ['Serves', view.mine ? view.projects.join(', ') || 'no project' : null],
         ]}
       />
+      {view.mine && price && payouts.data !== undefined && !payouts.data?.transfers_active && (
+        <p className={classes.warning}>
+          Nobody can rent it before you can be paid.{' '}
+          <Link to="/p/$project/billing" params={{ project: id }} search={{ view: 'earnings' }}>
+            Set up payouts
+          </Link>
+        </p>
+      )}
       {editing && (
         <EditOffer host={host} currency={price?.currency ?? currency} onClose={() => setEditing(false)} />
       )}

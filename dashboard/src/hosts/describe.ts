@@ -11,10 +11,15 @@ export type HostFacts = {
   status: string;
   lastSeenAt: string | null;
   outdatedSince: string | null;
+  /** Whether its owner lets it take nothing new, be it there or not. */
+  drains?: boolean;
 };
 
 /** Says how a host stands. */
-export function describeHost({ status, lastSeenAt, outdatedSince }: HostFacts, now: number): HostState {
+export function describeHost(
+  { status, lastSeenAt, outdatedSince, drains }: HostFacts,
+  now: number,
+): HostState {
   if (outdatedSince && status !== 'retired') {
     return {
       tone: 'bad',
@@ -49,7 +54,7 @@ export function describeHost({ status, lastSeenAt, outdatedSince }: HostFacts, n
         detail: lastSeenAt
           ? `Last heard of ${relativeTime(Date.parse(lastSeenAt), now)}. What is asked of it waits until it is back.`
           : 'It has never been heard of.',
-        hint: 'On the machine: creel worker status says what is wrong.',
+        hint: `${drains ? 'It drains, too: it takes nothing new when it is back. ' : ''}On the machine, creel worker status says what is wrong.`,
       };
   }
 }

@@ -8,7 +8,7 @@ const sea: MantineColorsTuple = [
   '#73d0e6',
   '#45bcd9',
   '#22a3c4',
-  '#0f87a8',
+  '#0d7a98',
   '#0b6f8c',
   '#0c5a72',
   '#0d4a5e',
@@ -32,7 +32,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { sea, dark },
   primaryColor: 'sea',
-  primaryShade: { light: 7, dark: 6 },
+  primaryShade: { light: 7, dark: 7 },
   fontFamily: "'Inter Variable', system-ui, -apple-system, 'Segoe UI', sans-serif, 'Noto Color Emoji'",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', Menlo, 'DejaVu Sans Mono', monospace",
   defaultRadius: 'md',
