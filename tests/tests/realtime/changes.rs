@@ -42,3 +42,55 @@ async fn a_member_hears_of_an_agent_that_is_made_changed_and_deleted() {
         (&json!("DELETE"), &json!({}), &json!({ "id": id }))
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_changes_of_one_statement_are_all_told() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let db = test.postgres().await.expect("connect");
+    db.execute(
+        "insert into agents (project_id, agent_key)
+         select $1, 'agent:a' || n || ':main' from generate_series(1, 1000) n",
+        &[&project],
+    )
+    .await
+    .expect("make agents");
+    let mut pages = [
+        Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await,
+        Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await,
+    ];
+    db.batch_execute("update agents set role = 'changed'")
+        .await
+        .expect("change them");
+    for page in &mut pages {
+        let mut told = std::collections::BTreeSet::new();
+        while told.len() < 1_000 {
+            let change = page.change("a change").await;
+            assert_eq!(change["new"]["role"], "changed");
+            told.insert(change["new"]["agent_key"].to_string());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_is_what_the_data_api_reads() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let mut page = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
+    let db = test.postgres().await.expect("connect");
+    db.execute(
+        "insert into agents (project_id, agent_key, name, config, limits)
+         values ($1, 'agent:scout:main', E'a \"quoted\" name\\n', '{\"tags\": [\"x\"], \"n\": 1.50}', '{\"ram_mb\": 512}')",
+        &[&project],
+    )
+    .await
+    .expect("make an agent");
+    let told = page.change("it is made").await["new"].take();
+    let read = rest.get(creel_tests::postgrest::As::User(&owner), "agents").await;
+    let read = read.expect("ask the Data API").expect_ok("read the agent")[0].take();
+    assert_eq!(told, read);
+}

@@ -133,6 +133,21 @@ async fn what_is_cut_is_closed_and_what_is_mended_comes_back() {
 
     rest.realtime().silence();
     make_agent(&db, &project, "unheard").await;
+    let end: String = db
+        .query_one("select pg_current_wal_lsn()::text", &[])
+        .await
+        .expect("ask where the log ends")
+        .get(0);
+    eventually("it was read", HEAR_LIMIT, async || {
+        let read = db
+            .query_one(
+                "select bool_and(confirmed_flush_lsn >= $1::text::pg_lsn) from pg_replication_slots where database = $2",
+                &[&end, &test.name()],
+            )
+            .await;
+        read.expect("ask how far it was read").get::<_, Option<bool>>(0) == Some(true)
+    })
+    .await;
     // What is silent says nothing, also not that it is.
     let heard = tokio::time::timeout(Duration::from_secs(2), page.next()).await;
     assert!(heard.is_err(), "{heard:?}");
