@@ -4,6 +4,7 @@ import {
   IconPlayerPlay,
   IconPlayerStop,
   IconRefresh,
+  IconRocket,
   IconTrash,
   IconTrashX,
 } from '@tabler/icons-react';
@@ -16,10 +17,18 @@ import { useDb } from '../supabase/client';
 import { type CommandType, offeredCommands, sendCommand } from './command';
 
 const TOLD: Partial<Record<CommandType, string>> = {
+  deploy: 'is on its way to a host.',
   start: 'is told to start.',
   stop: 'is told to stop.',
   restart: 'is told to restart.',
 };
+
+const BUTTONS = [
+  { type: 'deploy', label: 'Deploy', icon: IconRocket },
+  { type: 'start', label: 'Start', icon: IconPlayerPlay },
+  { type: 'restart', label: 'Restart', icon: IconRefresh },
+  { type: 'stop', label: 'Stop', icon: IconPlayerStop },
+] as const;
 
 /** What can be done with an agent. */
 export function Actions({ view }: { view: AgentView }) {
@@ -44,35 +53,19 @@ export function Actions({ view }: { view: AgentView }) {
   };
   return (
     <>
-      {offered.start && (
-        <Button
-          variant="default"
-          leftSection={<IconPlayerPlay size={16} stroke={1.7} />}
-          loading={busy}
-          onClick={() => void send('start')}
-        >
-          Start
-        </Button>
-      )}
-      {offered.restart && (
-        <Button
-          variant="default"
-          leftSection={<IconRefresh size={16} stroke={1.7} />}
-          loading={busy}
-          onClick={() => void send('restart')}
-        >
-          Restart
-        </Button>
-      )}
-      {offered.stop && (
-        <Button
-          variant="default"
-          leftSection={<IconPlayerStop size={16} stroke={1.7} />}
-          loading={busy}
-          onClick={() => void send('stop')}
-        >
-          Stop
-        </Button>
+      {BUTTONS.map(
+        ({ type, label, icon: Icon }) =>
+          offered[type] && (
+            <Button
+              key={type}
+              variant="default"
+              leftSection={<Icon size={16} stroke={1.7} />}
+              loading={busy}
+              onClick={() => void send(type)}
+            >
+              {label}
+            </Button>
+          ),
       )}
       {offered.remove && (
         <Menu position="bottom-end" width={230}>

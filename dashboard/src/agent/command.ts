@@ -25,8 +25,10 @@ export function offeredCommands(agent: {
   const gone =
     agent.deleting_since !== null || agent.status === 'removed' || agent.desired_state === 'removed';
   const wantsRun = agent.desired_state === 'running';
+  const isNew = !gone && agent.status === 'pending_deploy';
   return {
-    start: gone || !wantsRun || agent.status === 'stopped' || agent.status === 'error',
+    deploy: isNew,
+    start: !isNew && (gone || !wantsRun || agent.status === 'stopped' || agent.status === 'error'),
     // Whoever is wished to run can be stopped, whatever it is doing: that is what stop is for.
     stop: !gone && wantsRun,
     restart: !gone && wantsRun && agent.status === 'running',

@@ -1,4 +1,14 @@
-import { Autocomplete, Button, Group, Modal, NativeSelect, Stack, Textarea, TextInput } from '@mantine/core';
+import {
+  Autocomplete,
+  Button,
+  Group,
+  Modal,
+  NativeSelect,
+  Stack,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import type { HostView } from '../hosts/hosts';
@@ -9,7 +19,7 @@ import { useDb } from '../supabase/client';
 import { idFromName, idProblem } from './agentId';
 import type { AgentView } from './agents';
 import classes from './CreateAgent.module.css';
-import { backendChoices, hostChoices, modelChoices } from './choices';
+import { backendChoices, hostChoices, modelChoices, waitingWords } from './choices';
 import { createAgent } from './create';
 import { TEMPLATES } from './templates';
 
@@ -40,6 +50,7 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
   const short = typedId ?? idFromName(name);
   const problem = idProblem(short, taken);
   const backends = backendChoices(hosts, hostId);
+  const waits = waitingWords(hosts, hostId);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setTouched(true);
@@ -162,6 +173,11 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
             minRows={4}
             maxRows={10}
           />
+          {waits && (
+            <Text size="sm" c="dimmed" role="status">
+              {waits}
+            </Text>
+          )}
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">
             <Button variant="default" onClick={onClose}>

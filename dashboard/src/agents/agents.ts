@@ -28,20 +28,23 @@ export function useAgents(projectId: string) {
   const hosts = useHosts(projectId);
   // Relative times in a state are rough: it need not be thought about anew every five seconds.
   const minute = Math.floor(useNow() / 60_000) * 60_000;
+  const queries = [agents, activities, requests, commands, hosts];
+  // A part alone would say what is not so: that an agent has no host, or that nothing is under way.
+  const complete = queries.every((query) => query.data !== undefined || query.isError);
   const views = useMemo(
     () =>
-      agents.data &&
-      viewAgents(
-        agents.data,
-        activities.data ?? [],
-        requests.data ?? [],
-        commands.data ?? [],
-        hosts.data ?? [],
-        minute,
-      ),
-    [agents.data, activities.data, requests.data, commands.data, hosts.data, minute],
+      complete && agents.data
+        ? viewAgents(
+            agents.data,
+            activities.data ?? [],
+            requests.data ?? [],
+            commands.data ?? [],
+            hosts.data ?? [],
+            minute,
+          )
+        : undefined,
+    [complete, agents.data, activities.data, requests.data, commands.data, hosts.data, minute],
   );
-  const queries = [agents, activities, requests, commands, hosts];
   return {
     views,
     hosts: hosts.data ?? [],

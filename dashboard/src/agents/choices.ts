@@ -39,3 +39,13 @@ export function modelChoices(hosts: readonly HostView[], hostId: string): string
   const asked = hostId ? hosts.filter(({ id }) => id === hostId) : hosts;
   return [...new Set(asked.flatMap(({ models }) => models))].sort();
 }
+
+/** What a new agent would wait for, or null where a host takes it at once. */
+export function waitingWords(hosts: readonly HostView[], hostId: string): string | null {
+  const asked = hosts.filter(
+    ({ id, shownStatus }) => shownStatus !== 'retired' && (!hostId || id === hostId),
+  );
+  if (asked.some(({ shownStatus }) => shownStatus === 'online')) return null;
+  if (asked.length === 0) return 'No host serves this project yet. The agent is made when one does.';
+  return 'No host is online at the moment. The agent is made when one is back.';
+}

@@ -26,7 +26,7 @@ export function LiveProvider({ projectId, children }: { projectId: string; child
     const unmode = connection.onMode(refetch);
     const poll = setInterval(() => {
       const mode = connection.currentMode();
-      if (mode === 'polling' || mode === 'offline') refetch();
+      if (!document.hidden && (mode === 'polling' || mode === 'offline')) refetch();
     }, POLL_MS);
     return () => {
       clearInterval(poll);

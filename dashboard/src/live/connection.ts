@@ -35,11 +35,14 @@ export class LiveConnection {
     const online = () => this.signal({ type: 'online', online: navigator.onLine });
     window.addEventListener('online', online);
     window.addEventListener('offline', online);
+    const shown = () => this.watch();
+    document.addEventListener('visibilitychange', shown);
     this.join();
     this.timers.push(setInterval(() => this.watch(), WATCH_MS));
     return () => {
       window.removeEventListener('online', online);
       window.removeEventListener('offline', online);
+      document.removeEventListener('visibilitychange', shown);
       for (const timer of this.timers.splice(0)) clearInterval(timer);
       if (this.gathering) clearTimeout(this.gathering);
       this.leave();
@@ -71,6 +74,8 @@ export class LiveConnection {
   }
 
   private watch(): void {
+    // The timers of a hidden page are slowed down, heartbeats too: its silence says nothing.
+    if (document.hidden) return;
     this.judge();
     // Without a socket it is the client that tries: what it has joined is joined again by itself.
     if (!this.db.realtime.isConnected()) this.askedAt = Date.now();

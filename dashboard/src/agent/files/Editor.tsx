@@ -87,7 +87,11 @@ export default function Editor({ label, value, readOnly, onChange, onSave }: Pro
           EditorView.lineWrapping,
           LOOK,
           writable.current.of([]),
-          EditorView.contentAttributes.of({ 'aria-label': first.current.label, spellcheck: 'true' }),
+          EditorView.contentAttributes.of({
+            'aria-label': first.current.label,
+            spellcheck: 'true',
+            tabindex: '0',
+          }),
           keymap.of([
             {
               key: 'Mod-s',
