@@ -19,15 +19,21 @@ export function Ledger({ names }: { names: ReadonlyMap<string, string> }) {
       {ledger.isPending && <Loading rows={2} height={36} />}
       {ledger.isError && !ledger.data && <Failed error={ledger.error} retry={() => void ledger.refetch()} />}
       {ledger.data && (
-        <Scroll label="The ledger">
+        <Scroll label="Rows of the ledger">
           <table className={classes.table}>
             <thead>
               <tr>
                 <th scope="col">When</th>
                 <th scope="col">What</th>
-                <th scope="col">Host</th>
-                <th scope="col">Period</th>
-                <th scope="col">Fee</th>
+                <th scope="col" className={classes.wide}>
+                  Host
+                </th>
+                <th scope="col" className={classes.wide}>
+                  Period
+                </th>
+                <th scope="col" className={classes.wide}>
+                  Fee
+                </th>
                 <th scope="col">Amount</th>
               </tr>
             </thead>
@@ -38,11 +44,13 @@ export function Ledger({ names }: { names: ReadonlyMap<string, string> }) {
                     <Ago at={row.created_at} />
                   </th>
                   <td>{kindWords(row.kind)}</td>
-                  <td>{(row.host_id && names.get(row.host_id)) || 'a host of before'}</td>
-                  <td>
+                  <td className={classes.wide}>
+                    {(row.host_id && names.get(row.host_id)) || 'a host of before'}
+                  </td>
+                  <td className={classes.wide}>
                     {day(row.period_start)} – {day(row.period_end)}
                   </td>
-                  <td>{row.fee_minor ? money(row.fee_minor, row.currency) : '–'}</td>
+                  <td className={classes.wide}>{row.fee_minor ? money(row.fee_minor, row.currency) : '–'}</td>
                   <td>{money(row.amount_minor, row.currency)}</td>
                 </tr>
               ))}

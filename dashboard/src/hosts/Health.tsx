@@ -45,6 +45,8 @@ export function Health({ view, state, agentCount }: Props) {
           ['Creel', host.worker_version],
           ['OpenClaw', host.openclaw_version],
           ['Gateway', gatewayWords(host.runtime)],
+          ['Hears of work', there && view.listens ? 'at once, by Realtime' : null],
+          ['Lost hints', view.lostHints > 0 ? String(view.lostHints) : null],
           ['Enrolled', <Ago key="made" at={host.created_at} />],
         ]}
       />

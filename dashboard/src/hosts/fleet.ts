@@ -17,6 +17,10 @@ export type FleetHost = {
   lastSeenAt: string | null;
   cpuPercent: number | null;
   ramMb: number | null;
+  /** Whether a rented host hears of work by Realtime, as it said with its last tick. */
+  listens: boolean;
+  /** Hints that never came, though the host believed to hear. */
+  lostHints: number;
 };
 
 export const fleetKey = (projectId: string) => ['live', projectId, 'fleet'] as const;
@@ -37,13 +41,21 @@ export function useFleet(projectId: string) {
 
 async function fetchFleet(db: Db, projectId: string, userId: string): Promise<FleetHost[]> {
   const [hosts, states] = await Promise.all([
-    must(db.from('hosts').select('*, project_hosts(project_id, terms)').order('name')),
+    must(
+      db
+        .from('hosts')
+        .select('*, project_hosts(project_id, terms), host_heartbeats(listens, lost_hints)')
+        .order('name'),
+    ),
     must(db.from('host_status').select('*')),
   ]);
   return viewFleet(hosts, states, projectId, userId);
 }
 
-type HostRow = Row<'hosts'> & { project_hosts: { project_id: string; terms: string }[] };
+type HostRow = Row<'hosts'> & {
+  project_hosts: { project_id: string; terms: string }[];
+  host_heartbeats: { listens: boolean; lost_hints: number } | null;
+};
 type StatusRow = {
   id: string | null;
   shown_status: string | null;
@@ -60,7 +72,7 @@ export function viewFleet(
   userId: string,
 ): FleetHost[] {
   const stateOf = new Map(states.map((state) => [state.id, state]));
-  const views = hosts.map(({ project_hosts: serving, ...host }): FleetHost => {
+  const views = hosts.map(({ project_hosts: serving, host_heartbeats: heard, ...host }): FleetHost => {
     const state = stateOf.get(host.id);
     const own = serving.find((each) => each.project_id === projectId);
     return {
@@ -72,6 +84,8 @@ export function viewFleet(
       lastSeenAt: state?.last_seen_at ?? null,
       cpuPercent: state?.cpu_percent ?? null,
       ramMb: state?.ram_mb ?? null,
+      listens: heard?.listens ?? false,
+      lostHints: heard?.lost_hints ?? 0,
     };
   });
   const rank = ({ status }: FleetHost) => (status === 'retired' ? 1 : 0);

@@ -33,9 +33,14 @@ describe('the fleet', () => {
       {
         ...host({ id: 'b', name: 'b', owner_id: 'lu' }),
         project_hosts: [{ project_id: 'p', terms: 'rented' }],
+        host_heartbeats: null,
       },
-      { ...host({ id: 'c', name: 'a', status: 'retired' }), project_hosts: [] },
-      { ...host({ id: 'a', name: 'a' }), project_hosts: [{ project_id: 'p', terms: 'own' }] },
+      { ...host({ id: 'c', name: 'a', status: 'retired' }), project_hosts: [], host_heartbeats: null },
+      {
+        ...host({ id: 'a', name: 'a' }),
+        project_hosts: [{ project_id: 'p', terms: 'own' }],
+        host_heartbeats: { listens: true, lost_hints: 2 },
+      },
     ];
     const states = [
       { id: 'a', shown_status: 'offline', last_seen_at: null, cpu_percent: null, ram_mb: null },
@@ -59,6 +64,8 @@ describe('what may be done with a host', () => {
     lastSeenAt: null,
     cpuPercent: null,
     ramMb: null,
+    listens: false,
+    lostHints: 0,
     ...fields,
   });
   const allowed = (fields: Partial<FleetHost>, role: string) =>

@@ -3,7 +3,7 @@ import { Facts } from '../layout/Facts';
 import { duration } from '../layout/time';
 import { deadWords, type QueueItem } from './items';
 import classes from './Queue.module.css';
-import { reasonWords, verdictWords, type Why } from './why';
+import { verdictWords, type Why } from './why';
 
 /** All that is known of an item. */
 export function Details({ item, why }: { item: QueueItem; why: Why | undefined }) {
@@ -29,7 +29,6 @@ export function Details({ item, why }: { item: QueueItem; why: Why | undefined }
           ['Took', took !== null && took >= 0 ? (took < 1000 ? `${took} ms` : duration(took)) : null],
           ['Its host heard of it', wokenWords(item.wokenBy)],
           ['Tried no more', item.dead && deadWords(item.dead)],
-          ['Last reason', item.dead && item.failure ? reasonWords(item.failure.message) : null],
         ]}
       />
       <p className={classes.id}>

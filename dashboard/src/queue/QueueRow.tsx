@@ -67,7 +67,9 @@ export function QueueRow({ item }: { item: QueueItem }) {
               {lease.label.toLowerCase()} <Ago at={lease.until} />
             </span>
           )}
-          {item.dead && <span className={classes.sub}>{item.dead.attempts} attempts</span>}
+          {item.dead && item.dead.attempts > 0 && (
+            <span className={classes.sub}>{item.dead.attempts} attempts</span>
+          )}
         </div>
         {item.dead && project.canEdit && <Redrive item={item} />}
       </div>
