@@ -41,6 +41,7 @@ export default function AgentPage() {
       {!view && isPending && <Loading />}
       {views && !view && (
         <Empty
+          isPage
           icon={<IconRobotOff size={22} />}
           title={`There is no agent ${slug}`}
           action={

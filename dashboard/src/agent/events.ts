@@ -5,6 +5,7 @@ import { useLiveChanges } from '../live/LiveProvider';
 import type { Change } from '../live/tables';
 import { type Row, useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
+import { DOC_TYPES, DOC_WORDS } from './files/types';
 
 const PAGE_ROWS = 50;
 
@@ -77,6 +78,11 @@ const COMMANDS: Record<string, string> = {
   update_config: 'change the configuration',
 };
 
+function docName(type: string | null): string | null {
+  const known = DOC_TYPES.find((each) => each === type);
+  return known ? DOC_WORDS[known].file : type;
+}
+
 /** Says what an event is; one of a kind that is not known is shown as it is. */
 export function describeEvent({ kind, detail }: Pick<Row<'events'>, 'kind' | 'detail'>): EventWords {
   const fields = typeof detail === 'object' && detail !== null && !Array.isArray(detail) ? detail : {};
@@ -89,7 +95,7 @@ export function describeEvent({ kind, detail }: Pick<Row<'events'>, 'kind' | 'de
       : null;
   const about = [
     command && (COMMANDS[command] ?? command),
-    text(fields.doc_type)?.replaceAll('_', ' '),
+    docName(text(fields.doc_type)),
     text(error?.message) ??
       text(fields.message) ??
       text(fields.reason) ??

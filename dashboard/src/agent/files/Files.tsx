@@ -1,6 +1,6 @@
 import { Link, useSearch } from '@tanstack/react-router';
 import type { AgentView } from '../../agents/agents';
-import { Failed, Loading } from '../../layout/states';
+import { Failed } from '../../layout/states';
 import { DocView } from './DocView';
 import { type Doc, useDocs } from './docs';
 import { readDraft } from './draft';
@@ -12,13 +12,7 @@ export default function Files({ view }: { view: AgentView }) {
   const { project_id, agent_key } = view.agent;
   const docs = useDocs(project_id, agent_key);
   const { file = 'soul' } = useSearch({ from: '/p/$project/agents/$agent' });
-  if (docs.isPending) return <Loading rows={2} height={160} />;
-  if (!docs.data) {
-    return (
-      <Failed error={docs.error} retry={() => void docs.refetch()} title="The files could not be loaded" />
-    );
-  }
-  const docOf = new Map(docs.data.map((doc) => [doc.doc_type, doc]));
+  const docOf = new Map(docs.data?.map((doc) => [doc.doc_type, doc]));
   return (
     <div className={classes.layout}>
       <nav aria-label="Files">
@@ -42,6 +36,7 @@ export default function Files({ view }: { view: AgentView }) {
             </li>
           ))}
         </ul>
+        {docs.isError && !docs.data && <Failed error={docs.error} retry={() => void docs.refetch()} />}
       </nav>
       <DocView
         key={file}
