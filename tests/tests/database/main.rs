@@ -32,6 +32,7 @@ mod fixture;
 mod grudges;
 mod hints;
 mod hosts;
+mod hosts_for_rent;
 mod members;
 mod metrics_history;
 mod parity;
