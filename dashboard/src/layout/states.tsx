@@ -4,16 +4,24 @@ import type { ReactNode } from 'react';
 import { toProblem } from '../supabase/problem';
 import classes from './states.module.css';
 
-type EmptyProps = { icon: ReactNode; title: string; children?: ReactNode; action?: ReactNode };
+type EmptyProps = {
+  icon: ReactNode;
+  title: string;
+  children?: ReactNode;
+  action?: ReactNode;
+  /** Where it is all of the page, its title is the page's. */
+  isPage?: boolean;
+};
 
 /** What is shown where nothing is yet: what would be here, and how it gets here. */
-export function Empty({ icon, title, children, action }: EmptyProps) {
+export function Empty({ icon, title, children, action, isPage = false }: EmptyProps) {
+  const Title = isPage ? 'h1' : 'div';
   return (
     <div className={classes.state}>
       <div className={classes.icon} aria-hidden>
         {icon}
       </div>
-      <div className={classes.title}>{title}</div>
+      <Title className={classes.title}>{title}</Title>
       {children && <div className={classes.text}>{children}</div>}
       {action && <div className={classes.action}>{action}</div>}
     </div>

@@ -14,7 +14,7 @@ export default function FirstProject() {
       {projects.isPending && <Loading />}
       {projects.isError && <Failed error={projects.error} retry={() => void projects.refetch()} />}
       {projects.data && (
-        <Empty icon={<IconFolderPlus size={22} />} title="You have no project yet">
+        <Empty isPage icon={<IconFolderPlus size={22} />} title="You have no project yet">
           Ask an owner to add you, or make one by <code>creel project create</code>.
         </Empty>
       )}

@@ -27,6 +27,7 @@ export default function ProjectRoute() {
       {projects.isError && <Failed error={projects.error} retry={() => void projects.refetch()} />}
       {projects.data && (
         <Empty
+          isPage
           icon={<IconFolderOff size={22} />}
           title="There is no such project"
           action={
