@@ -4,5 +4,14 @@ import { themeStyles } from './src/theme/plugin.ts';
 
 export default defineConfig({
   plugins: [react(), themeStyles()],
-  test: { environment: 'jsdom', setupFiles: ['./src/test-setup.ts'], css: false, restoreMocks: true },
+  test: {
+    environment: 'jsdom',
+    setupFiles: ['./src/test-setup.ts'],
+    css: false,
+    restoreMocks: true,
+    // Starting a worker and a browser for each file takes longer than all tests together.
+    pool: 'threads',
+    maxWorkers: 1,
+    isolate: false,
+  },
 });

@@ -15,7 +15,7 @@ describe('events in words', () => {
   });
 
   it('are shown as they are where nobody knows them', () => {
-    expect(describeEvent({ kind: 'agent.something_new', detail: null })).toMatchObject({
+    expect(describeEvent({ kind: 'agent.something_new', detail: {} })).toMatchObject({
       title: 'agent something new',
       detail: null,
     });
