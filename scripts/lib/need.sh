@@ -117,13 +117,18 @@ has_pgbench() {
   return 1
 }
 
-# The dashboard of this repository, built anew where something of it has changed since.
-build_page() {
+# What the dashboard is built with, as its lock file has it.
+install_page() {
   if [ ! -f dashboard/node_modules/.package-lock.json ] ||
     [ dashboard/package-lock.json -nt dashboard/node_modules/.package-lock.json ]; then
     say "installing what the dashboard is built with"
     npm ci --prefix dashboard --no-audit --no-fund --loglevel=error >&2
   fi
+}
+
+# The dashboard, built anew where something of it has changed since.
+build_page() {
+  install_page
   if [ ! -f dashboard/dist/index.html ] ||
     [ -n "$(find dashboard -name node_modules -prune -o -name dist -prune -o -type f -newer dashboard/dist/index.html -print -quit)" ]; then
     say "building the dashboard"
