@@ -12,11 +12,12 @@ export function card(page: Page, name: string): Locator {
     .filter({ has: page.getByText(name, { exact: true }) });
 }
 
-/** Makes an agent with what the dialog proposes. */
-export async function createAgent(page: Page, name: string): Promise<void> {
+/** Makes an agent with what the dialog proposes, but where it runs. */
+export async function createAgent(page: Page, name: string, runsIn?: string): Promise<void> {
   await page.getByRole('button', { name: 'New agent' }).first().click();
   const dialog = page.getByRole('dialog', { name: 'New agent' });
   await dialog.getByLabel('Name').fill(name);
+  if (runsIn) await dialog.getByLabel('Runs in').selectOption({ label: runsIn });
   await dialog.getByRole('button', { name: 'Create agent' }).click();
   await dialog.waitFor({ state: 'hidden' });
 }
