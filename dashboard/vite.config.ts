@@ -8,7 +8,10 @@ import { themeStyles } from './src/theme/plugin.ts';
 const stack = process.env.CREEL_URL ?? 'http://127.0.0.1:54321';
 
 // The same strictness as where the page is served: what it would break is seen while it is worked on.
-const POLICY = readFileSync(new URL('policy.txt', import.meta.url), 'utf8').trim().split('\n').join('; ');
+const POLICY = readFileSync(new URL('policy.txt', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .join('; ');
 
 const proxy = Object.fromEntries(
   ['/rest', '/auth', '/functions', '/realtime'].map((path) => [path, { target: stack, ws: true }]),
