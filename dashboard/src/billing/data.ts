@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback } from 'react';
+import { useThrottled } from '../layout/throttle';
 import { useLiveChanges } from '../live/LiveProvider';
 import { useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
@@ -7,16 +7,15 @@ import { useSession } from '../supabase/session';
 
 /** What Stripe tells is no message of Realtime; what it does to agents is. */
 const REFETCH_MS = 15_000;
+/** A burst of changes is one look. */
+const LOOK_MS = 2_000;
 
 /** What the project pays for, what is about to be paid, and how fast it ran. */
 export function useBilling(projectId: string) {
   const db = useDb();
   const queries = useQueryClient();
   const queryKey = ['live', projectId, 'billing'] as const;
-  const look = useCallback(
-    () => void queries.invalidateQueries({ queryKey: ['live', projectId, 'billing'] }),
-    [queries, projectId],
-  );
+  const look = useThrottled(() => void queries.invalidateQueries({ queryKey }), LOOK_MS);
   useLiveChanges('agents', look);
   return useQuery({
     queryKey,

@@ -20,7 +20,7 @@ export function QueueRow({ item }: { item: QueueItem }) {
   const details = useId();
   const [open, setOpen] = useState(false);
   const isOpen = item.phase === 'waiting' || item.phase === 'working';
-  const { data: why } = useWhy(project.id, item.id, isOpen);
+  const { data: why } = useWhy(project.id, item);
   const phase = PHASES[item.phase];
   const lease = isOpen ? leaseWords(why) : null;
   return (

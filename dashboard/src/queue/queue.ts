@@ -1,18 +1,21 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useCallback, useMemo } from 'react';
+import { useMemo } from 'react';
+import { useThrottled } from '../layout/throttle';
 import { useLiveChanges } from '../live/LiveProvider';
 import { useRows } from '../live/rows';
 import { useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
-import { splitItems, viewItems } from './items';
+import { type QueueItem, splitItems, viewItems } from './items';
 import type { Why } from './why';
 
 const deadKey = (projectId: string) => ['live', projectId, 'dead-letters'] as const;
 
 /** Dead letters are no messages of Realtime; the rows that they are of are. */
 const REFETCH_MS = 30_000;
-/** A lease is renewed meanwhile: shorter would not say more. */
-const WHY_MS = 5_000;
+/** A burst of changes is one look. */
+const LOOK_MS = 1_000;
+/** While a host is at it, its lease moves on; what waits changes seldom, and says so by its row. */
+const WHY_MS = { working: 5_000, waiting: 15_000 };
 /** As many as anybody will go through by hand. */
 const DEAD_ROWS = 500;
 
@@ -37,10 +40,7 @@ export function useQueue(projectId: string) {
     refetchInterval: REFETCH_MS,
   });
   // What dies, or comes back, says so by a change of its row.
-  const look = useCallback(
-    () => void queries.invalidateQueries({ queryKey: deadKey(projectId) }),
-    [queries, projectId],
-  );
+  const look = useThrottled(() => void queries.invalidateQueries({ queryKey: deadKey(projectId) }), LOOK_MS);
   useLiveChanges('agent_provision_requests', look);
   useLiveChanges('agent_commands', look);
   const views = useMemo(
@@ -62,12 +62,13 @@ export function useQueue(projectId: string) {
 }
 
 /** What an open item waits for, who has it and until when. */
-export function useWhy(projectId: string, id: string, enabled: boolean) {
+export function useWhy(projectId: string, { id, phase, waitingFor }: QueueItem) {
   const db = useDb();
   return useQuery({
-    queryKey: ['live', projectId, 'why', id],
+    queryKey: ['live', projectId, 'why', id, phase, waitingFor],
     queryFn: async () => (await must(db.rpc('why_pending', { id }))) as unknown as Why,
-    refetchInterval: WHY_MS,
-    enabled,
+    refetchInterval: phase === 'working' ? WHY_MS.working : WHY_MS.waiting,
+    placeholderData: (before) => before,
+    enabled: phase === 'working' || phase === 'waiting',
   });
 }
