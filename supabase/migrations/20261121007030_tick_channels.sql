@@ -109,10 +109,10 @@ begin
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
-  -- Once a minute somebody's tick keeps what the agents used.
+  -- Once a minute somebody's tick keeps what the agents used, or the ticks of several do, of some agents each.
   if exists (
     select from creel.metric_clock k
-    where k.step_secs = 60 and k.kept_until <= now() - interval '1 minute') then
+    where k.kept_until <= now() - k.step_secs * interval '1 second') then
     begin
       perform creel.keep_metrics_history(now());
     exception when query_canceled or others then

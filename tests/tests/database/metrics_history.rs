@@ -73,7 +73,9 @@ async fn minutes_become_means_of_five_and_hours() {
     // Whole hours, so that it is the same whenever the test runs.
     f.admin
         .batch_execute(
-            "update creel.metric_clock set kept_until = date_trunc('hour', now()) - interval '2 hours'",
+            "update creel.metric_clock set kept_until = case step_secs
+               when 60 then date_trunc('minute', now()) - interval '1 minute'
+               else date_trunc('hour', now()) - interval '2 hours' end",
         )
         .await
         .expect("begin two hours ago");
@@ -194,4 +196,47 @@ async fn a_history_that_cannot_be_kept_costs_no_tick() {
         )
         .await;
     assert_eq!(told, "5");
+}
+
+#[tokio::test]
+async fn many_agents_are_kept_by_several_ticks_and_none_is_left_out() {
+    let (f, _host, _agent) = stage().await;
+    f.admin
+        .batch_execute(
+            "insert into agents (project_id, agent_key)
+             select 'p1', 'agent:a' || n || ':main' from generate_series(1, 24) n;
+             insert into agent_metrics (agent_id, cpu_percent, ram_mb, uptime_secs) select a.id, 5, 6, 7 from agents a
+             on conflict do nothing",
+        )
+        .await
+        .expect("make agents");
+    begin(&f, 6).await;
+    f.admin
+        .batch_execute(
+            "do $$
+             begin
+               for minute in reverse 6 .. 0 loop
+                 update agent_metrics set sampled_at = now() - minute * interval '1 minute';
+                 for part in 1 .. 4 loop
+                   perform creel.keep_metrics_history(now() - minute * interval '1 minute', 10);
+                 end loop;
+               end loop;
+             end $$",
+        )
+        .await
+        .expect("let time pass");
+    let row = f
+        .admin
+        .query_one(
+            "select count(distinct agent_id) filter (where step_secs = 60),
+               count(distinct agent_id) filter (where step_secs = 300),
+               count(*) filter (where step_secs = 60) % 25, max(samples) filter (where step_secs = 300)
+             from agent_metric_slots",
+            &[],
+        )
+        .await
+        .expect("count");
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (25, 25));
+    assert_eq!(row.get::<_, i64>(2), 0, "each minute has all of them");
+    assert!(row.get::<_, i16>(3) <= 5);
 }

@@ -160,3 +160,48 @@ async fn a_page_hears_that_a_document_changed_and_not_what_it_says() {
         .expect("read them");
     assert!(!states.get::<_, String>(0).contains("SECRETMARK"));
 }
+
+#[tokio::test]
+async fn what_is_published_can_be_heard_by_members_and_is_known_by_its_key() {
+    let f = Fixture::new().await;
+    let rows = f
+        .admin
+        .query(
+            "select p.tablename::text, c.relrowsecurity, c.relreplident = 'd',
+               has_table_privilege('authenticated', c.oid, 'select'),
+               not has_any_column_privilege('anon', c.oid, 'select'),
+               exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary),
+               exists (select from pg_policy o where o.polrelid = c.oid and o.polcmd = 'r')
+             from pg_publication_tables p
+             join pg_class c on c.oid = format('%I.%I', p.schemaname, p.tablename)::regclass
+             where p.pubname = 'supabase_realtime' order by 1",
+            &[],
+        )
+        .await
+        .expect("list what is published");
+    let mut tables = Vec::new();
+    for row in rows {
+        let table: String = row.get(0);
+        for (column, promise) in [
+            (1, "has row security"),
+            (2, "tells of what was deleted by its primary key"),
+            (3, "can be read by who has signed in"),
+            (4, "is nothing for who has not"),
+            (5, "has a primary key"),
+            (6, "says who may read which rows"),
+        ] {
+            assert!(row.get::<_, bool>(column), "{table} {promise}");
+        }
+        tables.push(table);
+    }
+    assert_eq!(
+        tables,
+        [
+            "agent_commands",
+            "agent_provision_requests",
+            "agent_status",
+            "agents",
+            "brain_doc_states"
+        ]
+    );
+}

@@ -10,7 +10,8 @@ use crate::output::Output;
 /// Lists the hosts that the signed-in person may see.
 pub(super) async fn run(api: &DataApi, out: Output) -> anyhow::Result<()> {
     let columns = "id,name,platform,capacity,status,worker_version,openclaw_version,\
-                   heartbeat:host_heartbeats(last_seen_at,cpu_percent,ram_mb),projects:project_hosts(project_id)";
+                   heartbeat:host_heartbeats(last_seen_at,cpu_percent,ram_mb,listens,lost_hints),\
+                   projects:project_hosts(project_id)";
     let hosts = api
         .rows(api.from("hosts").select(columns).order("name,id"))
         .await?;
