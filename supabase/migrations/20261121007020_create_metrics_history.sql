@@ -7,10 +7,10 @@ set local statement_timeout = '60s';
 
 create table public.agent_metric_slots (
   step_secs int not null,
-  slot smallint not null,
+  slot int not null,
   agent_id uuid not null references public.agents (id) on delete cascade,
   at timestamptz not null,
-  samples smallint not null,
+  samples int not null,
   cpu_percent real,
   cpu_percent_max real,
   ram_mb real,
@@ -78,10 +78,10 @@ declare
   step constant interval := ring_secs * interval '1 second';
   ring_slots int;
   finer_secs int;
-  finer_slots smallint[];
+  finer_slots int[];
 begin
   select r.slots, r.made_of into ring_slots, finer_secs from creel.metric_rings() r where r.step_secs = ring_secs;
-  select array_agg(distinct (extract(epoch from t)::bigint / f.step_secs % f.slots)::smallint) into finer_slots
+  select array_agg(distinct (extract(epoch from t)::bigint / f.step_secs % f.slots)::int) into finer_slots
   from creel.metric_rings() f
   cross join lateral generate_series(
     greatest(begins, ends - (f.slots * f.step_secs) * interval '1 second'),
@@ -92,7 +92,7 @@ begin
   select ring_secs, extract(epoch from g.at)::bigint / ring_secs % ring_slots, g.agent_id, g.at,
     g.samples, g.cpu_percent, g.cpu_percent_max, g.ram_mb, g.ram_mb_max, g.disk_mb, g.uptime_secs
   from (
-    select f.agent_id, date_bin(step, f.at, 'epoch') as at, sum(f.samples)::smallint as samples,
+    select f.agent_id, date_bin(step, f.at, 'epoch') as at, sum(f.samples)::int as samples,
       (sum(f.cpu_percent * f.samples) / sum(f.samples))::real as cpu_percent,
       max(f.cpu_percent_max) as cpu_percent_max,
       (sum(f.ram_mb * f.samples) / sum(f.samples))::real as ram_mb, max(f.ram_mb_max) as ram_mb_max,
