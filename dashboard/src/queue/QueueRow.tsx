@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core';
 import { IconChevronRight, IconRefresh } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useId, useState } from 'react';
 import { Ago } from '../layout/Ago';
@@ -83,8 +84,11 @@ export function QueueRow({ item }: { item: QueueItem }) {
 /** Tries something again that is tried no more. */
 function Redrive({ item }: { item: QueueItem }) {
   const db = useDb();
+  const project = useProject();
+  const queries = useQueryClient();
   const [redrive, busy] = useAction(async () => {
     await must(db.rpc('redrive', { id: item.id }));
+    await queries.invalidateQueries({ queryKey: ['live', project.id] });
     return `${item.what} ${item.agentName}: tried again.`;
   });
   return (
