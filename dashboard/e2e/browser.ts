@@ -9,8 +9,8 @@ import {
 } from 'playwright-core';
 import { setting } from './settings.ts';
 
-/** A cold page on a busy machine. */
-const ACTION_MS = 30_000;
+/** A cold page takes a second, and a minute where forty programs want two cores. */
+const ACTION_MS = 120_000;
 
 /** Where systems keep it; CREEL_CHROMIUM names another one. */
 const PROGRAMS = [

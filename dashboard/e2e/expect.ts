@@ -1,5 +1,5 @@
 /** A loaded machine. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const EVERY_MS = 100;
 
 /** Asks until the answer is no longer undefined or false. */

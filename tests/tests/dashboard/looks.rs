@@ -9,7 +9,7 @@ use crate::scene::Scene;
 
 /// A hundred pages, each with a picture, on a busy machine.
 const LOOKS: Duration = Duration::from_secs(540);
-const HOSTILE: Duration = Duration::from_secs(230);
+const HOSTILE: Duration = Duration::from_secs(540);
 
 /// Each runs where text becomes markup: as an element, in an attribute, as an address.
 const ATTACK: &str = concat!(
