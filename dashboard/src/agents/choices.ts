@@ -7,9 +7,14 @@ const BACKENDS: Record<string, string> = {
   multipass: 'A virtual machine of its own',
 };
 
+/** Hosts that could take an agent that is made here: a rented one runs only what was paid for by a checkout. */
+function usableHosts(hosts: readonly HostView[]): HostView[] {
+  return hosts.filter(({ shownStatus, terms }) => shownStatus !== 'retired' && terms === 'own');
+}
+
 /** Hosts that may be chosen, and what is to be known of each. One that is off may be chosen too: the agent waits. */
 export function hostChoices(hosts: readonly HostView[]) {
-  const usable = hosts.filter(({ shownStatus }) => shownStatus !== 'retired');
+  const usable = usableHosts(hosts);
   return [
     { value: '', label: 'Any that has room' },
     ...usable.map(({ id, name, shownStatus }) => ({
@@ -42,10 +47,10 @@ export function modelChoices(hosts: readonly HostView[], hostId: string): string
 
 /** What a new agent would wait for, or null where a host takes it at once. */
 export function waitingWords(hosts: readonly HostView[], hostId: string): string | null {
-  const asked = hosts.filter(
-    ({ id, shownStatus }) => shownStatus !== 'retired' && (!hostId || id === hostId),
-  );
+  const asked = usableHosts(hosts).filter(({ id }) => !hostId || id === hostId);
   if (asked.some(({ shownStatus }) => shownStatus === 'online')) return null;
-  if (asked.length === 0) return 'No host serves this project yet. The agent is made when one does.';
-  return 'No host is online at the moment. The agent is made when one is back.';
+  if (asked.length > 0) return 'No host is online at the moment. The agent is made when one is back.';
+  return hosts.some(({ terms }) => terms === 'rented')
+    ? 'The project has rented hosts only: rent a place for an agent on the page of the hosts.'
+    : 'No host serves this project yet. The agent is made when one does.';
 }
