@@ -28,8 +28,8 @@ const FORGET_MESSAGES: &str = include_str!("../../../sql/queries/realtime_forget
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Each read begins where the oldest open transaction was some seconds ago, and so costs more the more is written:
-/// a busy database is read less often, and never for more than a fifth of the time.
-const REST_PER_WORK: u32 = 4;
+/// after one that took long there is as long a rest, up to this.
+const LONGEST_REST: Duration = Duration::from_millis(300);
 
 /// After the last channel was left: a page that is loaded again finds the slot still there.
 const LINGER: Duration = Duration::from_secs(5);
@@ -129,7 +129,7 @@ async fn read(hub: &Hub, config: &Config, questions: &mut Questions, pause: &mut
         }
         let began = tokio::time::Instant::now();
         reader.read_once(hub, questions).await?;
-        tokio::time::sleep(LOOK_EVERY.max(began.elapsed() * REST_PER_WORK)).await;
+        tokio::time::sleep(began.elapsed().clamp(LOOK_EVERY, LONGEST_REST)).await;
     }
 }
 

@@ -15,21 +15,21 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// An answer of this machine takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 fn address(rest: &Rest, key: &str) -> String {
     let url = rest.url().replacen("http", "ws", 1);
     format!("{url}/realtime/v1/websocket?apikey={key}&vsn=1.0.0")
 }
 
-async fn open(rest: &Rest) -> Socket {
+pub(crate) async fn open(rest: &Rest) -> Socket {
     let (socket, _) = connect_async(address(rest, rest.publishable_key()))
         .await
         .expect("open a socket");
     socket
 }
 
-async fn send(socket: &mut Socket, topic: &str, event: &str, payload: Value) {
+pub(crate) async fn send(socket: &mut Socket, topic: &str, event: &str, payload: Value) {
     let message = json!({ "topic": topic, "event": event, "payload": payload, "ref": "1", "join_ref": "1" });
     socket
         .send(Message::text(message.to_string()))
@@ -38,7 +38,7 @@ async fn send(socket: &mut Socket, topic: &str, event: &str, payload: Value) {
 }
 
 /// The next message; none at the end.
-async fn next(socket: &mut Socket) -> Option<Value> {
+pub(crate) async fn next(socket: &mut Socket) -> Option<Value> {
     let frame = tokio::time::timeout(LIMIT, socket.next())
         .await
         .expect("an answer in time")?;
