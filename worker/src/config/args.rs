@@ -72,8 +72,8 @@ pub struct WorkerArgs {
     )]
     pub data_api_proxy: Option<Secret>,
 
-    /// Where the Data API's host hears at once that there is work: URL of the project's Realtime, or off to look every
-    /// 10 s only [default: the Supabase project's own]
+    /// URL of the Realtime by which a host with --data-api-url hears at once that there is work, or off to look every 10 s
+    /// only [default: that of the Supabase project]
     #[arg(long, value_name = "URL", env = "CREEL_REALTIME_URL")]
     pub realtime_url: Option<String>,
 

@@ -1,6 +1,7 @@
 //! The way to the database. There are two, and nobody but this module knows which one a worker has: a login role of
 //! Postgres, where the host is trusted, and the Data API by HTTPS with a key, where it is rented. Both call the same
-//! functions with the same arguments and answers; only the first is told at once when there is work.
+//! functions with the same arguments and answers. The first is told at once when there is work; the second where Realtime
+//! lives.
 
 mod argument;
 mod connector;
