@@ -115,8 +115,8 @@ $$;
 create function creel.keep_metrics_history(moment timestamptz, most int default 5000) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
-  first_agent constant uuid := '00000000-0000-0000-0000-000000000000';
-  last_of_all constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  first_agent constant uuid := '00000000-0000-0000-0000-000000000000'::uuid;
+  last_of_all constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid;
   ring record;
   moment_kept timestamptz;
   after_agent uuid;
