@@ -89,7 +89,7 @@ async fn a_join_that_waits_is_answered_when_the_subscription_is_good() {
     let rest = test.rest().await.expect("start the stack");
     let owner = test.user("owner@example.com").await.expect("make a person");
     let listens = Listens {
-        config: json!({ "postgres_changes_options": { "wait": true } }),
+        config: json!({ "postgres_changes_options": { "wait": true, "timeout": 20_000 } }),
         ..Listens::to_table(&owner, "agents")
     };
     let mut page = Page::open(&rest, &listens).await;
