@@ -9,6 +9,8 @@ export default defineConfig({
     setupFiles: ['./src/test-setup.ts'],
     css: false,
     restoreMocks: true,
+    // What fails fails at once; a busy machine is no failure.
+    testTimeout: 60_000,
     // Starting a worker and a browser for each file takes longer than all tests together.
     pool: 'threads',
     maxWorkers: 1,
