@@ -22,7 +22,10 @@ await withBrowser('looks', async (browser) => {
       const page = await context.newPage();
       const look = async (name: string) => {
         const picture = `${name}-${size}-${colorScheme}`;
-        faults.push(...(await faultsOf(page)).map((fault) => `${picture}: ${fault}`));
+        for (const fault of await faultsOf(page)) {
+          faults.push(`${picture}: ${fault}`);
+          say(`${picture}: ${fault}`);
+        }
         await page.screenshot({ path: join(setting('SCREENSHOTS'), `${picture}.png`), fullPage: true });
       };
       await page.goto('/');

@@ -6,7 +6,7 @@ import classes from './AgentGrid.module.css';
 import type { AgentView } from './agents';
 
 /** All cards are equally high, so that a thousand of them can be scrolled without measuring any. */
-const CARD_HEIGHT = 134;
+const CARD_HEIGHT = 146;
 const CARD_MIN_WIDTH = 300;
 const GAP = 12;
 /** Rows beyond the edge of the window that are there already. */
