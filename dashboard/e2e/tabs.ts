@@ -41,12 +41,8 @@ await withBrowser('tabs', async (browser) => {
   // All three at once: whatever comes last counts, and everybody shows the same.
   await openAgent(second, 'Ada');
   await Promise.all([
-    first.getByRole('button', { name: 'Stop' }).click(),
-    // Who comes too late finds no such button any more.
-    second
-      .getByRole('button', { name: 'Restart' })
-      .click({ timeout: LATE_MS })
-      .catch(() => undefined),
+    press(first, 'Stop'),
+    press(second, 'Restart'),
     ask('creel', { args: ['agent', 'stop', 'ada', '--no-wait'] }),
   ]);
   const agreed = await eventually('all agree', async () => {
@@ -84,6 +80,14 @@ await withBrowser('tabs', async (browser) => {
   say('what both tabs wrote is in the document');
   check(complaints.length === 0, `the browser had no complaint: ${complaints.join('\n')}`);
 });
+
+/** Presses a button, unless others were faster and it is gone. */
+async function press(page: Page, name: string): Promise<void> {
+  await page
+    .getByRole('button', { name })
+    .click({ timeout: LATE_MS })
+    .catch(() => undefined);
+}
 
 /** Waits until an agent's card says that it is in this state. */
 async function untilCard(page: Page, name: string, word: string): Promise<void> {
