@@ -67,6 +67,8 @@ await withBrowser('tabs', async (browser) => {
   await write(first, editor, '# User\n\nfirst, by the first tab\n\nmiddle\n\nlast\n');
   await save(first, 'USER.md');
   await first.getByText('USER.md is saved.').first().waitFor();
+  const meanwhile = second.getByRole('region', { name: 'Changed meanwhile' });
+  await meanwhile.getByRole('button', { name: 'Take both' }).click();
   await other.getByText('first, by the first tab').waitFor();
   await save(second, 'USER.md');
   await editor.getByText('last, by the second tab').waitFor();

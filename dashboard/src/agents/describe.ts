@@ -122,7 +122,9 @@ export function describeAgent(
 }
 
 function atRest(agent: Agent, activity: Row<'agent_status'> | null): AgentState {
-  const note = activity?.current_task || activity?.note || null;
+  const told = activity?.current_task || activity?.note || null;
+  // That it is stopped is said already.
+  const note = told === agent.status ? null : told;
   switch (agent.status) {
     case 'running':
       if (activity?.state === 'error')
