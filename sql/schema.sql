@@ -202,6 +202,7 @@ CREATE TABLE public.brain_docs (
     sync_note text,
     held_version integer,
     conflict_version integer,
+    erased_sha256s text[] DEFAULT '{}'::text[] NOT NULL,
     warning text,
     changed xid8 DEFAULT '0'::xid8 NOT NULL,
     CONSTRAINT brain_docs_doc_type CHECK ((doc_type = ANY (ARRAY['soul'::text, 'agents'::text, 'user'::text, 'identity'::text, 'memory_long'::text, 'memory_today'::text]))),
@@ -215,7 +216,7 @@ CREATE TABLE public.brain_docs (
 -- Name: TABLE brain_docs; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. changed is the transaction in which somebody other than the agent''s host wrote.';
+COMMENT ON TABLE public.brain_docs IS 'One row a document, unique by (project_id, agent_key, doc_type). Who writes content gets a new version; the other columns are computed. A write with base_version, the version that it was based on (0: there was none), fails with PT409 when the row is another one by now; without it the last writer wins, and what he replaced is a version. disk_sha256 is the text of the disk that the row has taken in last, and disk_version the version that the row had then: the host that the agent lives on sets them. sync_state waiting: the disk does not have the row''s text yet; synced; held: the disk has nothing or a template (held_version) and the row more, until resolve_doc, another write or another change of the disk; blocked: sync_note says why. conflict_version is a text that lost against the disk, to be looked at. erased_sha256s are texts that were erased while they may have been on their way to the disk. changed is the transaction in which somebody other than the agent''s host wrote.';
 
 
 --
@@ -2467,6 +2468,10 @@ CREATE FUNCTION creel.due_stripe_requests() RETURNS jsonb
 declare
   leased jsonb;
 begin
+  -- Asked by every event, and there is nothing mostly.
+  if not exists (select from creel.stripe_requests r where r.status = 'waiting' and r.not_before <= now()) then
+    return '[]'::jsonb;
+  end if;
   with due as (
     select r.id from creel.stripe_requests r where r.status = 'waiting' and r.not_before <= now()
     order by r.not_before, r.created_at limit 20 for update skip locked),
@@ -3789,13 +3794,14 @@ declare
   fetched record;
 begin
   fetched := creel.fetched(current, object ->> 'id');
-  -- What the event says is known for good, whatever is said of later.
-  if fetched.object is not null and exists (select from public.subscriptions s where s.id = object ->> 'id') then
+  if fetched.object is not null then
+    -- What the event says is known for good, whatever is said of later.
     insert into creel.subscription_states (subscription_id, as_of, status)
-    values (object ->> 'id', told_at, object ->> 'status') on conflict do nothing;
-  end if;
-  if fetched.object is not null and object ->> 'status' not in ('canceled', 'incomplete_expired') then
-    return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    select s.id, told_at, object ->> 'status' from public.subscriptions s where s.id = object ->> 'id'
+    on conflict do nothing;
+    if object ->> 'status' not in ('canceled', 'incomplete_expired') then
+      return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    end if;
   end if;
   return creel.save_subscription(object, told_at, false, event);
 end
@@ -4071,10 +4077,12 @@ $$;
 --
 
 CREATE FUNCTION creel.id_in(value jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end
+begin
+  return case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end;
+end
 $$;
 
 
@@ -4153,15 +4161,17 @@ $$;
 --
 
 CREATE FUNCTION creel.is_covered(agent public.agents) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select exists (
+begin
+  return exists (
     select from public.subscriptions s
     where s.agent_id = agent.id and s.service in ('active', 'grace')
       and (agent.host_id is null or s.host_id = agent.host_id or exists (
         select from public.project_hosts p
-        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')))
+        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')));
+end
 $$;
 
 
@@ -4605,6 +4615,7 @@ begin
     new.sync_note := null;
     new.held_version := null;
     new.conflict_version := null;
+    new.erased_sha256s := '{}';
     return new;
   end if;
   new.version := old.version;
@@ -4618,6 +4629,7 @@ begin
   new.sync_note := old.sync_note;
   new.held_version := old.held_version;
   new.conflict_version := old.conflict_version;
+  new.erased_sha256s := old.erased_sha256s;
   new.warning := old.warning;
   new.changed := old.changed;
   new.updated_at := old.updated_at;
@@ -5338,7 +5350,6 @@ CREATE FUNCTION creel.note_verdict(event_id text, verdict jsonb) RETURNS void
     AS $$
 declare
   before public.stripe_events;
-  intent public.checkout_intents;
 begin
   select * into before from public.stripe_events e where e.id = event_id;
   update public.stripe_events e set
@@ -5349,9 +5360,7 @@ begin
       case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
       left(verdict ->> 'note', 1000), coalesce(verdict -> 'led_to', '{}'));
   if verdict ? 'mismatch' and before.note is distinct from verdict ->> 'note' then
-    select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
-    perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
-      jsonb_build_object('event', event_id, 'message', verdict ->> 'note'));
+    perform creel.tell_mismatch(event_id, verdict);
   end if;
 end
 $$;
@@ -5524,10 +5533,12 @@ $$;
 --
 
 CREATE FUNCTION creel.object_in(value jsonb, current jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select case when jsonb_typeof(value) = 'object' then value else current -> creel.id_in(value) end
+begin
+  return case when jsonb_typeof(value) = 'object' then value else current -> creel.id_in(value) end;
+end
 $$;
 
 
@@ -5660,10 +5671,11 @@ $$;
 --
 
 CREATE FUNCTION creel.payment_of_invoice(invoice jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $_$
-  select coalesce(
+begin
+  return coalesce(
     (select jsonb_strip_nulls(jsonb_build_object('charge', invoice -> 'charge', 'payment_intent', invoice -> 'payment_intent'))
      where creel.id_in(invoice -> 'charge') is not null or creel.id_in(invoice -> 'payment_intent') is not null),
     (select jsonb_strip_nulls(jsonb_build_object(
@@ -5671,7 +5683,8 @@ CREATE FUNCTION creel.payment_of_invoice(invoice jsonb) RETURNS jsonb
      from jsonb_path_query(invoice, '$.payments.data[*]') p
      where coalesce(creel.id_in(p #> '{payment,charge}'), creel.id_in(p #> '{payment,payment_intent}')) is not null
        and coalesce(p ->> 'status', 'paid') = 'paid'
-     order by (p -> 'amount_paid') desc nulls last limit 1))
+     order by (p -> 'amount_paid') desc nulls last limit 1));
+end
 $_$;
 
 
@@ -6246,6 +6259,7 @@ declare
   day constant date := (change ->> 'doc_date')::date;
   author constant text := coalesce(change ->> 'author', 'agent');
   doc public.brain_docs;
+  latest public.brain_doc_versions;
   seen int;
   state text;
   note text;
@@ -6284,10 +6298,19 @@ begin
     if day is not distinct from doc.doc_date then
       return 'stale';
     end if;
-    if hash is distinct from (
-      select v.sha256 from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
-      order by v.version desc limit 1) then
-      perform creel.keep_side_text(doc, told, 'earlier_day', day);
+    select * into latest from public.brain_doc_versions v where v.doc_id = doc.id and v.doc_date = day
+    order by v.version desc limit 1;
+    if hash is distinct from latest.sha256 then
+      seen := creel.keep_side_text(doc, told, 'earlier_day', day);
+      -- The file has what it had before: what came in between is nowhere else, such as the words of one who had a file
+      -- open that was displaced.
+      if exists (
+        select from public.brain_doc_versions v
+        where v.doc_id = doc.id and v.doc_date = day and v.sha256 = hash and v.version < latest.version) then
+        perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+          'version', seen, 'sha256', hash, 'conflict_version', latest.version, 'conflict_sha256', latest.sha256,
+          'doc_date', day), host);
+      end if;
     end if;
     return 'done';
   end if;
@@ -6297,6 +6320,10 @@ begin
     seen := case when hash = doc.sha256 then doc.version else (
       select max(v.version) from public.brain_doc_versions v
       where v.doc_id = doc.id and v.sha256 = hash and v.version > doc.disk_version and not v.side) end;
+    if seen is null and hash = any (doc.erased_sha256s) then
+      -- It is on the disk, and is to go from there, too.
+      seen := doc.disk_version;
+    end if;
     if seen is null then
       return case when hash is not distinct from doc.disk_sha256 then 'done' else 'stale' end;
     end if;
@@ -6305,7 +6332,7 @@ begin
        is distinct from (hash, seen, state, null::int) then
       update public.brain_docs d set
         disk_sha256 = hash, disk_version = seen, disk_at = now(), sync_state = state, sync_note = null,
-        held_version = null
+        held_version = null, erased_sha256s = case state when 'synced' then '{}' else d.erased_sha256s end
       where d.id = doc.id;
     end if;
     return 'done';
@@ -6377,6 +6404,13 @@ begin
         where d.id = doc.id;
       else
         perform creel.take_disk_text(doc, told, 'agent', 'day', day);
+        -- What a person wrote on the day before and no host could write to its file.
+        if doc.sha256 <> coalesce(doc.disk_sha256, creel.empty_sha256()) and doc.sha256 <> creel.empty_sha256() then
+          update public.brain_docs d set conflict_version = doc.version where d.id = doc.id;
+          perform creel.log_doc_event('doc.conflict', doc, jsonb_build_object(
+            'version', doc.last_version + 1, 'sha256', hash, 'conflict_version', doc.version,
+            'conflict_sha256', doc.sha256, 'doc_date', doc.doc_date), host);
+        end if;
       end if;
   end case;
   return 'done';
@@ -7774,11 +7808,13 @@ declare
 begin
   select * into before from public.subscriptions s where s.id = of_subscription for no key update;
   after := before;
-  after.past_due_since := case when before.status in ('past_due', 'unpaid') then (
-    select min(s.as_of) from creel.subscription_states s
+  after.past_due_since := null;
+  if before.status in ('past_due', 'unpaid') then
+    select min(s.as_of) into after.past_due_since from creel.subscription_states s
     where s.subscription_id = of_subscription and s.status in ('past_due', 'unpaid') and s.as_of >= coalesce((
       select max(o.as_of) from creel.subscription_states o
-      where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
+      where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity');
+  end if;
   after.grace_until := case when before.status = 'past_due'
     then after.past_due_since + knobs.billing_grace_secs * interval '1 second' end;
   after.service := creel.subscription_service(before.status, after.grace_until, before.first_paid_at, now());
@@ -8098,14 +8134,16 @@ $$;
 --
 
 CREATE FUNCTION creel.still_to_return(earning bigint) RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select (
+begin
+  return (
     coalesce((select -sum(c.amount_minor) from public.host_earnings c where c.corrects = earning), 0)
     - coalesce((
       select sum(t.returned_minor - case when t.is_back then t.amount_minor else 0 end)
-      from creel.earning_transfers t where t.earning_id = earning), 0))::bigint
+      from creel.earning_transfers t where t.earning_id = earning), 0))::bigint;
+end
 $$;
 
 
@@ -8114,10 +8152,12 @@ $$;
 --
 
 CREATE FUNCTION creel.stripe_ref(given jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select case jsonb_typeof(given) when 'string' then given #>> '{}' when 'object' then given ->> 'id' end
+begin
+  return case jsonb_typeof(given) when 'string' then given #>> '{}' when 'object' then given ->> 'id' end;
+end
 $$;
 
 
@@ -8126,27 +8166,28 @@ $$;
 --
 
 CREATE FUNCTION creel.stripe_subjects(event jsonb, current jsonb) RETURNS text[]
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select coalesce(array_agg(distinct s.subject order by s.subject), '{}')
-  from (values (event #> '{data,object}')) o (object)
-  cross join lateral (
-    select left(u.id, 255) as subject from unnest(array[
-      event ->> 'id', event ->> 'account', object ->> 'id', object ->> 'account',
-      creel.stripe_ref(object -> 'customer'), creel.stripe_ref(object -> 'subscription'),
-      creel.stripe_ref(object #> '{parent,subscription_details,subscription}'),
-      creel.stripe_ref(object -> 'invoice'), creel.stripe_ref(object -> 'payment_intent'),
-      creel.stripe_ref(object -> 'charge'), creel.stripe_ref(object -> 'latest_charge'),
-      creel.stripe_ref(object -> 'transfer'),
-      creel.stripe_ref(object #> '{payments,data,0,payment,payment_intent}'),
-      creel.stripe_ref(object #> '{payments,data,0,payment,charge}'),
-      object ->> 'client_reference_id', object #>> '{metadata,creel_intent}', object #>> '{metadata,creel_owner}',
-      object #>> '{parent,subscription_details,metadata,creel_intent}']) u (id)
-    union all
-    select left(c.id, 255) from jsonb_object_keys(case jsonb_typeof(current) when 'object' then current else '{}' end) c (id)
-  ) s
-  where s.subject <> ''
+declare
+  object constant jsonb := event #> '{data,object}';
+  ids text[] := array[
+    event ->> 'id', event ->> 'account', object ->> 'id', object ->> 'account',
+    creel.stripe_ref(object -> 'customer'), creel.stripe_ref(object -> 'subscription'),
+    creel.stripe_ref(object #> '{parent,subscription_details,subscription}'),
+    creel.stripe_ref(object -> 'invoice'), creel.stripe_ref(object -> 'payment_intent'),
+    creel.stripe_ref(object -> 'charge'), creel.stripe_ref(object -> 'latest_charge'),
+    creel.stripe_ref(object -> 'transfer'),
+    creel.stripe_ref(object #> '{payments,data,0,payment,payment_intent}'),
+    creel.stripe_ref(object #> '{payments,data,0,payment,charge}'),
+    object ->> 'client_reference_id', object #>> '{metadata,creel_intent}', object #>> '{metadata,creel_owner}',
+    object #>> '{parent,subscription_details,metadata,creel_intent}'];
+begin
+  if jsonb_typeof(current) = 'object' then
+    ids := ids || array(select jsonb_object_keys(current));
+  end if;
+  return array(select distinct left(u.id, 255) from unnest(ids) u (id) where u.id <> '' order by 1);
+end
 $$;
 
 
@@ -8155,16 +8196,18 @@ $$;
 --
 
 CREATE FUNCTION creel.subscription_service(status text, grace_until timestamp with time zone, first_paid_at timestamp with time zone, at timestamp with time zone) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select case
+begin
+  return case
     when status = 'incomplete' then 'awaiting'
     when status in ('active', 'trialing', 'past_due') and first_paid_at is null then 'awaiting'
     when status in ('active', 'trialing') then 'active'
     when status = 'past_due' and at < grace_until then 'grace'
     when status in ('canceled', 'incomplete_expired') then 'ended'
-    else 'suspended' end
+    else 'suspended' end;
+end
 $$;
 
 
@@ -9210,7 +9253,7 @@ begin
   update public.brain_docs d set
     content = take_disk_text.content, version = number, doc_date = of_day, updated_by = author_kind,
     disk_sha256 = creel.text_sha256(take_disk_text.content), disk_version = number, disk_at = now(),
-    sync_state = 'synced', sync_note = null, held_version = null,
+    sync_state = 'synced', sync_note = null, held_version = null, erased_sha256s = '{}',
     conflict_version = case reason when 'conflict' then doc.version when 'day' then null else d.conflict_version end
   where d.id = doc.id;
 end
@@ -9424,6 +9467,24 @@ $$;
 
 
 --
+-- Name: tell_mismatch(text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.tell_mismatch(event_id text, verdict jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  intent public.checkout_intents;
+begin
+  select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
+  perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
+    jsonb_build_object('event', event_id, 'message', verdict ->> 'note'));
+end
+$$;
+
+
+--
 -- Name: tell_of_host(uuid, text, timestamp with time zone); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -9576,10 +9637,12 @@ $$;
 --
 
 CREATE FUNCTION creel.time_in(value jsonb) RETURNS timestamp with time zone
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO ''
     AS $$
-  select to_timestamp((case when jsonb_typeof(value) = 'number' then value #>> '{}' end)::double precision)
+begin
+  return to_timestamp((case when jsonb_typeof(value) = 'number' then value #>> '{}' end)::double precision);
+end
 $$;
 
 
@@ -10323,7 +10386,8 @@ declare
   kind constant text := event ->> 'type';
   -- One that comes again because its objects were fetched, or requests were done, is not delivered once more.
   is_delivery constant boolean := current is null and nullif($1 -> 'done', 'null') is null;
-  subjects text[];
+  done constant jsonb := coalesce(nullif($1 -> 'done', 'null'), '[]');
+  about text[];
   lock_key int;
   kept public.stripe_events;
   verdict jsonb;
@@ -10339,7 +10403,7 @@ begin
       using errcode = '22023', hint = 'See the comment of apply_stripe_event.';
   end if;
   if endpoint = 'clock' then
-    perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
+    perform creel.settle_stripe_requests(done);
     verdict := creel.retry_waiting(current);
     return jsonb_build_object(
       'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
@@ -10356,24 +10420,23 @@ begin
     raise exception 'this is no event of Stripe'
       using errcode = '22023', hint = 'Send the whole event: id, type, created and data.object.';
   end if;
-  subjects := creel.stripe_subjects(event, current);
+  about := creel.stripe_subjects(event, current);
   -- Whatever shares a subject takes turns; in one order, so that two do not wait for each other.
-  for lock_key in select distinct hashtext(s) from unnest(subjects) s order by 1 loop
+  for lock_key in select distinct hashtext(s) from unnest(about) s order by 1 loop
     perform pg_advisory_xact_lock(1129465168, lock_key);
   end loop;
   -- Behind those locks, as an event locks its earning behind them.
-  perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
+  if done <> '[]' then
+    perform creel.settle_stripe_requests(done);
+  end if;
 
-  insert into public.stripe_events as e (
-    id, endpoint, type, account, livemode, api_version, created, status, subjects, payload)
-  values (
-    event ->> 'id', endpoint, kind, left(event ->> 'account', 255), coalesce(event -> 'livemode' = 'true', false),
-    left(event ->> 'api_version', 100), creel.read_time(event -> 'created'), 'waiting', subjects, event)
-  on conflict on constraint stripe_events_pkey do update set
+  -- Its id is one of its subjects, so that no other transaction brings it in meanwhile.
+  update public.stripe_events e set
     deliveries = e.deliveries + is_delivery::int,
     last_delivered_at = case when is_delivery then now() else e.last_delivered_at end,
     looked_at = now(),
-    subjects = array(select distinct s from unnest(e.subjects || excluded.subjects) s order by s)
+    subjects = array(select distinct s from unnest(e.subjects || about) s order by s)
+  where e.id = event ->> 'id'
   returning * into kept;
   if kept.status <> 'waiting' then
     return jsonb_build_object(
@@ -10382,7 +10445,21 @@ begin
 
   -- What was kept is what counts: a repetition cannot change what an event says.
   verdict := creel.try_event(coalesce(kept.payload, event), current);
-  perform creel.note_verdict(kept.id, verdict);
+  if kept.id is not null then
+    perform creel.note_verdict(kept.id, verdict);
+  else
+    -- Written once, as what it came to: one that is done with was never among those that wait.
+    insert into public.stripe_events (
+      id, endpoint, type, account, livemode, api_version, created, status, subjects, payload, led_to, note)
+    values (
+      event ->> 'id', endpoint, kind, left(event ->> 'account', 255), coalesce(event -> 'livemode' = 'true', false),
+      left(event ->> 'api_version', 100), creel.read_time(event -> 'created'),
+      case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
+      about, event, coalesce(verdict -> 'led_to', '{}'), left(verdict ->> 'note', 1000));
+    if verdict ? 'mismatch' then
+      perform creel.tell_mismatch(event ->> 'id', verdict);
+    end if;
+  end if;
   if verdict ->> 'outcome' = 'applied' and jsonb_array_length(coalesce(verdict -> 'knows', '[]')) > 0 then
     perform creel.apply_waiting_for(array(
       select k from jsonb_array_elements_text(verdict -> 'knows') k where k is not null), current);
@@ -10958,11 +11035,19 @@ declare
   number constant int := creel.wanted_int($1, 'version');
   wanted public.brain_doc_versions;
   erased_count int;
+  on_their_way text[];
 begin
   if doc.id is null then
     return jsonb_build_object('ok', true, 'erased', 0, 'version', 0);
   end if;
   perform creel.lock_doc_usage(doc.project_id);
+
+  -- A host may be writing what the disk does not have yet. That it then finds there is nothing that an agent wrote.
+  on_their_way := array(
+    select distinct v.sha256 from public.brain_doc_versions v
+    where v.doc_id = doc.id and v.version > doc.disk_version and not v.side
+      and (number is null or v.version = number)
+    limit 50);
 
   if number is not null then
     wanted := creel.asked_version(doc, number);
@@ -10980,6 +11065,8 @@ begin
     -- The same text may be there more than once.
     delete from public.brain_doc_versions v where v.doc_id = doc.id and v.sha256 = wanted.sha256;
     get diagnostics erased_count = row_count;
+    update public.brain_docs d set erased_sha256s = d.erased_sha256s || on_their_way
+    where d.id = doc.id and on_their_way <> '{}';
     update public.brain_docs d set conflict_version = null
     where d.id = doc.id and d.conflict_version is not null and not exists (
       select from public.brain_doc_versions v where v.doc_id = d.id and v.version = d.conflict_version);
@@ -10998,7 +11085,7 @@ begin
   get diagnostics erased_count = row_count;
   update public.brain_docs d set
     content = '', version = d.last_version + 1, updated_by = creel.actor(), held_version = null,
-    conflict_version = null,
+    conflict_version = null, erased_sha256s = d.erased_sha256s || on_their_way,
     sync_state = case d.sync_state when 'blocked' then 'blocked'
       else creel.settled_state(creel.empty_sha256(), d.disk_sha256) end,
     changed = pg_current_xact_id()
@@ -11401,12 +11488,12 @@ begin
   ),
   listed as materialized (
     select h.id as agent_id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256,
-      d.disk_version, d.sync_state, d.sync_note, d.held_version
+      d.disk_version, d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from here h join public.brain_docs d on d.project_id = h.project_id and d.agent_key = h.agent_key
     where since is null
     union all
     select h.id, d.id, d.project_id, d.doc_type, d.doc_date, d.version, d.sha256, d.disk_sha256, d.disk_version,
-      d.sync_state, d.sync_note, d.held_version
+      d.sync_state, d.sync_note, d.held_version, d.erased_sha256s
     from public.brain_docs d join here h on h.project_id = d.project_id and h.agent_key = d.agent_key
     where since is not null and d.changed >= since and d.changed < next_xact
   )
@@ -11417,7 +11504,7 @@ begin
       'disk_erased', coalesce(r.disk_sha256 not in (r.sha256, creel.empty_sha256()), false) and not exists (
         select from public.brain_doc_versions v
         where v.project_id = r.project_id and v.sha256 = r.disk_sha256 and v.doc_id = r.id),
-      'unseen', case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
+      'unseen', to_jsonb(r.erased_sha256s) || case when r.version <= r.disk_version + 1 then '[]'::jsonb else (
         select coalesce(jsonb_agg(u.sha256 order by u.version desc), '[]') from (
           select v.sha256, v.version from public.brain_doc_versions v
           where v.doc_id = r.id and v.version > r.disk_version and v.version < r.version and not v.side
@@ -15067,7 +15154,7 @@ CREATE INDEX stripe_events_old ON public.stripe_events USING btree (received_at)
 -- Name: stripe_events_subjects; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX stripe_events_subjects ON public.stripe_events USING gin (subjects) WHERE (status <> 'applied'::text);
+CREATE INDEX stripe_events_subjects ON public.stripe_events USING gin (subjects) WITH (fastupdate=off) WHERE ((status <> 'applied'::text) AND ((status = 'waiting'::text) OR (type = 'customer.deleted'::text)));
 
 
 --
@@ -18842,6 +18929,13 @@ REVOKE ALL ON FUNCTION creel.tell_deletion_of_subscribed() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.tell_doc_state() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION tell_mismatch(event_id text, verdict jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.tell_mismatch(event_id text, verdict jsonb) FROM PUBLIC;
 
 
 --

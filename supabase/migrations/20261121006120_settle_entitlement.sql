@@ -29,14 +29,16 @@ $$;
 -- Of one that nobody has paid yet, a bank may be about to refuse the first payment, though Stripe calls it active.
 create function creel.subscription_service(
   status text, grace_until timestamptz, first_paid_at timestamptz, at timestamptz) returns text
-language sql immutable set search_path = '' as $$
-  select case
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case
     when status = 'incomplete' then 'awaiting'
     when status in ('active', 'trialing', 'past_due') and first_paid_at is null then 'awaiting'
     when status in ('active', 'trialing') then 'active'
     when status = 'past_due' and at < grace_until then 'grace'
     when status in ('canceled', 'incomplete_expired') then 'ended'
-    else 'suspended' end
+    else 'suspended' end;
+end
 $$;
 
 -- Locks what an agent's commands wait in, in the order of the queue. False: somebody has it, and nobody_waits.
@@ -131,15 +133,18 @@ end
 $$;
 
 -- Whether money is paid for an agent where it is: to the owner of its host; or, that host being gone, to nobody in
--- particular, and then it runs on a host of the project's own.
+-- particular, and then it runs on a host of the project's own. In PL/pgSQL, which plans it once a session: every event of
+-- a subscription asks.
 create function creel.is_covered(agent public.agents) returns boolean
-language sql stable set search_path = '' as $$
-  select exists (
+language plpgsql stable set search_path = '' as $$
+begin
+  return exists (
     select from public.subscriptions s
     where s.agent_id = agent.id and s.service in ('active', 'grace')
       and (agent.host_id is null or s.host_id = agent.host_id or exists (
         select from public.project_hosts p
-        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')))
+        where p.project_id = agent.project_id and p.host_id = agent.host_id and p.terms = 'own')));
+end
 $$;
 
 -- Why an agent that is paid for again cannot have its place back, or null. Its host is locked.

@@ -5,8 +5,10 @@ set local statement_timeout = '60s';
 
 -- The id of something that Stripe names by its id, or shows as a whole.
 create function creel.stripe_ref(given jsonb) returns text
-language sql immutable set search_path = '' as $$
-  select case jsonb_typeof(given) when 'string' then given #>> '{}' when 'object' then given ->> 'id' end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case jsonb_typeof(given) when 'string' then given #>> '{}' when 'object' then given ->> 'id' end;
+end
 $$;
 
 -- An object as it was fetched, and when that was; null where it was not.
@@ -64,11 +66,13 @@ declare
 begin
   select * into before from public.subscriptions s where s.id = of_subscription for no key update;
   after := before;
-  after.past_due_since := case when before.status in ('past_due', 'unpaid') then (
-    select min(s.as_of) from creel.subscription_states s
+  after.past_due_since := null;
+  if before.status in ('past_due', 'unpaid') then
+    select min(s.as_of) into after.past_due_since from creel.subscription_states s
     where s.subscription_id = of_subscription and s.status in ('past_due', 'unpaid') and s.as_of >= coalesce((
       select max(o.as_of) from creel.subscription_states o
-      where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity')) end;
+      where o.subscription_id = of_subscription and o.status not in ('past_due', 'unpaid')), '-infinity');
+  end if;
   after.grace_until := case when before.status = 'past_due'
     then after.past_due_since + knobs.billing_grace_secs * interval '1 second' end;
   after.service := creel.subscription_service(before.status, after.grace_until, before.first_paid_at, now());

@@ -44,25 +44,26 @@ $$;
 
 -- Everything that an event is about: what is locked against other events, and by what it is found when it waits.
 create function creel.stripe_subjects(event jsonb, current jsonb) returns text[]
-language sql stable set search_path = '' as $$
-  select coalesce(array_agg(distinct s.subject order by s.subject), '{}')
-  from (values (event #> '{data,object}')) o (object)
-  cross join lateral (
-    select left(u.id, 255) as subject from unnest(array[
-      event ->> 'id', event ->> 'account', object ->> 'id', object ->> 'account',
-      creel.stripe_ref(object -> 'customer'), creel.stripe_ref(object -> 'subscription'),
-      creel.stripe_ref(object #> '{parent,subscription_details,subscription}'),
-      creel.stripe_ref(object -> 'invoice'), creel.stripe_ref(object -> 'payment_intent'),
-      creel.stripe_ref(object -> 'charge'), creel.stripe_ref(object -> 'latest_charge'),
-      creel.stripe_ref(object -> 'transfer'),
-      creel.stripe_ref(object #> '{payments,data,0,payment,payment_intent}'),
-      creel.stripe_ref(object #> '{payments,data,0,payment,charge}'),
-      object ->> 'client_reference_id', object #>> '{metadata,creel_intent}', object #>> '{metadata,creel_owner}',
-      object #>> '{parent,subscription_details,metadata,creel_intent}']) u (id)
-    union all
-    select left(c.id, 255) from jsonb_object_keys(case jsonb_typeof(current) when 'object' then current else '{}' end) c (id)
-  ) s
-  where s.subject <> ''
+language plpgsql stable set search_path = '' as $$
+declare
+  object constant jsonb := event #> '{data,object}';
+  ids text[] := array[
+    event ->> 'id', event ->> 'account', object ->> 'id', object ->> 'account',
+    creel.stripe_ref(object -> 'customer'), creel.stripe_ref(object -> 'subscription'),
+    creel.stripe_ref(object #> '{parent,subscription_details,subscription}'),
+    creel.stripe_ref(object -> 'invoice'), creel.stripe_ref(object -> 'payment_intent'),
+    creel.stripe_ref(object -> 'charge'), creel.stripe_ref(object -> 'latest_charge'),
+    creel.stripe_ref(object -> 'transfer'),
+    creel.stripe_ref(object #> '{payments,data,0,payment,payment_intent}'),
+    creel.stripe_ref(object #> '{payments,data,0,payment,charge}'),
+    object ->> 'client_reference_id', object #>> '{metadata,creel_intent}', object #>> '{metadata,creel_owner}',
+    object #>> '{parent,subscription_details,metadata,creel_intent}'];
+begin
+  if jsonb_typeof(current) = 'object' then
+    ids := ids || array(select jsonb_object_keys(current));
+  end if;
+  return array(select distinct left(u.id, 255) from unnest(ids) u (id) where u.id <> '' order by 1);
+end
 $$;
 
 -- A checkout session: open, paid, to be paid by a bank that takes its time, failed or expired.
@@ -137,13 +138,14 @@ declare
   fetched record;
 begin
   fetched := creel.fetched(current, object ->> 'id');
-  -- What the event says is known for good, whatever is said of later.
-  if fetched.object is not null and exists (select from public.subscriptions s where s.id = object ->> 'id') then
+  if fetched.object is not null then
+    -- What the event says is known for good, whatever is said of later.
     insert into creel.subscription_states (subscription_id, as_of, status)
-    values (object ->> 'id', told_at, object ->> 'status') on conflict do nothing;
-  end if;
-  if fetched.object is not null and object ->> 'status' not in ('canceled', 'incomplete_expired') then
-    return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    select s.id, told_at, object ->> 'status' from public.subscriptions s where s.id = object ->> 'id'
+    on conflict do nothing;
+    if object ->> 'status' not in ('canceled', 'incomplete_expired') then
+      return creel.save_subscription(fetched.object, fetched.as_of, true, event);
+    end if;
   end if;
   return creel.save_subscription(object, told_at, false, event);
 end
@@ -430,12 +432,23 @@ begin
 end
 $$;
 
--- Writes into the ledger what an event came to. A price that is not the one asked for is told once.
+-- Tells of a price that is not the one asked for, and the like.
+create function creel.tell_mismatch(event_id text, verdict jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+  intent public.checkout_intents;
+begin
+  select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
+  perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
+    jsonb_build_object('event', event_id, 'message', verdict ->> 'note'));
+end
+$$;
+
+-- Writes into the ledger what an event that is in it came to. What is wrong is told once.
 create function creel.note_verdict(event_id text, verdict jsonb) returns void
 language plpgsql set search_path = '' as $$
 declare
   before public.stripe_events;
-  intent public.checkout_intents;
 begin
   select * into before from public.stripe_events e where e.id = event_id;
   update public.stripe_events e set
@@ -446,9 +459,7 @@ begin
       case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
       left(verdict ->> 'note', 1000), coalesce(verdict -> 'led_to', '{}'));
   if verdict ? 'mismatch' and before.note is distinct from verdict ->> 'note' then
-    select * into intent from public.checkout_intents i where i.id = creel.read_uuid(verdict ->> 'mismatch');
-    perform creel.log_event('billing.mismatch', intent.project_id, intent.agent_key, intent.host_id, intent.id,
-      jsonb_build_object('event', event_id, 'message', verdict ->> 'note'));
+    perform creel.tell_mismatch(event_id, verdict);
   end if;
 end
 $$;
@@ -551,7 +562,8 @@ declare
   kind constant text := event ->> 'type';
   -- One that comes again because its objects were fetched, or requests were done, is not delivered once more.
   is_delivery constant boolean := current is null and nullif($1 -> 'done', 'null') is null;
-  subjects text[];
+  done constant jsonb := coalesce(nullif($1 -> 'done', 'null'), '[]');
+  about text[];
   lock_key int;
   kept public.stripe_events;
   verdict jsonb;
@@ -567,7 +579,7 @@ begin
       using errcode = '22023', hint = 'See the comment of apply_stripe_event.';
   end if;
   if endpoint = 'clock' then
-    perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
+    perform creel.settle_stripe_requests(done);
     verdict := creel.retry_waiting(current);
     return jsonb_build_object(
       'outcome', case when verdict = '[]' then 'applied' else 'fetch' end, 'note', null, 'fetch', verdict,
@@ -584,24 +596,23 @@ begin
     raise exception 'this is no event of Stripe'
       using errcode = '22023', hint = 'Send the whole event: id, type, created and data.object.';
   end if;
-  subjects := creel.stripe_subjects(event, current);
+  about := creel.stripe_subjects(event, current);
   -- Whatever shares a subject takes turns; in one order, so that two do not wait for each other.
-  for lock_key in select distinct hashtext(s) from unnest(subjects) s order by 1 loop
+  for lock_key in select distinct hashtext(s) from unnest(about) s order by 1 loop
     perform pg_advisory_xact_lock(1129465168, lock_key);
   end loop;
   -- Behind those locks, as an event locks its earning behind them.
-  perform creel.settle_stripe_requests(coalesce(nullif($1 -> 'done', 'null'), '[]'));
+  if done <> '[]' then
+    perform creel.settle_stripe_requests(done);
+  end if;
 
-  insert into public.stripe_events as e (
-    id, endpoint, type, account, livemode, api_version, created, status, subjects, payload)
-  values (
-    event ->> 'id', endpoint, kind, left(event ->> 'account', 255), coalesce(event -> 'livemode' = 'true', false),
-    left(event ->> 'api_version', 100), creel.read_time(event -> 'created'), 'waiting', subjects, event)
-  on conflict on constraint stripe_events_pkey do update set
+  -- Its id is one of its subjects, so that no other transaction brings it in meanwhile.
+  update public.stripe_events e set
     deliveries = e.deliveries + is_delivery::int,
     last_delivered_at = case when is_delivery then now() else e.last_delivered_at end,
     looked_at = now(),
-    subjects = array(select distinct s from unnest(e.subjects || excluded.subjects) s order by s)
+    subjects = array(select distinct s from unnest(e.subjects || about) s order by s)
+  where e.id = event ->> 'id'
   returning * into kept;
   if kept.status <> 'waiting' then
     return jsonb_build_object(
@@ -610,7 +621,21 @@ begin
 
   -- What was kept is what counts: a repetition cannot change what an event says.
   verdict := creel.try_event(coalesce(kept.payload, event), current);
-  perform creel.note_verdict(kept.id, verdict);
+  if kept.id is not null then
+    perform creel.note_verdict(kept.id, verdict);
+  else
+    -- Written once, as what it came to: one that is done with was never among those that wait.
+    insert into public.stripe_events (
+      id, endpoint, type, account, livemode, api_version, created, status, subjects, payload, led_to, note)
+    values (
+      event ->> 'id', endpoint, kind, left(event ->> 'account', 255), coalesce(event -> 'livemode' = 'true', false),
+      left(event ->> 'api_version', 100), creel.read_time(event -> 'created'),
+      case verdict ->> 'outcome' when 'applied' then 'applied' when 'ignored' then 'ignored' else 'waiting' end,
+      about, event, coalesce(verdict -> 'led_to', '{}'), left(verdict ->> 'note', 1000));
+    if verdict ? 'mismatch' then
+      perform creel.tell_mismatch(event ->> 'id', verdict);
+    end if;
+  end if;
   if verdict ->> 'outcome' = 'applied' and jsonb_array_length(coalesce(verdict -> 'knows', '[]')) > 0 then
     perform creel.apply_waiting_for(array(
       select k from jsonb_array_elements_text(verdict -> 'knows') k where k is not null), current);
@@ -631,7 +656,8 @@ revoke all on function creel.earn_invoice(jsonb, jsonb, public.subscriptions, js
   creel.settle_stripe_requests(jsonb),
   creel.stripe_subjects(jsonb, jsonb), creel.handle_session(jsonb, jsonb), creel.handle_subscription(jsonb, jsonb),
   creel.handle_invoice(jsonb, jsonb), creel.handle_customer_deleted(jsonb), creel.handle_account(jsonb, jsonb),
-  creel.handle_event(jsonb, jsonb), creel.intent_of_event(jsonb), creel.try_event(jsonb, jsonb), creel.note_verdict(text, jsonb),
+  creel.handle_event(jsonb, jsonb), creel.intent_of_event(jsonb), creel.try_event(jsonb, jsonb),
+  creel.tell_mismatch(text, jsonb), creel.note_verdict(text, jsonb),
   creel.apply_waiting_for(text[], jsonb), creel.retry_waiting(jsonb),
   public.apply_stripe_event(jsonb)
   from public, anon, authenticated, service_role;

@@ -5,18 +5,24 @@ set local statement_timeout = '60s';
 
 -- An object of Stripe's is named by its id, or is there itself where it was expanded.
 create function creel.id_in(value jsonb) returns text
-language sql immutable set search_path = '' as $$
-  select case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end;
+end
 $$;
 
 create function creel.object_in(value jsonb, current jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
-  select case when jsonb_typeof(value) = 'object' then value else current -> creel.id_in(value) end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when jsonb_typeof(value) = 'object' then value else current -> creel.id_in(value) end;
+end
 $$;
 
 create function creel.time_in(value jsonb) returns timestamptz
-language sql immutable set search_path = '' as $$
-  select to_timestamp((case when jsonb_typeof(value) = 'number' then value #>> '{}' end)::double precision)
+language plpgsql immutable set search_path = '' as $$
+begin
+  return to_timestamp((case when jsonb_typeof(value) = 'number' then value #>> '{}' end)::double precision);
+end
 $$;
 
 -- What was paid for: the line that reaches farthest. Those of a change of plan credit what is left of the old one.
@@ -37,8 +43,9 @@ $$;
 
 -- The payment of an invoice, wherever its version of the API has it: {charge, payment_intent}, each an id or an object.
 create function creel.payment_of_invoice(invoice jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
-  select coalesce(
+language plpgsql immutable set search_path = '' as $$
+begin
+  return coalesce(
     (select jsonb_strip_nulls(jsonb_build_object('charge', invoice -> 'charge', 'payment_intent', invoice -> 'payment_intent'))
      where creel.id_in(invoice -> 'charge') is not null or creel.id_in(invoice -> 'payment_intent') is not null),
     (select jsonb_strip_nulls(jsonb_build_object(
@@ -46,7 +53,8 @@ language sql immutable set search_path = '' as $$
      from jsonb_path_query(invoice, '$.payments.data[*]') p
      where coalesce(creel.id_in(p #> '{payment,charge}'), creel.id_in(p #> '{payment,payment_intent}')) is not null
        and coalesce(p ->> 'status', 'paid') = 'paid'
-     order by (p -> 'amount_paid') desc nulls last limit 1))
+     order by (p -> 'amount_paid') desc nulls last limit 1));
+end
 $$;
 
 create function creel.waits(note text) returns jsonb

@@ -59,12 +59,14 @@ comment on table creel.stripe_requests is
 
 -- What is to come back of an earning, less what did. Below nothing: what is to be given back.
 create function creel.still_to_return(earning bigint) returns bigint
-language sql stable set search_path = '' as $$
-  select (
+language plpgsql stable set search_path = '' as $$
+begin
+  return (
     coalesce((select -sum(c.amount_minor) from public.host_earnings c where c.corrects = earning), 0)
     - coalesce((
       select sum(t.returned_minor - case when t.is_back then t.amount_minor else 0 end)
-      from creel.earning_transfers t where t.earning_id = earning), 0))::bigint
+      from creel.earning_transfers t where t.earning_id = earning), 0))::bigint;
+end
 $$;
 
 -- Asks for the next step, if there is one and none is under way. The facts of the earning are locked.
@@ -121,6 +123,10 @@ language plpgsql set search_path = '' as $$
 declare
   leased jsonb;
 begin
+  -- Asked by every event, and there is nothing mostly.
+  if not exists (select from creel.stripe_requests r where r.status = 'waiting' and r.not_before <= now()) then
+    return '[]'::jsonb;
+  end if;
   with due as (
     select r.id from creel.stripe_requests r where r.status = 'waiting' and r.not_before <= now()
     order by r.not_before, r.created_at limit 20 for update skip locked),

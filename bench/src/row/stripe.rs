@@ -210,11 +210,11 @@ async fn seed(stage: &Stage, host: &Host, key: &str) -> Result<()> {
                from generate_series(1, $2::bigint) n
                returning id, project_id, agent_key)
              insert into public.subscriptions (
-               id, project_id, agent_id, agent_key, customer_id, plan, amount_minor, currency, status, service,
-               current_period_start, current_period_end, as_of)
-             select 'sub_' || (row_number() over (order by agent_key)) - 1, project_id, id, agent_key,
+               id, project_id, agent_id, agent_key, host_id, customer_id, plan, amount_minor, currency, status, service,
+               current_period_start, current_period_end, first_paid_at, paid_at, received_at, as_of)
+             select 'sub_' || (row_number() over (order by agent_key)) - 1, project_id, id, agent_key, $3::uuid,
                'cus_' || agent_key, 'month', 900, 'usd', 'active', 'active', now(), now() + interval '1 month',
-               now() - interval '1 day'
+               now() - interval '1 day', now() - interval '1 day', now(), now() - interval '1 day'
              from made",
             &[
                 &PROJECT,

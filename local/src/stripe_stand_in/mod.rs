@@ -97,7 +97,12 @@ impl StandIn {
 
     /// Every event so far, oldest first.
     pub fn events(&self) -> Vec<Value> {
-        self.lock().events.clone()
+        self.events_after(0)
+    }
+
+    /// Every event after the first so many, oldest first.
+    pub fn events_after(&self, count: usize) -> Vec<Value> {
+        self.lock().events.iter().skip(count).cloned().collect()
     }
 
     /// The next call is treated so; several wait in order.

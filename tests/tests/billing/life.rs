@@ -31,6 +31,7 @@ pub struct Life {
     is_over: bool,
     status: Status,
     told: usize,
+    read: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -61,6 +62,7 @@ impl Life {
             is_over: false,
             status: Status::Active,
             told,
+            read: 0,
         }
     }
 
@@ -147,7 +149,7 @@ impl Life {
 
     fn happen(&mut self) {
         let (stripe, sub) = (&self.stripe, self.subscription.as_str());
-        let is_long = self.told_events() >= EVENTS_MIN;
+        let is_long = self.read >= EVENTS_MIN;
         match (self.chance.below(16), self.status) {
             (0..=2, Status::Active) => {
                 stripe.renew(sub).expect("renew");
@@ -241,15 +243,11 @@ impl Life {
         self.chance.of(&self.stripe.objects(kind))
     }
 
-    fn told_events(&self) -> usize {
-        self.stripe.events().iter().filter(|event| is_read(event)).count()
-    }
-
     /// The events since the last question.
     fn news(&mut self) -> Vec<Value> {
-        let events = self.stripe.events();
-        let news = events[self.told..].to_vec();
-        self.told = events.len();
+        let news = self.stripe.events_after(self.told);
+        self.told += news.len();
+        self.read += news.iter().filter(|event| is_read(event)).count();
         news.into_iter()
             .filter(|event| is_read(event) || self.chance.one_in(UNREAD_ONE_IN))
             .collect()

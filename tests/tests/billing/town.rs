@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use creel_tests::db::{TestDb, User};
 use serde_json::{Value, json};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use crate::life::{PRICE, number, text};
@@ -24,13 +24,21 @@ pub struct Town {
     pub admin: Client,
     pub owner: User,
     pub host: Uuid,
-    pub doors: Vec<Client>,
+    doors: Vec<Called>,
     person: Client,
     worker: Client,
+    claim: Statement,
+    finish: Statement,
     session: Uuid,
     ticked: Mutex<Option<Instant>>,
     books: Mutex<Books>,
     _db: TestDb,
+}
+
+/// A function of the database, as somebody calls it again and again.
+struct Called {
+    client: Client,
+    statement: Statement,
 }
 
 /// What Stripe was asked for, and did.
@@ -81,12 +89,16 @@ impl Town {
             .connect_as(&enrolled.role, &enrolled.password)
             .await
             .expect("connect");
+        let claim = prepared(&worker, "claim").await;
+        let finish = prepared(&worker, "finish").await;
         Self {
             owner,
             host: enrolled.id,
             doors,
             person,
             worker,
+            claim,
+            finish,
             session: Uuid::new_v4(),
             ticked: Mutex::default(),
             books: Mutex::default(),
@@ -129,15 +141,16 @@ impl Town {
         if is_due {
             let tick = json!({ "api": 1, "session": self.session, "tokens": [], "metrics": [],
               "host": { "backends": ["profile", "docker"] } });
-            self.host_calls("tick", &tick).await;
+            let statement = prepared(&self.worker, "tick").await;
+            self.host_calls(&statement, &tick).await;
         }
     }
 
-    async fn host_calls(&self, function: &str, args: &Value) -> Value {
+    async fn host_calls(&self, statement: &Statement, args: &Value) -> Value {
         self.worker
-            .query_one(&format!("select public.{function}($1)"), &[args])
+            .query_one(statement, &[args])
             .await
-            .unwrap_or_else(|e| panic!("{function}: {e:?}"))
+            .unwrap_or_else(|e| panic!("{args}: {e:?}"))
             .get(0)
     }
 
@@ -145,7 +158,7 @@ impl Town {
     pub async fn work(&self) {
         loop {
             let claim = json!({ "api": 1, "session": self.session, "limit": 10, "woken_by": "poll" });
-            let claimed = self.host_calls("claim", &claim).await;
+            let claimed = self.host_calls(&self.claim, &claim).await;
             let items = claimed["items"].as_array().expect("items");
             if items.is_empty() {
                 return;
@@ -158,7 +171,7 @@ impl Town {
                 };
                 let done = json!({ "token": item["token"], "outcome": "done",
                   "result": { "ok": true, "state": state, "workspace": "/w" } });
-                self.host_calls("finish", &json!({ "api": 1, "items": [done] }))
+                self.host_calls(&self.finish, &json!({ "api": 1, "items": [done] }))
                     .await;
             }
         }
@@ -177,9 +190,8 @@ impl Town {
 
     /// One call of the door.
     pub async fn apply(&self, door: usize, args: &Value) -> Result<Value, tokio_postgres::Error> {
-        let row = self.doors[door]
-            .query_one("select public.apply_stripe_event($1)", &[args])
-            .await?;
+        let Called { client, statement } = &self.doors[door];
+        let row = client.query_one(statement, &[args]).await?;
         Ok(row.get(0))
     }
 
@@ -273,7 +285,7 @@ impl Books {
 }
 
 /// A connection as PostgREST has it for the function.
-async fn door(db: &TestDb) -> Client {
+async fn door(db: &TestDb) -> Called {
     let (client, connection) = db
         .authenticator_config()
         .connect(tokio_postgres::NoTls)
@@ -289,5 +301,13 @@ async fn door(db: &TestDb) -> Client {
         .batch_execute("set role creel_stripe")
         .await
         .expect("be the function");
+    let statement = prepared(&client, "apply_stripe_event").await;
+    Called { client, statement }
+}
+
+async fn prepared(client: &Client, function: &str) -> Statement {
     client
+        .prepare(&format!("select public.{function}($1)"))
+        .await
+        .unwrap_or_else(|e| panic!("{function}: {e:?}"))
 }

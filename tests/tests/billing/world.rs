@@ -213,5 +213,12 @@ impl<'a> World<'a> {
             .execute(sql, &[&self.project])
             .await
             .expect("delete the project");
+        // No other world is told of in this town at this time.
+        let sql = "delete from creel.stripe_requests; delete from stripe_events; delete from subscriptions";
+        self.town
+            .admin
+            .batch_execute(sql)
+            .await
+            .expect("forget what Stripe told");
     }
 }

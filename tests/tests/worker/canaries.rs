@@ -1,5 +1,7 @@
 //! A canary is answered by the agent itself, whichever backend it has, and an outage is over when it answers again.
 
+use std::time::Duration;
+
 use creel_tests::wait::{eventually, eventually_some};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
@@ -14,11 +16,21 @@ const ASK: &str = "update agent_commands set acked_at = acked_at - interval '10 
     update creel.canary_plans set due_at = now(), running_at = now();
     select creel.ask_canaries()";
 
+/// What the database does not do: it asks an agent that is wished stopped. The host has fifteen seconds of that.
+pub const ASK_STOPPED: &str = "insert into agent_canaries
+    (project_id, agent_key, agent_id, host_id, generation, challenge, deadline_at)
+    select project_id, agent_key, id, host_id, generation, 'Are you there?', now() + interval '25 seconds' from agents";
+
 impl Stage {
     /// Asks the agents that are paid for now; answers what became of the newest canary.
     async fn asks(&self) -> Value {
+        self.asks_within(SOON).await
+    }
+
+    /// The same, of agents that take longer to answer.
+    pub async fn asks_within(&self, limit: Duration) -> Value {
         self.run(ASK).await;
-        eventually_some("the canary is settled", SOON, async || {
+        eventually_some("the canary is settled", limit, async || {
             let row = self
                 .admin
                 .query_opt(
@@ -34,7 +46,7 @@ impl Stage {
         .await
     }
 
-    async fn outages(&self) -> Value {
+    pub async fn outages(&self) -> Value {
         let row = self.admin.query_one(
             "select coalesce(jsonb_agg(ended_by order by id), '[]') from agent_outages",
             &[],
@@ -106,6 +118,22 @@ async fn an_agent_that_is_just_starting_is_waited_for() {
     .await;
     agent.does("start", json!({})).await;
     assert_eq!(stage.asks().await["status"], json!("done"));
+    agent.does("undeploy", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_host_that_says_that_the_agent_is_not_there_is_not_taken_for_silent() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    let setup = station.agents_setup().allow("failed agent_canaries");
+    let _worker = station.started_with(&setup).await;
+    let agent = Agent::new(&stage, &station, "scout").await;
+    agent.does("deploy", json!({})).await;
+    agent.does("stop", json!({})).await;
+    stage.run(ASK_STOPPED).await;
+    let failed = stage.asks().await;
+    assert_eq!(failed["fault"], json!("error"), "{failed:#}");
+    assert_eq!(failed["result"]["error"]["code"], json!("gateway_unavailable"));
     agent.does("undeploy", json!({})).await;
 }
 

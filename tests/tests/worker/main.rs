@@ -31,6 +31,7 @@ mod kills;
 mod mirror;
 mod moves;
 mod own_gateway;
+mod real_openclaw_canaries;
 mod real_openclaw_mirror;
 mod rented;
 mod restored;

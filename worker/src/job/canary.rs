@@ -82,6 +82,14 @@ impl CanaryJob {
     }
 }
 
+/// The host's last word. Given back to be tried again, it would end at its deadline as if nothing had come from the host.
+fn told(error: &BackendError) -> JobError {
+    JobError::Failed(Failure {
+        retry: false,
+        ..Failure::from(error)
+    })
+}
+
 /// How long there is for all of it.
 fn plan_limit(deadline_at: Option<Timestamp>, now: Timestamp) -> Duration {
     let left = deadline_at.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
@@ -105,7 +113,10 @@ impl Job for CanaryJob {
         let backend = backend.ok_or_else(|| super::command::no_backend(kind))?;
         let began = Instant::now();
         while_held(context.lease, async {
-            let said = self.ask(&**backend, &agent, &row).await?;
+            let said = self
+                .ask(&**backend, &agent, &row)
+                .await
+                .map_err(|error| told(&error))?;
             let answer: String = said
                 .chars()
                 .filter(|c| *c != '\0')

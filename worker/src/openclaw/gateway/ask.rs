@@ -11,11 +11,16 @@ use super::problem::CallError;
 use super::{GatewayControl, GatewayProblem};
 use crate::openclaw::output::{quoted, shown};
 
-/// Nobody waits for what is only tidied up.
-const TIDY_LIMIT: Duration = Duration::from_secs(10);
+/// Nobody waits for what is only tidied up; and a call that is given up ends the connection, which others use, too. On a
+/// busy host it takes ten seconds.
+const TIDY_LIMIT: Duration = Duration::from_secs(60);
 
 /// A run that is waited for ends with an answer that it goes on, which comes so long before the time is over.
 const ANSWER_LATE: Duration = Duration::from_secs(5);
+
+/// OpenClaw keeps conversations of this kind in memory only, and lists them to nobody but who began them. Of another one
+/// that is deleted it would keep the transcript in an archive.
+const CONVERSATION: &str = "dashboard:incognito-";
 
 /// What is asked of an agent.
 #[derive(Debug, Clone)]
@@ -64,7 +69,7 @@ impl GatewayControl {
     pub(crate) async fn ask(&self, agent: &str, question: &Question) -> Result<String, NotAnswered> {
         let end = Instant::now() + question.limit;
         let client = self.client().await.map_err(NotAnswered::Gateway)?;
-        let key = format!("agent:{agent}:{}", question.name);
+        let key = format!("agent:{agent}:{CONVERSATION}{}", question.name);
         let params = json!({
             "message": question.text, "agentId": agent, "sessionKey": key, "idempotencyKey": question.name,
             "deliver": false,
