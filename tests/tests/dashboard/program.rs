@@ -1,5 +1,6 @@
 //! A program of `dashboard/e2e`, which drives the page in a browser and asks for what it cannot do itself.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -78,7 +79,10 @@ impl Program<'_> {
         let status = child.wait().await.context("wait for its end")?;
         let said = said.await.context("read what it said")?;
         ensure!(status.success(), "{status}\n{said}");
-        print!("{said}");
+        // The test's runner shows it with what else the test said.
+        std::io::stderr()
+            .write_all(said.as_bytes())
+            .context("show what it said")?;
         Ok(())
     }
 }
