@@ -2829,6 +2829,7 @@ begin
   foreach host in array hosts loop
     perform pg_notify('creel_work', host);
   end loop;
+  perform creel.hint_lanes(lane_ids);
 end
 $$;
 
@@ -3394,6 +3395,23 @@ $$;
 
 
 --
+-- Name: forget_host_channels(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.forget_host_channels() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  delete from creel.host_channels c where c.host_id in (
+    select n.host_id from new_rows n join old_rows o on o.id = n.id
+    where (o.replaced_at is null and n.replaced_at is not null) or (o.revoked_at is null and n.revoked_at is not null));
+  return null;
+end
+$$;
+
+
+--
 -- Name: free_doc_bytes(text, bigint); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3952,7 +3970,9 @@ CREATE TABLE public.host_heartbeats (
     ram_mb bigint,
     quiet_secs integer DEFAULT 0 NOT NULL,
     counted_from timestamp with time zone,
-    counted integer DEFAULT 0 NOT NULL
+    counted integer DEFAULT 0 NOT NULL,
+    listens boolean DEFAULT false NOT NULL,
+    lost_hints bigint DEFAULT 0 NOT NULL
 );
 
 
@@ -3975,6 +3995,20 @@ COMMENT ON COLUMN public.host_heartbeats.quiet_secs IS 'For how much longer than
 --
 
 COMMENT ON COLUMN public.host_heartbeats.counted IS 'Heartbeats since counted_from, at most a minute ago.';
+
+
+--
+-- Name: COLUMN host_heartbeats.listens; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_heartbeats.listens IS 'Whether the host hears at once that there is work, by its Realtime channel. A host with a login always does, and is not counted here.';
+
+
+--
+-- Name: COLUMN host_heartbeats.lost_hints; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.host_heartbeats.lost_hints IS 'How often a host with a key found work by a tick for which its channel had said nothing.';
 
 
 --
@@ -4038,6 +4072,65 @@ $$;
 
 
 --
+-- Name: hint_hosts(uuid[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.hint_hosts(host_ids uuid[], event text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  topics text[];
+begin
+  select array_agg(c.topic) into topics
+  from creel.host_channels c join public.host_heartbeats b on b.host_id = c.host_id
+  where c.host_id = any (host_ids) and b.listens and b.last_seen_at > creel.listening_since();
+  if topics is not null then
+    perform creel.send_hints(topics, event);
+  end if;
+end
+$$;
+
+
+--
+-- Name: hint_lanes(bigint[]); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.hint_lanes(lane_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  host_ids uuid[];
+begin
+  if not exists (select from creel.host_channels) then
+    return;
+  end if;
+  select array_agg(distinct l.host_id) filter (where l.host_id is not null) into host_ids
+  from creel.lanes l where l.id = any (lane_ids);
+  if host_ids is not null then
+    perform creel.hint_hosts(host_ids, 'work');
+  end if;
+  if exists (select from creel.lanes l where l.id = any (lane_ids) and l.host_id is null) then
+    select array_agg(g.host_id) into host_ids from (
+      select distinct p.host_id from creel.lanes l
+      join public.project_hosts p on p.project_id = l.project_id
+      join creel.host_channels c on c.host_id = p.host_id
+      where l.id = any (lane_ids) and l.host_id is null
+      limit 100) g;
+    if host_ids is not null then
+      perform creel.hint_hosts(host_ids, 'work');
+    end if;
+  end if;
+end
+$$;
+
+
+--
 -- Name: host_in_notification(uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -4068,6 +4161,27 @@ begin
     where k.key_sha256 = sha256(convert_to(key, 'utf8'))
       and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
   );
+end
+$$;
+
+
+--
+-- Name: host_topic(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.host_topic(host uuid) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  topic text;
+begin
+  select c.topic into topic from creel.host_channels c where c.host_id = host;
+  if not found then
+    insert into creel.host_channels (host_id) values (host) on conflict (host_id) do nothing;
+    select c.topic into topic from creel.host_channels c where c.host_id = host;
+  end if;
+  return topic;
 end
 $$;
 
@@ -4750,6 +4864,124 @@ $$;
 
 
 --
+-- Name: keep_metric_means(integer, timestamp with time zone, timestamp with time zone, uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_metric_means(ring_secs integer, begins timestamp with time zone, ends timestamp with time zone, after_agent uuid, last_agent uuid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  step constant interval := ring_secs * interval '1 second';
+  ring_slots int;
+  finer_secs int;
+  finer_slots int[];
+begin
+  select r.slots, r.made_of into ring_slots, finer_secs from creel.metric_rings() r where r.step_secs = ring_secs;
+  select array_agg(distinct (extract(epoch from t)::bigint / f.step_secs % f.slots)::int) into finer_slots
+  from creel.metric_rings() f
+  cross join lateral generate_series(
+    greatest(begins, ends - (f.slots * f.step_secs) * interval '1 second'),
+    ends - f.step_secs * interval '1 second', f.step_secs * interval '1 second') t
+  where f.step_secs = finer_secs;
+  insert into public.agent_metric_slots as s (
+    step_secs, slot, agent_id, at, samples, cpu_percent, cpu_percent_max, ram_mb, ram_mb_max, disk_mb, uptime_secs)
+  select ring_secs, extract(epoch from g.at)::bigint / ring_secs % ring_slots, g.agent_id, g.at,
+    g.samples, g.cpu_percent, g.cpu_percent_max, g.ram_mb, g.ram_mb_max, g.disk_mb, g.uptime_secs
+  from (
+    select f.agent_id, date_bin(step, f.at, 'epoch') as at, sum(f.samples)::int as samples,
+      (sum(f.cpu_percent * f.samples) / sum(f.samples))::real as cpu_percent,
+      max(f.cpu_percent_max) as cpu_percent_max,
+      (sum(f.ram_mb * f.samples) / sum(f.samples))::real as ram_mb, max(f.ram_mb_max) as ram_mb_max,
+      (array_agg(f.disk_mb order by f.at desc))[1] as disk_mb,
+      (array_agg(f.uptime_secs order by f.at desc))[1] as uptime_secs
+    from public.agent_metric_slots f
+    where f.step_secs = finer_secs and f.slot = any (finer_slots)
+      and f.agent_id > after_agent and f.agent_id <= last_agent and f.at >= begins and f.at < ends
+    group by 1, 2) g
+  on conflict (step_secs, slot, agent_id) do update set
+    at = excluded.at, samples = excluded.samples, cpu_percent = excluded.cpu_percent,
+    cpu_percent_max = excluded.cpu_percent_max, ram_mb = excluded.ram_mb, ram_mb_max = excluded.ram_mb_max,
+    disk_mb = excluded.disk_mb, uptime_secs = excluded.uptime_secs
+  where excluded.at >= s.at;
+end
+$$;
+
+
+--
+-- Name: keep_metric_samples(timestamp with time zone, uuid, uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_metric_samples(moment timestamp with time zone, after_agent uuid, last_agent uuid) RETURNS void
+    LANGUAGE sql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    AS $$
+  insert into public.agent_metric_slots as s (
+    step_secs, slot, agent_id, at, samples, cpu_percent, cpu_percent_max, ram_mb, ram_mb_max, disk_mb, uptime_secs)
+  select 60, extract(epoch from moment)::bigint / 60 % 60, m.agent_id, moment, 1,
+    m.cpu_percent, m.cpu_percent, m.ram_mb, m.ram_mb, m.disk_mb, m.uptime_secs
+  from public.agent_metrics m
+  where m.agent_id > after_agent and m.agent_id <= last_agent
+    -- A worker tells what has not changed once a minute.
+    and m.sampled_at > moment - interval '80 seconds'
+  on conflict (step_secs, slot, agent_id) do update set
+    at = excluded.at, samples = excluded.samples, cpu_percent = excluded.cpu_percent,
+    cpu_percent_max = excluded.cpu_percent_max, ram_mb = excluded.ram_mb, ram_mb_max = excluded.ram_mb_max,
+    disk_mb = excluded.disk_mb, uptime_secs = excluded.uptime_secs
+$$;
+
+
+--
+-- Name: keep_metrics_history(timestamp with time zone, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.keep_metrics_history(moment timestamp with time zone, most integer DEFAULT 5000) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+declare
+  first_agent constant uuid := '00000000-0000-0000-0000-000000000000'::uuid;
+  last_of_all constant uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid;
+  ring record;
+  moment_kept timestamptz;
+  after_agent uuid;
+  last_agent uuid;
+begin
+  for ring in
+    select k.step_secs, k.kept_until, k.keeping, k.kept_agent, r.made_of
+    from creel.metric_clock k join creel.metric_rings() r on r.step_secs = k.step_secs
+    -- The samples last: what they take the place of was looked at before.
+    order by k.step_secs = 60, k.step_secs for no key update of k skip locked
+  loop
+    moment_kept := coalesce(ring.keeping, date_bin(ring.step_secs * interval '1 second', moment, 'epoch'));
+    continue when moment_kept <= ring.kept_until;
+    -- What it is made of is there as a whole.
+    continue when not coalesce((
+      select k.kept_until >= moment_kept - case when k.step_secs = 60 then interval '1 minute' else interval '0' end
+      from creel.metric_clock k where k.step_secs = ring.made_of), true);
+    after_agent := coalesce(ring.kept_agent, first_agent);
+    select a.id into last_agent from public.agents a where a.id > after_agent order by a.id offset most - 1 limit 1;
+    if ring.made_of is null then
+      perform creel.keep_metric_samples(moment_kept, after_agent, coalesce(last_agent, last_of_all));
+    else
+      perform creel.keep_metric_means(
+        ring.step_secs, ring.kept_until, moment_kept, after_agent, coalesce(last_agent, last_of_all));
+    end if;
+    update creel.metric_clock k
+    set kept_until = case when last_agent is null then moment_kept else k.kept_until end,
+        keeping = case when last_agent is not null then moment_kept end, kept_agent = last_agent
+    where k.step_secs = ring.step_secs;
+  end loop;
+end
+$$;
+
+
+--
 -- Name: keep_request_columns(); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5064,6 +5296,18 @@ $$;
 
 
 --
+-- Name: listening_since(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.listening_since() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    SET search_path TO ''
+    AS $$
+  select now() - interval '1 minute'
+$$;
+
+
+--
 -- Name: lock_agent_lane(public.agents, boolean); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5312,6 +5556,18 @@ $$;
 
 
 --
+-- Name: metric_rings(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.metric_rings() RETURNS TABLE(step_secs integer, slots integer, made_of integer)
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO ''
+    AS $$
+  values (60, 60, null::int), (300, 288, 60), (3600, 336, 300)
+$$;
+
+
+--
 -- Name: name_agents(uuid, bigint[]); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -5402,12 +5658,17 @@ CREATE FUNCTION creel.notify_docs() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     AS $$
+declare
+  host_ids uuid[];
 begin
   if creel.current_host_id() is null then
-    perform pg_notify('creel_work', h.host_id || ' docs') from (
-      select distinct a.host_id from new_rows n
-      join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
-      where n.changed = pg_current_xact_id() and a.host_id is not null and a.status <> 'removed') h;
+    select array_agg(distinct a.host_id) into host_ids from new_rows n
+    join public.agents a on a.project_id = n.project_id and a.agent_key = n.agent_key
+    where n.changed = pg_current_xact_id() and a.host_id is not null and a.status <> 'removed';
+    perform pg_notify('creel_work', h.host_id || ' docs') from unnest(host_ids) as h (host_id);
+    if host_ids is not null then
+      perform creel.hint_hosts(host_ids, 'docs');
+    end if;
   end if;
   return null;
 end
@@ -5419,11 +5680,17 @@ $$;
 --
 
 CREATE FUNCTION creel.notify_lanes(lane_ids bigint[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
-  select pg_notify('creel_work', coalesce(h.host_id::text, ''))
-  from (select distinct l.host_id from creel.lanes l where l.id = any (lane_ids)) h
+begin
+  if coalesce(cardinality(lane_ids), 0) = 0 then
+    return;
+  end if;
+  perform pg_notify('creel_work', coalesce(h.host_id::text, ''))
+  from (select distinct l.host_id from creel.lanes l where l.id = any (lane_ids)) h;
+  perform creel.hint_lanes(lane_ids);
+end
 $$;
 
 
@@ -7287,6 +7554,35 @@ CREATE FUNCTION creel.secs_of(at timestamp with time zone) RETURNS bigint
 
 
 --
+-- Name: send_hints(text[], text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.send_hints(topics text[], event text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    SET lock_timeout TO '200ms'
+    AS $$
+declare
+  -- What a savepoint takes back, it takes back here too.
+  sent text := coalesce(current_setting('creel.hints_sent', true), '');
+  topic text;
+begin
+  if to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then
+    return;
+  end if;
+  foreach topic in array topics loop
+    continue when strpos(sent, event || '/' || topic || ' ') > 0;
+    sent := sent || event || '/' || topic || ' ';
+    perform realtime.send('{}'::jsonb, event, topic, false);
+  end loop;
+  perform set_config('creel.hints_sent', sent, true);
+exception when others then
+  raise warning 'hint by Realtime: %', sqlerrm;
+end
+$$;
+
+
+--
 -- Name: send_own_command(public.agents, text, jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -8273,6 +8569,7 @@ begin
   loop
     -- The host then asks at once what it is to stop.
     perform pg_notify('creel_work', host || ' cancel');
+    perform creel.hint_hosts(array[host], 'cancel');
   end loop;
 
   -- What once failed and was wished for again is nothing that a person must look at.
@@ -11643,6 +11940,57 @@ COMMENT ON FUNCTION public.list_host_access(jsonb) IS 'For the owner of a host: 
 
 
 --
+-- Name: list_hosts_for_rent(jsonb); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.list_hosts_for_rent(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $_$
+declare
+  asker constant uuid := auth.uid();
+  project constant text := $1 ->> 'project_id';
+  knobs constant creel.settings := creel.knobs();
+begin
+  if asker is null or not coalesce(project = any (creel.readable_projects()), false) then
+    raise exception 'you are no member of project %', project
+      using errcode = '42501', hint = 'Send the id of a project of yours as project_id.';
+  end if;
+  return jsonb_build_object(
+    'currency', knobs.billing_currency,
+    'hosts', coalesce((
+      select jsonb_agg(to_jsonb(l) order by l.online desc, l.room > 0 desc, coalesce(l.month, l.year / 12.0), l.name, l.id)
+      from (
+        select
+          h.id, h.name, h.platform, h.tags, h.backends, h.capacity, h.openclaw_version, h.created_at,
+          (h.price ->> 'month')::numeric::bigint as month, (h.price ->> 'year')::numeric::bigint as year,
+          creel.price_currency(h) as currency, creel.takes_work(h) as online, b.last_seen_at,
+          greatest(h.capacity - (
+            select count(*) from public.agents a where a.host_id = h.id and a.status <> 'removed'), 0) as room,
+          (select count(*) from public.agent_outages o
+            where o.host_id = h.id and o.began_at > now() - interval '30 days') as outages
+        from public.hosts h join public.host_heartbeats b on b.host_id = h.id
+        where h.price is not null and h.status = 'online' and h.owner_id <> asker
+          and creel.heard_until(b) > now() - interval '1 day'
+          and coalesce(creel.plan_price(h, 'month'), creel.plan_price(h, 'year')) is not null
+          and exists (
+            select from public.stripe_accounts s where s.owner_id = h.owner_id and s.transfers_active)
+          and not exists (
+            select from public.project_hosts p
+            where p.host_id = h.id and p.project_id = project and p.terms = 'own')
+        order by b.last_seen_at desc, h.id limit 200) l), '[]'));
+end
+$_$;
+
+
+--
+-- Name: FUNCTION list_hosts_for_rent(jsonb); Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON FUNCTION public.list_hosts_for_rent(jsonb) IS 'For a member of a project: {project_id} -> {currency, hosts: [{id, name, platform, tags, backends, capacity, room, month, year, currency, online, last_seen_at, outages, openclaw_version, created_at}]}: hosts of other people that were heard of within a day and that can be rented by begin_checkout; month and year in the currency''s smallest unit, null where it is not let so. outages: of agents that were paid for, within 30 days. 200 at most.';
+
+
+--
 -- Name: list_members(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -12700,6 +13048,8 @@ declare
   warnings text[] := array[]::text[];
   -- What is not smaller is of a cluster that this one was restored from.
   next_xact constant xid8 := pg_snapshot_xmax(pg_current_snapshot());
+  channel constant jsonb := $1 -> 'channel';
+  topic text;
   docs_since constant xid8 := case
     when $1 ->> 'docs_since' ~ '^[0-9]{1,19}$' then ($1 ->> 'docs_since')::xid8 end;
 begin
@@ -12708,11 +13058,19 @@ begin
     raise exception 'session is missing' using errcode = '22023';
   end if;
 
-  insert into public.host_heartbeats as b (host_id, last_seen_at, session_id, cpu_percent, ram_mb)
-  values (host, now(), session, (report ->> 'cpu_percent')::real, (report ->> 'ram_mb')::bigint)
+  insert into public.host_heartbeats as b (host_id, last_seen_at, session_id, cpu_percent, ram_mb, listens, lost_hints)
+  values (
+    host, now(), session, (report ->> 'cpu_percent')::real, (report ->> 'ram_mb')::bigint,
+    coalesce((channel ->> 'live')::boolean, false),
+    -- A host that lies says what is wrong of itself alone.
+    least(greatest(coalesce((channel ->> 'lost')::bigint, 0), 0), 1000))
   on conflict (host_id) do update set
     last_seen_at = excluded.last_seen_at, session_id = excluded.session_id,
-    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb;
+    cpu_percent = excluded.cpu_percent, ram_mb = excluded.ram_mb, listens = excluded.listens,
+    lost_hints = b.lost_hints + excluded.lost_hints;
+  if channel is not null then
+    topic := nullif(creel.host_topic(host), channel ->> 'topic');
+  end if;
   update public.hosts h set
     status = case h.status when 'enrolled' then 'online' else h.status end,
     platform = coalesce(report ->> 'platform', h.platform),
@@ -12775,6 +13133,17 @@ begin
     raise warning 'sweep within a tick: %', sqlerrm;
   end;
 
+  -- Once a minute somebody's tick keeps what the agents used, or the ticks of several do, of some agents each.
+  if exists (
+    select from creel.metric_clock k
+    where k.kept_until <= now() - k.step_secs * interval '1 second') then
+    begin
+      perform creel.keep_metrics_history(now());
+    exception when query_canceled or others then
+      raise warning 'metrics within a tick: %', sqlerrm;
+    end;
+  end if;
+
   -- Looked ahead until a tick after the next one: what comes later, that one will tell. A lease that is renewed ends
   -- later.
   select min(w.at) into next_at from (
@@ -12801,6 +13170,7 @@ begin
       join public.agents a on a.project_id = d.project_id and a.agent_key = d.agent_key
       where d.changed >= docs_since and d.changed < next_xact and a.host_id = host and a.status <> 'removed')),
     'warnings', to_jsonb(warnings),
+    'topic', topic,
     'wake_in_ms', case when next_at is not null
       then greatest(ceil(extract(epoch from next_at - now()) * 1000), 0)::bigint end);
 end
@@ -12811,7 +13181,7 @@ $_$;
 -- Name: FUNCTION tick(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], docs_since, host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, docs, warnings[], wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, whether somebody else has changed documents since docs_since, and what of the report could not be taken.';
+COMMENT ON FUNCTION public.tick(jsonb) IS 'Host function: {api, session, tokens[], metrics[], agents[], docs_since, channel, host{}} -> {host_id, lease_ms, tick_ms, lost[], cancel[], work, docs, warnings[], topic, wake_in_ms}. Renews the leases of these tokens, stores metrics and the states of agents ({agent_id, state: running|stopped|starting|error, note, restarts, pid}, when they change), sweeps, and says what to stop, whether there is work, whether somebody else has changed documents since docs_since, and what of the report could not be taken. With channel ({topic, live, lost}: the topic that the host knows, whether it hears it, how many hints were lost since the last tick) it answers with the topic of its Realtime channel, if that is another one.';
 
 
 --
@@ -13137,6 +13507,23 @@ CREATE TABLE creel.host_budgets (
 
 
 --
+-- Name: host_channels; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.host_channels (
+    host_id uuid NOT NULL,
+    topic text DEFAULT ('creel-host:'::text || replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text)) NOT NULL
+);
+
+
+--
+-- Name: TABLE host_channels; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.host_channels IS 'The Realtime topic of a host that asks for one by its tick. What is sent there is empty: work, cancel or docs. Another key of the host is another topic.';
+
+
+--
 -- Name: host_keys; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -13257,6 +13644,26 @@ ALTER TABLE creel.lanes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+
+--
+-- Name: metric_clock; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.metric_clock (
+    step_secs integer NOT NULL,
+    kept_until timestamp with time zone NOT NULL,
+    keeping timestamp with time zone,
+    kept_agent uuid,
+    CONSTRAINT metric_clock_keeping CHECK (((kept_agent IS NULL) OR (keeping IS NOT NULL)))
+);
+
+
+--
+-- Name: TABLE metric_clock; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.metric_clock IS 'How far each ring of agent_metric_slots was written.';
 
 
 --
@@ -13490,6 +13897,35 @@ COMMENT ON TABLE public.agent_logs IS 'What an agent''s gateway printed: a row f
 
 
 --
+-- Name: agent_metric_slots; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.agent_metric_slots (
+    step_secs integer NOT NULL,
+    slot integer NOT NULL,
+    agent_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    samples integer NOT NULL,
+    cpu_percent real,
+    cpu_percent_max real,
+    ram_mb real,
+    ram_mb_max real,
+    disk_mb real,
+    uptime_secs bigint,
+    CONSTRAINT agent_metric_slots_slot CHECK (((slot >= 0) AND (slot < 336))),
+    CONSTRAINT agent_metric_slots_step CHECK ((step_secs = ANY (ARRAY[60, 300, 3600])))
+)
+WITH (fillfactor='70');
+
+
+--
+-- Name: TABLE agent_metric_slots; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.agent_metric_slots IS 'Rings of samples, written by the tick once a minute; not published. Read by agent_metrics_history, which leaves out what was left in a slot from an earlier round.';
+
+
+--
 -- Name: agent_metrics; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -13512,6 +13948,37 @@ CREATE TABLE public.agent_metrics (
 --
 
 COMMENT ON TABLE public.agent_metrics IS 'The newest sample of each agent, upserted by the tick; not published. pid and restarts are those of its own gateway, note what its host said of it last while it ran; agent_status has it with the time when it was first said.';
+
+
+--
+-- Name: agent_metrics_history; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.agent_metrics_history WITH (security_invoker='true') AS
+ SELECT s.agent_id,
+    s.step_secs,
+    s.at,
+    s.cpu_percent,
+    s.cpu_percent_max,
+    s.ram_mb,
+    s.ram_mb_max,
+    s.disk_mb,
+    s.uptime_secs,
+    s.samples
+   FROM public.agent_metric_slots s
+  WHERE (s.at > (now() -
+        CASE s.step_secs
+            WHEN 60 THEN '01:00:00'::interval
+            WHEN 300 THEN '1 day'::interval
+            ELSE '14 days'::interval
+        END));
+
+
+--
+-- Name: VIEW agent_metrics_history; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON VIEW public.agent_metrics_history IS 'What an agent used, by step_secs: 60 for each minute of the last hour, 300 for the last day, 3600 for the last two weeks. Means and the highest; disk and uptime as they were last; samples says of how many minutes. A step of which nothing is known has no row. Ask for one agent and one step.';
 
 
 --
@@ -14174,6 +14641,22 @@ ALTER TABLE ONLY creel.host_budgets
 
 
 --
+-- Name: host_channels host_channels_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_channels
+    ADD CONSTRAINT host_channels_pkey PRIMARY KEY (host_id);
+
+
+--
+-- Name: host_channels host_channels_topic; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_channels
+    ADD CONSTRAINT host_channels_topic UNIQUE (topic);
+
+
+--
 -- Name: host_keys host_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -14235,6 +14718,14 @@ ALTER TABLE ONLY creel.lanes
 
 ALTER TABLE ONLY creel.lanes
     ADD CONSTRAINT lanes_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: metric_clock metric_clock_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.metric_clock
+    ADD CONSTRAINT metric_clock_pkey PRIMARY KEY (step_secs);
 
 
 --
@@ -14355,6 +14846,14 @@ ALTER TABLE ONLY public.agent_commands
 
 ALTER TABLE ONLY public.agent_logs
     ADD CONSTRAINT agent_logs_key PRIMARY KEY (agent_id, seq);
+
+
+--
+-- Name: agent_metric_slots agent_metric_slots_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_metric_slots
+    ADD CONSTRAINT agent_metric_slots_pkey PRIMARY KEY (step_secs, slot, agent_id);
 
 
 --
@@ -14815,6 +15314,13 @@ CREATE INDEX agent_commands_ended ON public.agent_commands USING btree (acked_at
 
 
 --
+-- Name: agent_metric_slots_agent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX agent_metric_slots_agent ON public.agent_metric_slots USING btree (agent_id);
+
+
+--
 -- Name: agent_outages_by_agent; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -15088,6 +15594,13 @@ CREATE INDEX host_earnings_paid ON public.host_earnings USING btree (paid_at);
 
 
 --
+-- Name: hosts_for_rent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX hosts_for_rent ON public.hosts USING btree (id) WHERE ((price IS NOT NULL) AND (status = 'online'::text));
+
+
+--
 -- Name: hosts_owner; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -15239,6 +15752,13 @@ CREATE TRIGGER dead_letters_not_of_cancelled BEFORE INSERT ON creel.dead_letters
 --
 
 CREATE TRIGGER dead_letters_without_canaries BEFORE INSERT ON creel.dead_letters FOR EACH ROW WHEN ((new.queue = 'agent_canaries'::text)) EXECUTE FUNCTION creel.skip_row();
+
+
+--
+-- Name: host_keys host_keys_forget_channels; Type: TRIGGER; Schema: creel; Owner: -
+--
+
+CREATE TRIGGER host_keys_forget_channels AFTER UPDATE ON creel.host_keys REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION creel.forget_host_channels();
 
 
 --
@@ -15800,6 +16320,14 @@ ALTER TABLE ONLY creel.host_budgets
 
 
 --
+-- Name: host_channels host_channels_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.host_channels
+    ADD CONSTRAINT host_channels_host_id_fkey FOREIGN KEY (host_id) REFERENCES public.hosts(id) ON DELETE CASCADE;
+
+
+--
 -- Name: host_keys host_keys_host_id_fkey; Type: FK CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -15909,6 +16437,14 @@ ALTER TABLE ONLY public.agent_commands
 
 ALTER TABLE ONLY public.agent_logs
     ADD CONSTRAINT agent_logs_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
+
+
+--
+-- Name: agent_metric_slots agent_metric_slots_agent_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_metric_slots
+    ADD CONSTRAINT agent_metric_slots_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES public.agents(id) ON DELETE CASCADE;
 
 
 --
@@ -16213,6 +16749,18 @@ CREATE POLICY dead_letters_select ON creel.dead_letters FOR SELECT TO authentica
 
 
 --
+-- Name: host_channels; Type: ROW SECURITY; Schema: creel; Owner: -
+--
+
+ALTER TABLE creel.host_channels ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: metric_clock; Type: ROW SECURITY; Schema: creel; Owner: -
+--
+
+ALTER TABLE creel.metric_clock ENABLE ROW LEVEL SECURITY;
+
+--
 -- Name: agent_canaries; Type: ROW SECURITY; Schema: public; Owner: -
 --
 
@@ -16256,6 +16804,21 @@ ALTER TABLE public.agent_logs ENABLE ROW LEVEL SECURITY;
 --
 
 CREATE POLICY agent_logs_select ON public.agent_logs FOR SELECT TO authenticated USING ((project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])));
+
+
+--
+-- Name: agent_metric_slots; Type: ROW SECURITY; Schema: public; Owner: -
+--
+
+ALTER TABLE public.agent_metric_slots ENABLE ROW LEVEL SECURITY;
+
+--
+-- Name: agent_metric_slots agent_metric_slots_select; Type: POLICY; Schema: public; Owner: -
+--
+
+CREATE POLICY agent_metric_slots_select ON public.agent_metric_slots FOR SELECT TO authenticated USING ((agent_id IN ( SELECT a.id
+   FROM public.agents a
+  WHERE (a.project_id = ANY (( SELECT creel.readable_projects() AS readable_projects)::text[])))));
 
 
 --
@@ -17452,6 +18015,13 @@ REVOKE ALL ON FUNCTION creel.finish_one(host uuid, projects text[], finished jso
 
 
 --
+-- Name: FUNCTION forget_host_channels(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.forget_host_channels() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION free_doc_bytes(of_project text, freed_bytes bigint); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17597,6 +18167,20 @@ REVOKE ALL ON FUNCTION creel.held_item(host uuid, held_token uuid) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION hint_hosts(host_ids uuid[], event text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.hint_hosts(host_ids uuid[], event text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION hint_lanes(lane_ids bigint[]); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.hint_lanes(lane_ids bigint[]) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION host_in_notification(host_id uuid); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17609,6 +18193,13 @@ REVOKE ALL ON FUNCTION creel.host_in_notification(host_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION creel.host_of_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION creel.host_of_key() TO anon;
+
+
+--
+-- Name: FUNCTION host_topic(host uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.host_topic(host uuid) FROM PUBLIC;
 
 
 --
@@ -17808,6 +18399,27 @@ REVOKE ALL ON FUNCTION creel.keep_host_report(host uuid, report jsonb) FROM PUBL
 
 
 --
+-- Name: FUNCTION keep_metric_means(ring_secs integer, begins timestamp with time zone, ends timestamp with time zone, after_agent uuid, last_agent uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_metric_means(ring_secs integer, begins timestamp with time zone, ends timestamp with time zone, after_agent uuid, last_agent uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_metric_samples(moment timestamp with time zone, after_agent uuid, last_agent uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_metric_samples(moment timestamp with time zone, after_agent uuid, last_agent uuid) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION keep_metrics_history(moment timestamp with time zone, most integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.keep_metrics_history(moment timestamp with time zone, most integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION keep_request_columns(); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17889,6 +18501,13 @@ REVOKE ALL ON FUNCTION creel.limit_members() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.limit_requests() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION listening_since(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.listening_since() FROM PUBLIC;
 
 
 --
@@ -17987,6 +18606,13 @@ REVOKE ALL ON FUNCTION creel.may_tell_states(host uuid, amount integer) FROM PUB
 --
 
 REVOKE ALL ON FUNCTION creel.merged(base jsonb, change jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION metric_rings(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.metric_rings() FROM PUBLIC;
 
 
 --
@@ -18478,6 +19104,13 @@ REVOKE ALL ON FUNCTION creel.save_subscription(object jsonb, as_of timestamp wit
 --
 
 REVOKE ALL ON FUNCTION creel.secs_of(at timestamp with time zone) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION send_hints(topics text[], event text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.send_hints(topics text[], event text) FROM PUBLIC;
 
 
 --
@@ -19328,6 +19961,14 @@ GRANT ALL ON FUNCTION public.list_host_access(jsonb) TO authenticated;
 
 
 --
+-- Name: FUNCTION list_hosts_for_rent(jsonb); Type: ACL; Schema: public; Owner: -
+--
+
+REVOKE ALL ON FUNCTION public.list_hosts_for_rent(jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION public.list_hosts_for_rent(jsonb) TO authenticated;
+
+
+--
 -- Name: FUNCTION list_members(project_id text); Type: ACL; Schema: public; Owner: -
 --
 
@@ -19569,11 +20210,27 @@ GRANT SELECT ON TABLE public.agent_logs TO service_role;
 
 
 --
+-- Name: TABLE agent_metric_slots; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_metric_slots TO authenticated;
+GRANT SELECT ON TABLE public.agent_metric_slots TO service_role;
+
+
+--
 -- Name: TABLE agent_metrics; Type: ACL; Schema: public; Owner: -
 --
 
 GRANT SELECT ON TABLE public.agent_metrics TO authenticated;
 GRANT SELECT ON TABLE public.agent_metrics TO service_role;
+
+
+--
+-- Name: TABLE agent_metrics_history; Type: ACL; Schema: public; Owner: -
+--
+
+GRANT SELECT ON TABLE public.agent_metrics_history TO authenticated;
+GRANT SELECT ON TABLE public.agent_metrics_history TO service_role;
 
 
 --
