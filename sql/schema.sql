@@ -16749,18 +16749,6 @@ CREATE POLICY dead_letters_select ON creel.dead_letters FOR SELECT TO authentica
 
 
 --
--- Name: host_channels; Type: ROW SECURITY; Schema: creel; Owner: -
---
-
-ALTER TABLE creel.host_channels ENABLE ROW LEVEL SECURITY;
-
---
--- Name: metric_clock; Type: ROW SECURITY; Schema: creel; Owner: -
---
-
-ALTER TABLE creel.metric_clock ENABLE ROW LEVEL SECURITY;
-
---
 -- Name: agent_canaries; Type: ROW SECURITY; Schema: public; Owner: -
 --
 

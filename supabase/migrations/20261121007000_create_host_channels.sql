@@ -14,8 +14,6 @@ comment on table creel.host_channels is
   'The Realtime topic of a host that asks for one by its tick. What is sent there is empty: work, cancel or docs. '
   'Another key of the host is another topic.';
 
-alter table creel.host_channels enable row level security;
-
 alter table public.host_heartbeats
   add column listens boolean not null default false,
   add column lost_hints bigint not null default 0;

@@ -47,7 +47,6 @@ create table creel.metric_clock (
 
 comment on table creel.metric_clock is 'How far each ring of agent_metric_slots was written.';
 
-alter table creel.metric_clock enable row level security;
 insert into creel.metric_clock (step_secs, kept_until)
 select r.step_secs, date_bin(r.step_secs * interval '1 second', now(), 'epoch') from creel.metric_rings() r;
 
