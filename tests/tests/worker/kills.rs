@@ -283,6 +283,30 @@ async fn appears(path: PathBuf) {
     }
 }
 
+/// How often a file may come and go unseen, which a busy machine lets happen to those that are there for a moment.
+const MOST_MISSED: usize = 10;
+
+/// Kills the worker when it has made a file, and has another one go on; or finds that the work was done before the file
+/// was seen.
+async fn killed_when_there(file: &str) -> bool {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    write_user_document(&stage).await;
+    let id = stage.request(SCOUT).await;
+    let mut first = station.start();
+    let seen = tokio::select! {
+        biased;
+        () = appears(station.workspace("scout").join(file)) => true,
+        _ = stage.done(id) => false,
+    };
+    first.kill9().expect("kill");
+    let mut second = station.start();
+    second.allow(LEFT_OVERS);
+    stage.done(id).await;
+    assert_done_once(&stage, &station, id, None).await;
+    seen
+}
+
 #[tokio::test]
 async fn killed_as_soon_as_a_file_is_there() {
     for file in [
@@ -295,17 +319,11 @@ async fn killed_as_soon_as_a_file_is_there() {
         ".creel/IDENTITY.md.kept",
         "AGENTS.md",
     ] {
-        let stage = Stage::new().await;
-        let station = stage.station().await;
-        write_user_document(&stage).await;
-        let id = stage.request(SCOUT).await;
-        let mut first = station.start();
-        appears(station.workspace("scout").join(file)).await;
-        first.kill9().expect("kill");
-        let mut second = station.start();
-        second.allow(LEFT_OVERS);
-        stage.done(id).await;
-        assert_done_once(&stage, &station, id, None).await;
+        let mut missed = 0;
+        while !killed_when_there(file).await {
+            missed += 1;
+            assert!(missed < MOST_MISSED, "{file} was never seen");
+        }
     }
 }
 
