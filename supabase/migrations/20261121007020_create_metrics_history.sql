@@ -134,7 +134,9 @@ begin
       select k.kept_until >= moment_kept - case when k.step_secs = 60 then interval '1 minute' else interval '0' end
       from creel.metric_clock k where k.step_secs = ring.made_of), true);
     after_agent := coalesce(ring.kept_agent, first_agent);
-    select a.id into last_agent from public.agents a where a.id > after_agent order by a.id offset most - 1 limit 1;
+    -- Who never had a sample is not read.
+    select m.agent_id into last_agent from public.agent_metrics m
+    where m.agent_id > after_agent order by m.agent_id offset most - 1 limit 1;
     if ring.made_of is null then
       perform creel.keep_metric_samples(moment_kept, after_agent, coalesce(last_agent, last_of_all));
     else
