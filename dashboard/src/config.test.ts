@@ -12,6 +12,15 @@ describe('the configuration', () => {
     expect(config.supabaseUrl).toBe('http://h:1');
   });
 
+  it('may have the payments elsewhere', () => {
+    const known = { supabaseUrl: 'https://x.supabase.co', publishableKey: 'sb_publishable_x' };
+    expect(checkConfig({ ...known, checkoutUrl: 'https://y.on.aws/' }, 'http://h/').checkoutUrl).toBe(
+      'https://y.on.aws',
+    );
+    expect(checkConfig(known, 'http://h/')).not.toHaveProperty('checkoutUrl');
+    expect(() => checkConfig({ ...known, checkoutUrl: 7 }, 'http://h/')).toThrow(/checkoutUrl is no address/);
+  });
+
   it('refuses keys that pass by row security', () => {
     for (const key of [`sb_secret_${'x'}`, token({ role: 'service_role' })]) {
       expect(() => checkConfig({ supabaseUrl: '/', publishableKey: key }, 'http://h/')).toThrow(/secret key/);

@@ -1,5 +1,10 @@
 /** Where the project is, and by which key a page may speak to it. */
-export type Config = { supabaseUrl: string; publishableKey: string };
+export type Config = {
+  supabaseUrl: string;
+  publishableKey: string;
+  /** Where the function `checkout` is, if it is not among the project's own functions. */
+  checkoutUrl?: string;
+};
 
 /** What is wrong with the configuration, and what to do. */
 export class ConfigError extends Error {
@@ -30,7 +35,7 @@ export async function readConfig(): Promise<Config> {
 export function checkConfig(value: unknown, pageUrl: string): Config {
   if (typeof value !== 'object' || value === null)
     throw new ConfigError('config.json is no JSON object.', HINT);
-  const { supabaseUrl, publishableKey } = value as Record<string, unknown>;
+  const { supabaseUrl, publishableKey, checkoutUrl } = value as Record<string, unknown>;
   if (typeof supabaseUrl !== 'string' || typeof publishableKey !== 'string' || !publishableKey) {
     throw new ConfigError('config.json lacks supabaseUrl or publishableKey.', HINT);
   }
@@ -40,8 +45,18 @@ export function checkConfig(value: unknown, pageUrl: string): Config {
       'Take the publishable key instead, and replace the secret one: it has been served to browsers.',
     );
   }
-  if (!URL.canParse(supabaseUrl, pageUrl)) throw new ConfigError('supabaseUrl is no address.', HINT);
-  return { supabaseUrl: new URL(supabaseUrl, pageUrl).href.replace(/\/+$/, ''), publishableKey };
+  const checkout = checkoutUrl === undefined ? null : readAddress('checkoutUrl', checkoutUrl, pageUrl);
+  return {
+    supabaseUrl: readAddress('supabaseUrl', supabaseUrl, pageUrl),
+    publishableKey,
+    ...(checkout && { checkoutUrl: checkout }),
+  };
+}
+
+function readAddress(name: string, address: unknown, pageUrl: string): string {
+  if (typeof address !== 'string' || !URL.canParse(address, pageUrl))
+    throw new ConfigError(`${name} is no address.`, HINT);
+  return new URL(address, pageUrl).href.replace(/\/+$/, '');
 }
 
 /** Whether a key is one that must never be in a browser: a secret one, or a token of any role but anon. */

@@ -68,6 +68,7 @@ const pages = [
 
 export const router = createRouter({
   routeTree: root.addChildren([first, project.addChildren(pages)]),
+  basepath: import.meta.env.BASE_URL,
   defaultPreload: 'intent',
   scrollRestoration: true,
   defaultPendingComponent: () => (

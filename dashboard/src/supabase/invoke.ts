@@ -1,12 +1,23 @@
 import type { Db } from './client';
-import { Problem, toProblem } from './problem';
+import { Problem } from './problem';
 
 /** Calls one of our functions by POST; what it refuses is a `Problem` in its own words. */
 export async function invoke<T>(db: Db, path: string, body: Record<string, unknown>): Promise<T> {
   const { data, error, response } = await db.functions.invoke<T>(path, { body });
   if (!error) return data as T;
-  const answer: unknown = response ? await response.json().catch(() => null) : null;
-  throw refusal(response?.status, answer) ?? toProblem(error);
+  // A browser says no more of a page that the function does not let read its answers.
+  if (!response) {
+    throw new Problem(
+      'The payments cannot be reached.',
+      'Check the connection, then try again. Where it stays so, ask whoever runs this page: the function checkout has to allow it.',
+      'unreachable',
+    );
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  throw (
+    refusal(response.status, answer) ??
+    new Problem('The payments do not answer as they should.', 'Try again in a moment.', null)
+  );
 }
 
 /** What a function's answer says went wrong; null where it says nothing. */
