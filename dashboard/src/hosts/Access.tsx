@@ -9,6 +9,9 @@ import { useDb } from '../supabase/client';
 import classes from './HostPage.module.css';
 import { type HostAccess, ways } from './ways';
 
+/** Keys are replaced by themselves, and codes end. */
+const REFETCH_MS = 30_000;
+
 /** By what a host comes in; no secret is shown, as nobody has it but the host. */
 export function Access({ hostId }: { hostId: string }) {
   const db = useDb();
@@ -16,6 +19,7 @@ export function Access({ hostId }: { hostId: string }) {
   const access = useQuery({
     queryKey: ['live', project.id, 'host-access', hostId],
     queryFn: () => call<HostAccess>(db, 'list_host_access', { host_id: hostId }),
+    refetchInterval: REFETCH_MS,
   });
   const shown = access.data ? ways(access.data) : [];
   return (

@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import { slugOf } from '../agents/names';
 import { Card } from '../layout/Page';
 import type { Row } from '../supabase/client';
 import classes from './HostPage.module.css';
@@ -40,8 +41,4 @@ export function AgentsThere({ agents, projectId }: { agents: readonly Row<'agent
 
 function nameOf({ name, agent_id_short, agent_key }: Row<'agents'>): string {
   return name || agent_id_short || agent_key;
-}
-
-function slugOf({ agent_key, agent_id_short }: Row<'agents'>): string {
-  return agent_id_short && agent_key === `agent:${agent_id_short}:main` ? agent_id_short : agent_key;
 }

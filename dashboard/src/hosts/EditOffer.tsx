@@ -12,10 +12,12 @@ import { offerChange, offerOf, offerProblems } from './offering';
 type Props = { host: Row<'hosts'>; currency: string; onClose: () => void };
 
 /** Asks what a host is to be called, to take and to cost. */
-export function EditOffer({ host, currency, onClose }: Props) {
+export function EditOffer({ host: current, currency, onClose }: Props) {
   const db = useDb();
   const project = useProject();
   const queries = useQueryClient();
+  // As it was when it was opened: what somebody else changes meanwhile, and is not touched here, stays theirs.
+  const [host] = useState(current);
   const [offer, setOffer] = useState(() => offerOf(host, currency));
   const [touched, setTouched] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -35,7 +37,9 @@ export function EditOffer({ host, currency, onClose }: Props) {
     setBusy(true);
     setError(null);
     try {
-      await changeHost(db, host.id, offerChange(offer, host, currency));
+      const change = offerChange(offer, host, currency);
+      if (Object.keys(change).length === 0) return onClose();
+      await changeHost(db, host.id, change);
       await queries.invalidateQueries({ queryKey: ['live', project.id] });
       tellDone(`${offer.name.trim()} is changed.`);
       onClose();

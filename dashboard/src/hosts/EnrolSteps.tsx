@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { IconCircleCheck, IconClockOff } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect } from 'react';
+import { useEffect, useState } from 'react';
 import { readConfig } from '../config';
 import { CopyBlock } from '../layout/CopyBlock';
 import { useNow } from '../layout/now';
@@ -11,8 +11,7 @@ import { useProject } from '../project/project';
 import { useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
 import classes from './EnrolSteps.module.css';
-import { type Code, codeState, enrolCommand, isLoopback, type OpenCode } from './enrol';
-import { fleetKey } from './fleet';
+import { type Code, type CodeState, codeState, enrolCommand, isLoopback, type OpenCode } from './enrol';
 
 /** Somebody waits for it in front of two machines. */
 const WATCH_MS = 3_000;
@@ -23,6 +22,7 @@ export function EnrolSteps({ code, onDone }: { code: Code; onDone: () => void })
   const project = useProject();
   const queries = useQueryClient();
   const now = useNow();
+  const [before, setBefore] = useState<CodeState>('open');
   const config = useQuery({ queryKey: ['config'], queryFn: readConfig, staleTime: Number.POSITIVE_INFINITY });
   const open = useQuery({
     queryKey: ['open-codes', code.expires_at],
@@ -31,10 +31,16 @@ export function EnrolSteps({ code, onDone }: { code: Code; onDone: () => void })
       return (answer as unknown as { codes: OpenCode[] }).codes;
     },
     refetchInterval: WATCH_MS,
+    // He who waits is at another window.
+    refetchIntervalInBackground: true,
+    enabled: before === 'open',
   });
-  const state = codeState(code, open.data, now);
+  const state = codeState(code, open.data, now, before);
+  useEffect(() => setBefore(state), [state]);
+  // A code that is made, used or over is to be seen among the ways in, and in the fleet.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: with each other state
   useEffect(() => {
-    if (state === 'used') void queries.invalidateQueries({ queryKey: fleetKey(project.id) });
+    void queries.invalidateQueries({ queryKey: ['live', project.id] });
   }, [state, queries, project.id]);
   if (config.isError) return <Failed error={config.error} retry={() => void config.refetch()} />;
   if (!config.data) return <Loading rows={2} />;

@@ -1,6 +1,7 @@
 import { Button, NativeSelect } from '@mantine/core';
 import { IconBuildingStore } from '@tabler/icons-react';
 import { lazy, Suspense, useMemo, useState } from 'react';
+import { shortOfKey } from '../agents/names';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useRows } from '../live/rows';
 import { useProject } from '../project/project';
@@ -10,8 +11,8 @@ import { type HostOffer, ORDERS, type Order, sortOffers, useOffers } from './off
 
 const Checkout = lazy(() => import('../billing/Checkout').then(({ Checkout }) => ({ default: Checkout })));
 
-/** Other people's hosts, to choose one of. */
-export function ForRent() {
+/** Other people's hosts, to choose one of: for a new agent, or for one that has no place any more. */
+export function ForRent({ agentKey }: { agentKey: string | undefined }) {
   const project = useProject();
   const offers = useOffers(project.id);
   const agents = useRows(project.id, 'agents');
@@ -22,6 +23,7 @@ export function ForRent() {
     () => new Set((agents.data ?? []).map((agent) => agent.agent_id_short ?? '')),
     [agents.data],
   );
+  const known = agents.data?.find((agent) => agent.agent_key === agentKey && agent.billing === 'unpaid');
   if (offers.isPending) return <Loading rows={2} height={180} />;
   if (!offers.data) return <Failed error={offers.error} retry={() => void offers.refetch()} />;
   if (sorted.length === 0) {
@@ -34,6 +36,7 @@ export function ForRent() {
   }
   return (
     <>
+      {known && <p className={cards.section}>A place for {known.name || shortOfKey(known.agent_key)}</p>}
       {sorted.length > 1 && (
         <NativeSelect
           className={cards.order}
@@ -71,6 +74,9 @@ export function ForRent() {
             host={{ ...chosen, price: { month: chosen.month, year: chosen.year } }}
             currency={chosen.currency}
             taken={taken}
+            {...(known && {
+              agent: { key: known.agent_key, name: known.name || shortOfKey(known.agent_key) },
+            })}
             onClose={() => setChosen(null)}
           />
         </Suspense>

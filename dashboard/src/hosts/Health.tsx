@@ -2,7 +2,7 @@ import { Ago } from '../layout/Ago';
 import { Facts } from '../layout/Facts';
 import { Meter } from '../layout/Meter';
 import { Card } from '../layout/Page';
-import { fullness, type HostState, memoryWords } from './describe';
+import { fullness, type HostState, isThere, memoryWords } from './describe';
 import type { FleetHost } from './fleet';
 import classes from './HostPage.module.css';
 
@@ -11,7 +11,7 @@ type Props = { view: FleetHost; state: HostState; agentCount: number };
 /** How a host is doing. */
 export function Health({ view, state, agentCount }: Props) {
   const { host } = view;
-  const there = view.status === 'online' || view.status === 'draining';
+  const there = isThere(view.status);
   return (
     <Card title="Health">
       {state.detail && (

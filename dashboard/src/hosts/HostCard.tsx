@@ -4,11 +4,19 @@ import { Ago } from '../layout/Ago';
 import { Meter } from '../layout/Meter';
 import { useNow } from '../layout/now';
 import { Pill } from '../layout/Pill';
-import { backendsWords, describeHost, fullness, memoryWords, priceWords, readPrice } from './describe';
+import {
+  backendsWords,
+  describeHost,
+  fullness,
+  isThere,
+  memoryWords,
+  priceWords,
+  readPrice,
+} from './describe';
 import type { FleetHost } from './fleet';
 import classes from './HostCard.module.css';
 
-type Props = { view: FleetHost; projectId: string; agentCount: number; currency: string };
+type Props = { view: FleetHost; projectId: string; agentCount: number; currency: string | null };
 
 /** One host at a glance: whether it is there, what room it has, what it costs. */
 export function HostCard({ view, projectId, agentCount, currency }: Props) {
@@ -17,7 +25,9 @@ export function HostCard({ view, projectId, agentCount, currency }: Props) {
     { ...view, outdatedSince: host.outdated_since, drains: host.status === 'draining' },
     useNow(),
   );
-  const price = priceWords(readPrice(host.price), currency);
+  // What it is let for is nothing to a project that it serves as one of its own.
+  const price = view.mine || view.terms === 'rented' ? readPrice(host.price) : null;
+  const there = isThere(view.status);
   return (
     <Link
       to="/p/$project/hosts/$host"
@@ -49,7 +59,7 @@ export function HostCard({ view, projectId, agentCount, currency }: Props) {
           text={`${agentCount} of ${host.capacity}`}
           tone={fullness(agentCount, host.capacity)}
         />
-        {view.status !== 'offline' && view.cpuPercent !== null && (
+        {there && view.cpuPercent !== null && (
           <Meter
             label="CPU"
             value={view.cpuPercent}
@@ -61,12 +71,14 @@ export function HostCard({ view, projectId, agentCount, currency }: Props) {
       </div>
       <div className={classes.foot}>
         <span>{[backendsWords(host.backends), ...host.tags].filter(Boolean).join(' · ')}</span>
-        {view.ramMb !== null && view.status !== 'offline' && (
+        {there && view.ramMb !== null && (
           <span className={classes.quiet}>{memoryWords(view.ramMb)} used</span>
         )}
       </div>
       <div className={classes.last}>
-        <span className={classes.price}>{price ?? (view.mine ? 'Not for rent' : 'Free of charge')}</span>
+        <span className={classes.price}>
+          {price ? priceWords(price, currency) : view.mine ? 'Not for rent' : 'Free of charge'}
+        </span>
         {view.lastSeenAt && (
           <span className={classes.quiet}>
             <Ago at={view.lastSeenAt} prefix="seen" />

@@ -21,7 +21,7 @@ export default function HostsPage() {
   const fleet = useFleet(project.id);
   const agents = useRows(project.id, 'agents');
   const offers = useOffers(project.id);
-  const { view = 'serving' } = useSearch({ from: '/p/$project/hosts' });
+  const { view = 'serving', for: agentKey } = useSearch({ from: '/p/$project/hosts' });
   const navigate = useNavigate({ from: '/p/$project/hosts' });
   const [adding, setAdding] = useState(false);
   const agentCounts = useMemo(() => countByHost(agents.data ?? []), [agents.data]);
@@ -40,7 +40,7 @@ export default function HostsPage() {
             view={view}
             projectId={project.id}
             agentCount={agentCounts.get(view.host.id) ?? 0}
-            currency={offers.data?.currency ?? 'usd'}
+            currency={offers.data?.currency ?? null}
           />
         </li>
       ))}
@@ -58,7 +58,7 @@ export default function HostsPage() {
         ]}
       />
       {view === 'rent' ? (
-        <ForRent />
+        <ForRent agentKey={agentKey} />
       ) : (
         <>
           {fleet.isError && !fleet.data && (

@@ -22,13 +22,14 @@ export function Offer({ view }: { view: FleetHost }) {
   const { host } = view;
   const [editing, setEditing] = useState(false);
   const price = readPrice(host.price);
-  const amount = (minor: number | null | undefined) =>
-    minor ? money(minor, price?.currency ?? currency) : null;
+  const unit = price?.currency ?? currency;
+  const amount = (minor: number | null | undefined) => (minor && unit ? money(minor, unit) : null);
   return (
     <Card
       title="What it offers"
       actions={
-        hostActions(view, role).edit && (
+        hostActions(view, role).edit &&
+        unit && (
           <Button
             variant="subtle"
             size="compact-sm"
@@ -63,9 +64,7 @@ export function Offer({ view }: { view: FleetHost }) {
           </Link>
         </p>
       )}
-      {editing && (
-        <EditOffer host={host} currency={price?.currency ?? currency} onClose={() => setEditing(false)} />
-      )}
+      {editing && unit && <EditOffer host={host} currency={unit} onClose={() => setEditing(false)} />}
     </Card>
   );
 }

@@ -23,8 +23,9 @@ export async function changeHost(db: Db, hostId: string, change: Change): Promis
 
 /** Takes a host out of service for good: nothing waits for it any more, and its logins and keys end. */
 export async function retireHost(db: Db, hostId: string): Promise<void> {
-  await changeHost(db, hostId, { status: 'retired' });
+  // In this order: what fails between the two leaves a host that can still be retired, and no keys of one that is.
   await revokeAccess(db, hostId);
+  await changeHost(db, hostId, { status: 'retired' });
 }
 
 /** Ends every login and key of a host at once. */
@@ -57,6 +58,7 @@ export function hostActions({ mine, terms, host }: FleetHost, role: string) {
     revoke: mine && alive,
     retire: mine && alive,
     serve: mine && alive && terms === null && role === 'owner',
-    release: terms !== null && (mine || role === 'owner'),
+    // Who rents ends the subscription instead.
+    release: terms !== null && (mine || (role === 'owner' && terms === 'own')),
   };
 }

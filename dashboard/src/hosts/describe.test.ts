@@ -44,6 +44,8 @@ describe('what a host costs', () => {
     expect(priceWords(readPrice({ month: 900, year: 9000 }), 'usd')).toBe('$9.00 a month');
     expect(priceWords(readPrice({ year: 9000, currency: 'eur' }), 'usd')).toBe('€90.00 a year');
     expect(priceWords(null, 'usd')).toBeNull();
+    // Nine dollars are not nine yen: nothing is said before it is known.
+    expect(priceWords(readPrice({ month: 900 }), null)).toBeNull();
   });
 });
 

@@ -59,6 +59,11 @@ export function describeHost(
   }
 }
 
+/** Whether a host answers, so that what it said last of itself is so still. */
+export function isThere(status: string): boolean {
+  return status === 'online' || status === 'draining';
+}
+
 /** What a place on a host costs. */
 export type Price = { currency: string | null; month: number | null; year: number | null };
 
@@ -75,10 +80,10 @@ export function readPrice(price: unknown): Price | null {
   return read.month === null && read.year === null ? null : read;
 }
 
-/** A price in a few words. */
-export function priceWords(price: Price | null, currency: string): string | null {
-  if (!price) return null;
-  const unit = price.currency ?? currency;
+/** A price in a few words; `currency` is that of prices without one of their own, where it is known. */
+export function priceWords(price: Price | null, currency: string | null): string | null {
+  const unit = price?.currency ?? currency;
+  if (!price || !unit) return null;
   if (price.month !== null) return `${money(price.month, unit)} a month`;
   return price.year === null ? null : `${money(price.year, unit)} a year`;
 }

@@ -9,19 +9,19 @@ import {
   wishProblems,
 } from './enrol';
 
-const wish = { name: ' mini ', capacity: '5', tags: 'gpu, berlin gpu', keyDays: '' };
+const wish = { name: ' mini ', capacity: '5', tags: 'gpu, mac mini, gpu,', keyDays: '' };
 
 describe('the wish for a host', () => {
   it('is sent as the function takes it, without what was not typed', () => {
     expect(wishArgument(wish, ['acme'])).toEqual({
       name: 'mini',
       capacity: 5,
-      tags: ['gpu', 'berlin'],
+      tags: ['gpu', 'mac mini'],
       project_ids: ['acme'],
     });
     expect(wishArgument({ ...wish, name: '', keyDays: '90' }, [])).toEqual({
       capacity: 5,
-      tags: ['gpu', 'berlin'],
+      tags: ['gpu', 'mac mini'],
       project_ids: [],
       key_days: 90,
     });
@@ -58,6 +58,8 @@ describe('a code that is shown', () => {
     expect(codeState(shown, undefined, before)).toBe('open');
     expect(codeState(shown, open, before)).toBe('open');
     expect(codeState(shown, [], before)).toBe('used');
-    expect(codeState(shown, [], Date.parse('2026-10-01T12:16:00Z'))).toBe('ended');
+    const after = Date.parse('2026-10-01T12:16:00Z');
+    expect(codeState(shown, [], after)).toBe('ended');
+    expect(codeState(shown, [], after, 'used')).toBe('used');
   });
 });

@@ -48,9 +48,10 @@ export function readCount(text: string, max: number): number | null {
   return value !== null && value <= max ? value : null;
 }
 
-/** Tags, separated by commas or spaces. */
+/** Tags, separated by commas: one may be of several words. */
 export function readTags(text: string): string[] {
-  return [...new Set(text.split(/[\s,]+/).filter(Boolean))];
+  const tags = text.split(',').map((tag) => tag.trim());
+  return [...new Set(tags.filter(Boolean))];
 }
 
 /** What makes a machine a host, as it is typed there. */
@@ -58,14 +59,22 @@ export function enrolCommand(code: string, config: Config): string {
   return `creel host enroll --code ${code} --url ${config.supabaseUrl} --key ${config.publishableKey}`;
 }
 
-/** What became of a code that was shown: it waits, was used, or has ended. */
+/** Clocks differ: a code that is gone so shortly before its end has ended. */
+const CLOCK_MS = 60_000;
+
+/** What becomes of a code that is shown: it waits, is used, or ends. */
+export type CodeState = 'open' | 'used' | 'ended';
+
+/** What became of it since the last look: what was used is no longer open, and does not end later on. */
 export function codeState(
   shown: Code,
   open: readonly OpenCode[] | undefined,
   now: number,
-): 'open' | 'used' | 'ended' {
+  before: CodeState = 'open',
+): CodeState {
+  if (before !== 'open') return before;
   if (open?.some((code) => Date.parse(code.expires_at) === Date.parse(shown.expires_at))) return 'open';
-  if (now >= Date.parse(shown.expires_at)) return 'ended';
+  if (now >= Date.parse(shown.expires_at) - CLOCK_MS) return 'ended';
   return open ? 'used' : 'open';
 }
 

@@ -1,3 +1,5 @@
+import { shortOfKey } from '../agents/names';
+
 type Event = { kind: string; agent_key: string | null; detail: unknown };
 
 const WORDS: Record<string, string> = {
@@ -28,8 +30,8 @@ const WORDS: Record<string, string> = {
 
 /** What happened, for a person; a kind that nobody has words for is told as it is. */
 export function eventWords({ kind, agent_key, detail }: Event): { text: string; detail: string | null } {
-  const words = WORDS[kind] ?? sentence(kind);
-  const short = agent_key?.replace(/^agent:(.+):main$/, '$1');
+  const words = WORDS[kind] ?? kind.replaceAll(/[._]/g, ' ');
+  const short = agent_key && shortOfKey(agent_key);
   return { text: short ? `${short} ${lower(words)}` : sentence(words), detail: reasonOf(detail) };
 }
 
@@ -46,10 +48,9 @@ function reasonOf(detail: unknown): string | null {
 }
 
 function sentence(text: string): string {
-  const words = text.replaceAll(/[._]/g, (sign) => (sign === '_' || !text.includes(' ') ? ' ' : sign));
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function lower(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1).replaceAll(/[._]/g, ' ');
+  return text.charAt(0).toLowerCase() + text.slice(1);
 }

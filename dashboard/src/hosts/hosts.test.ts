@@ -82,6 +82,9 @@ describe('what may be done with a host', () => {
   it('is no more than to let it go for an owner of the project', () => {
     expect(allowed({ mine: false }, 'owner')).toEqual(['release']);
     expect(allowed({ mine: false }, 'editor')).toEqual([]);
+    // That ends with the subscription; the host's owner may end it all the same.
+    expect(allowed({ mine: false, terms: 'rented' }, 'owner')).toEqual([]);
+    expect(allowed({ terms: 'rented' }, 'viewer')).toContain('release');
   });
 });
 
@@ -113,6 +116,7 @@ describe('what a host offers', () => {
   it('has to be possible', () => {
     expect(offerProblems(before, 'usd')).toEqual({});
     expect(offerProblems({ ...before, month: '0.20' }, 'usd')).toHaveProperty('month');
+    expect(offerProblems({ ...before, month: '1000000' }, 'usd').month).toContain('at most');
     expect(offerProblems({ ...before, year: 'much' }, 'usd')).toHaveProperty('year');
     expect(offerProblems({ ...before, name: ' ', capacity: '' }, 'usd')).toMatchObject({
       name: expect.any(String),
@@ -163,6 +167,9 @@ describe('events of a host', () => {
     expect(
       eventWords({ kind: 'agent.crashed', agent_key: 'agent:scout:main', detail: { reason: 'exit code 1' } }),
     ).toEqual({ text: 'scout ended by itself', detail: 'Exit code 1' });
+    expect(
+      eventWords({ kind: 'gateway.failed', agent_key: null, detail: { reason: 'my_file.json' } }).detail,
+    ).toBe('My_file.json');
     expect(eventWords({ kind: 'some.new_kind', agent_key: null, detail: null }).text).toBe('Some new kind');
   });
 });

@@ -15,7 +15,7 @@ export type Offer = {
 
 type Host = Pick<Row<'hosts'>, 'name' | 'capacity' | 'tags' | 'price' | 'tenancy'>;
 
-/** Stripe takes no less. */
+/** Stripe takes no less, and no more. */
 const LEAST_MINOR = 50;
 const MOST_MINOR = 99_999_999;
 
@@ -41,8 +41,8 @@ export function offerProblems(offer: Offer, currency: string): Partial<Record<ke
     if (!offer[field].trim()) continue;
     const minor = readMoney(offer[field], currency);
     if (minor === null) problems[field] = 'An amount, such as 9 or 9.50.';
-    else if (minor < LEAST_MINOR || minor > MOST_MINOR)
-      problems[field] = `From ${typedMoney(LEAST_MINOR, currency)}.`;
+    else if (minor < LEAST_MINOR) problems[field] = `${typedMoney(LEAST_MINOR, currency)} at least.`;
+    else if (minor > MOST_MINOR) problems[field] = `${typedMoney(MOST_MINOR, currency)} at most.`;
   }
   return problems;
 }

@@ -35,9 +35,9 @@ export function useOffers(projectId: string) {
   });
 }
 
-/** In which currency a host without one of its own is let. */
-export function useCurrency(projectId: string): string {
-  return useOffers(projectId).data?.currency ?? 'usd';
+/** In which currency a host without one of its own is let; null until it is known. */
+export function useCurrency(projectId: string): string | null {
+  return useOffers(projectId).data?.currency ?? null;
 }
 
 export type Order = 'price' | 'room' | 'health';

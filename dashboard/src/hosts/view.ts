@@ -1,7 +1,8 @@
-/** Which hosts are shown. */
-export type HostsSearch = { view?: 'rent' };
+/** Which hosts are shown; `for`: the key of an agent that is to be paid for again. */
+export type HostsSearch = { view?: 'rent'; for?: string };
 
 /** Reads it from an address, which anybody may have written. */
 export function readHosts(search: Record<string, unknown>): HostsSearch {
-  return search.view === 'rent' ? { view: 'rent' } : {};
+  if (search.view !== 'rent') return {};
+  return { view: 'rent', ...(typeof search.for === 'string' && { for: search.for }) };
 }

@@ -3,11 +3,16 @@ import { render } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { theme } from '../theme/theme';
 
-/** Draws something within what every component expects around it. */
-export function show(content: ReactNode) {
-  return render(
+/** Something within what every component expects around it. */
+export function wrap(content: ReactNode) {
+  return (
     <MantineProvider theme={theme} withCssVariables={false} withGlobalClasses={false} env="test">
       {content}
-    </MantineProvider>,
+    </MantineProvider>
   );
+}
+
+/** Draws something so. */
+export function show(content: ReactNode) {
+  return render(wrap(content));
 }
