@@ -6,7 +6,7 @@ import classes from './Queue.module.css';
 import { verdictWords, type Why } from './why';
 
 /** All that is known of an item. */
-export function Details({ item, why }: { item: QueueItem; why: Why | undefined }) {
+export function Details({ item, why, host }: { item: QueueItem; why: Why | undefined; host: string | null }) {
   const hint = why?.hint ?? item.failure?.hint;
   const took = item.takenAt && item.endedAt ? Date.parse(item.endedAt) - Date.parse(item.takenAt) : null;
   return (
@@ -23,6 +23,7 @@ export function Details({ item, why }: { item: QueueItem; why: Why | undefined }
       )}
       <Facts
         facts={[
+          ['Host', host],
           ['Asked', <Ago key="asked" at={item.askedAt} />],
           ['Taken up', item.takenAt && <Ago key="taken" at={item.takenAt} />],
           ['Ended', item.endedAt && <Ago key="ended" at={item.endedAt} />],

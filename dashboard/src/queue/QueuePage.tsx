@@ -1,7 +1,8 @@
 import { Button } from '@mantine/core';
 import { IconMoodCheck, IconStack2 } from '@tabler/icons-react';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
+import { useHosts } from '../hosts/hosts';
 import { Page } from '../layout/Page';
 import { Segments } from '../layout/Segments';
 import { Empty, Failed, Loading } from '../layout/states';
@@ -25,6 +26,11 @@ export default function QueuePage() {
     setShown(PAGE_ROWS);
     void navigate({ search: next === 'open' ? {} : { view: next }, replace: true });
   };
+  const hosts = useHosts(project.id);
+  const hostNames = useMemo(
+    () => new Map((hosts.data ?? []).map((host) => [host.id, host.name])),
+    [hosts.data],
+  );
   const items = views?.[view] ?? [];
   return (
     <Page title="Queue" subtitle="What hosts are asked to do, as it happens">
@@ -46,7 +52,7 @@ export default function QueuePage() {
           {items.length > 0 && (
             <ul className={classes.list} aria-label={LABELS[view]}>
               {items.slice(0, shown).map((item) => (
-                <QueueRow key={item.id} item={item} />
+                <QueueRow key={item.id} item={item} hostNames={hostNames} />
               ))}
             </ul>
           )}

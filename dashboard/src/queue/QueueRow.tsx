@@ -16,7 +16,7 @@ import { useWhy } from './queue';
 import { leaseWords, reasonWords } from './why';
 
 /** One request or command: what it is, how long it is there, and why. */
-export function QueueRow({ item }: { item: QueueItem }) {
+export function QueueRow({ item, hostNames }: { item: QueueItem; hostNames: ReadonlyMap<string, string> }) {
   const project = useProject();
   const details = useId();
   const [open, setOpen] = useState(false);
@@ -75,7 +75,13 @@ export function QueueRow({ item }: { item: QueueItem }) {
         {item.dead && project.canEdit && <Redrive item={item} />}
       </div>
       <div id={details} hidden={!open}>
-        {open && <Details item={item} why={isOpen ? why : undefined} />}
+        {open && (
+          <Details
+            item={item}
+            why={isOpen ? why : undefined}
+            host={hostNames.get(item.hostId ?? (isOpen ? why?.host_id : null) ?? '') ?? null}
+          />
+        )}
       </div>
     </li>
   );

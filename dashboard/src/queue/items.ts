@@ -1,3 +1,4 @@
+import { shortOfKey, slugOf } from '../agents/names';
 import { failureOf, isSuperseded } from '../agents/result';
 import type { Tone } from '../layout/Pill';
 import type { Row, ViewRow } from '../supabase/client';
@@ -32,6 +33,8 @@ export type QueueItem = {
   dead: { reason: string; attempts: number; diedAt: string } | null;
 };
 
+type About = Pick<QueueItem, 'id' | 'agentKey' | 'agentName' | 'agentEmoji' | 'agentSlug' | 'dead'>;
+
 const COMMANDS: Record<string, string> = {
   deploy: 'Deploy',
   start: 'Start',
@@ -39,6 +42,7 @@ const COMMANDS: Record<string, string> = {
   restart: 'Restart',
   undeploy: 'Remove',
   update_config: 'Update',
+  provision: 'Provision',
 };
 
 const REQUEST_PHASES: Record<string, Phase> = {
@@ -62,7 +66,7 @@ export const PHASES: Record<Phase, { tone: Tone; label: string }> = {
   superseded: { tone: 'idle', label: 'Superseded' },
 };
 
-/** All requests and commands as items, the newest first. */
+/** All requests and commands as items, the newest first; dead ones also where their row is too old to be at hand. */
 export function viewItems(
   requests: readonly Request[],
   commands: readonly Command[],
@@ -71,16 +75,16 @@ export function viewItems(
 ): QueueItem[] {
   const agentOf = new Map(agents.map((agent) => [agent.agent_key, agent]));
   const deadOf = new Map(dead.map((letter) => [letter.id, letter]));
-  const about = (key: string, id: string) => {
+  const about = (key: string, id: string): About => {
     const agent = agentOf.get(key);
-    const short = agent?.agent_id_short || shortOf(key);
+    const short = agent?.agent_id_short || shortOfKey(key);
     const letter = deadOf.get(id);
     return {
       id,
       agentKey: key,
       agentName: agent?.name || short,
       agentEmoji: agent?.emoji ?? null,
-      agentSlug: agent ? (key === `agent:${short}:main` ? short : key) : null,
+      agentSlug: agent ? slugOf(agent) : null,
       dead: letter ? { reason: letter.reason, attempts: letter.attempts, diedAt: letter.died_at } : null,
     };
   };
@@ -114,15 +118,31 @@ export function viewItems(
       }),
     ),
   ];
+  // What is tried again is open, though its letter may be on the list still.
+  for (const item of items) if (item.phase === 'waiting' || item.phase === 'working') item.dead = null;
+  const known = new Set(items.map(({ id }) => id));
+  for (const letter of dead) if (!known.has(letter.id)) items.push(ofLetter(letter, about));
   return items.sort((a, b) => b.askedAt.localeCompare(a.askedAt));
+}
+
+/** What is left to be told of an item whose row is not at hand. */
+function ofLetter(letter: DeadLetter, about: (key: string, id: string) => About): QueueItem {
+  return {
+    ...about(letter.agent_key, letter.id),
+    what: COMMANDS[letter.type ?? 'provision'] ?? letter.type ?? 'Provision',
+    phase: 'failed',
+    askedAt: letter.died_at,
+    takenAt: null,
+    endedAt: letter.died_at,
+    waitingFor: null,
+    failure: failureOf({ error: letter.error }),
+    wokenBy: null,
+    hostId: null,
+  };
 }
 
 function over(phase: Phase, result: unknown): Phase {
   return phase === 'failed' && isSuperseded(result) ? 'superseded' : phase;
-}
-
-function shortOf(key: string): string {
-  return key.replace(/^agent:(.+):main$/, '$1');
 }
 
 /** What is shown of the queue. */

@@ -110,6 +110,22 @@ describe('the queue', () => {
   });
 });
 
+describe('dead letters', () => {
+  it('are there when nothing else is known of them any more', () => {
+    const old = { ...letter, id: '9', type: 'restart', error: { message: 'openclaw is missing' } };
+    const { dead } = splitItems(viewItems([], [], [old], []));
+    expect(dead).toMatchObject([
+      { id: '9', what: 'Restart', agentName: 'scout', failure: { message: 'openclaw is missing' } },
+    ]);
+    expect(splitItems(viewItems([], [], [letter], [])).dead).toMatchObject([{ what: 'Provision' }]);
+  });
+
+  it('are none any more once they are tried again', () => {
+    const views = splitItems(viewItems([request('2', {})], [], [letter], []));
+    expect([views.open.length, views.dead.length]).toEqual([1, 0]);
+  });
+});
+
 describe('words of the queue', () => {
   it('say why, until when, and who does not', () => {
     expect(deadWords({ reason: 'attempts', attempts: 5 })).toBe('All 5 attempts failed');

@@ -45,8 +45,9 @@ export function useQueue(projectId: string) {
   useLiveChanges('agent_commands', look);
   const views = useMemo(
     () =>
-      requests.data && commands.data
-        ? splitItems(viewItems(requests.data, commands.data, dead.data ?? [], agents.data ?? []))
+      // Without one of them it would be said that nothing is dead, or that what is dead has merely ended.
+      requests.data && commands.data && dead.data
+        ? splitItems(viewItems(requests.data, commands.data, dead.data, agents.data ?? []))
         : null,
     [requests.data, commands.data, dead.data, agents.data],
   );

@@ -21,7 +21,8 @@ const VERDICTS: Record<string, string> = {
   tags: 'lacks a tag that the agent asks for',
   isolation: 'runs agents of another project',
   capacity: 'is full',
-  unpaid: 'runs only agents that are paid for',
+  rented: 'is rented, and runs only what is paid for',
+  unpaid: 'waits for the payment',
 };
 
 /** Why a host does not take an agent in. */
