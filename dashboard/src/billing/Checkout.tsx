@@ -1,5 +1,5 @@
 import { Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/core';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useState } from 'react';
 import { idFromName, idProblem } from '../agents/agentId';
 import { readPrice } from '../hosts/describe';
 import { money } from '../layout/money';
@@ -32,6 +32,14 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
   const [touched, setTouched] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  // Who comes back by the browser's button may find the page as it was when it was left.
+  useEffect(() => {
+    const shown = (event: PageTransitionEvent) => {
+      if (event.persisted) setBusy(false);
+    };
+    window.addEventListener('pageshow', shown);
+    return () => window.removeEventListener('pageshow', shown);
+  }, []);
   const short = idFromName(name);
   const problem = agent ? null : idProblem(short, taken);
   const submit = async (event: FormEvent) => {
@@ -46,7 +54,8 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
         agentKey: agent?.key ?? `agent:${short}:main`,
         hostId: host.id,
         plan,
-        ...(!agent && { agent: { name: name.trim(), backend: backendFor(host.backends) } }),
+        // One that has a place already keeps its backend.
+        agent: { ...(!agent && { name: name.trim() }), backend: backendFor(host.backends) },
       });
       // The page is being left: the button stays busy until it is gone.
     } catch (failure) {
@@ -57,7 +66,8 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
   return (
     <Modal
       opened
-      onClose={onClose}
+      // Who is on the way to Stripe's page would be taken there all the same.
+      onClose={() => !busy && onClose()}
       title={agent ? `Pay for ${agent.name}` : `Rent a place on ${host.name}`}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
@@ -87,7 +97,7 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
           </Text>
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" disabled={busy} onClick={onClose}>
               Cancel
             </Button>
             <Button type="submit" loading={busy}>

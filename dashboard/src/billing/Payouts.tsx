@@ -2,6 +2,7 @@ import { Button } from '@mantine/core';
 import { IconBuildingBank } from '@tabler/icons-react';
 import { useAction } from '../layout/action';
 import { Pill } from '../layout/Pill';
+import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { useDb } from '../supabase/client';
 import { describePayouts } from './account';
@@ -18,7 +19,11 @@ export function Payouts({ ownsHost }: { ownsHost: boolean }) {
     await goToOnboarding(db, project.id);
     return undefined;
   });
-  if (account.isPending || (account.isError && account.data === undefined)) return null;
+  if (account.isPending) return null;
+  if (account.isError && account.data === undefined) {
+    const retry = () => void account.refetch();
+    return <Failed error={account.error} retry={retry} title="How you are paid could not be loaded" />;
+  }
   if (!account.data && !ownsHost) return null;
   const { tone, label, detail, act } = describePayouts(account.data ?? null);
   return (

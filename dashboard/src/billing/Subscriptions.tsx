@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core';
 import { IconCreditCard, IconExternalLink } from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
+import { shortOfKey, slugOf } from '../agents/names';
 import { Ago } from '../layout/Ago';
 import { useAction } from '../layout/action';
 import { LinkButton } from '../layout/LinkButton';
@@ -17,8 +18,8 @@ import { goToPortal } from './pay';
 import { Unpaid } from './Unpaid';
 import { describeService, PLANS, sortSubscriptions, startWords, unpaidAgents } from './words';
 
-/** What the project pays for. */
-export function Subscriptions() {
+/** What the project pays for. `paidKey`: of the agent that somebody comes back from paying for. */
+export function Subscriptions({ paidKey }: { paidKey?: string | undefined }) {
   const project = useProject();
   const billing = useBilling(project.id);
   const agents = useRows(project.id, 'agents');
@@ -30,7 +31,7 @@ export function Subscriptions() {
   const nothing = subscriptions.length + intents.length + unpaid.length === 0;
   return (
     <>
-      <OpenCheckouts intents={intents} agents={agentOf} />
+      <OpenCheckouts intents={intents} agents={agentOf} paidKey={paidKey} />
       <Unpaid agents={unpaid} />
       {nothing && (
         <Empty
@@ -76,7 +77,7 @@ function Subscription({ row, agent, start }: Props) {
   const db = useDb();
   const project = useProject();
   const state = describeService(row);
-  const short = agent?.agent_id_short || row.agent_key.replace(/^agent:(.+):main$/, '$1');
+  const short = agent?.agent_id_short || shortOfKey(row.agent_key);
   const [manage, busy] = useAction(async () => {
     await goToPortal(db, project.id, row.id);
     return undefined;
@@ -87,7 +88,7 @@ function Subscription({ row, agent, start }: Props) {
         {agent ? (
           <Link
             to="/p/$project/agents/$agent"
-            params={{ project: project.id, agent: short }}
+            params={{ project: project.id, agent: slugOf(agent) }}
             className={classes.name}
           >
             {agent.emoji && <span aria-hidden>{agent.emoji} </span>}

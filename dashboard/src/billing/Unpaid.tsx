@@ -1,8 +1,10 @@
 import { Button } from '@mantine/core';
 import { useState } from 'react';
+import { shortOfKey } from '../agents/names';
 import { readPrice } from '../hosts/describe';
 import { type FleetHost, useFleet } from '../hosts/fleet';
 import { useCurrency } from '../hosts/offers';
+import { LinkButton } from '../layout/LinkButton';
 import { Card } from '../layout/Page';
 import { Pill } from '../layout/Pill';
 import { useProject } from '../project/project';
@@ -23,7 +25,9 @@ export function Unpaid({ agents }: { agents: readonly Row<'agents'>[] }) {
         <ul className={classes.plain}>
           {agents.map((agent) => {
             const view = fleet.data?.find(({ host }) => host.id === agent.host_id);
-            const name = agent.name || agent.agent_key;
+            const name = agent.name || shortOfKey(agent.agent_key);
+            // Only what has gone from its host can go to another one.
+            const isHomeless = fleet.data !== undefined && !view && agent.openclaw_id === null;
             return (
               <li key={agent.id} className={classes.row}>
                 <div className={classes.who}>
@@ -34,14 +38,26 @@ export function Unpaid({ agents }: { agents: readonly Row<'agents'>[] }) {
                   <span className={classes.sub}>
                     {view
                       ? `On ${view.host.name}. It can be neither deployed nor started.`
-                      : 'It has no place.'}
+                      : isHomeless && 'It has no place on a host. Its documents are here still.'}
                   </span>
                 </div>
                 <div className={classes.price} />
                 <div className={classes.state}>
                   <Pill tone="warn">Not paid</Pill>
                 </div>
-                {view && readPrice(view.host.price) && project.canEdit && (
+                {isHomeless && project.canEdit && (
+                  <LinkButton
+                    size="xs"
+                    variant="default"
+                    to="/p/$project/hosts"
+                    params={{ project: project.id }}
+                    search={{ view: 'rent', for: agent.agent_key }}
+                    aria-label={`Choose a host for ${name}`}
+                  >
+                    Choose a host
+                  </LinkButton>
+                )}
+                {view && currency && readPrice(view.host.price) && project.canEdit && (
                   <Button size="xs" onClick={() => setPaying({ agent, view })} aria-label={`Pay for ${name}`}>
                     Pay
                   </Button>
@@ -51,11 +67,14 @@ export function Unpaid({ agents }: { agents: readonly Row<'agents'>[] }) {
           })}
         </ul>
       </Card>
-      {paying && (
+      {paying && currency && (
         <Checkout
           host={paying.view.host}
           currency={currency}
-          agent={{ key: paying.agent.agent_key, name: paying.agent.name || paying.agent.agent_key }}
+          agent={{
+            key: paying.agent.agent_key,
+            name: paying.agent.name || shortOfKey(paying.agent.agent_key),
+          }}
           onClose={() => setPaying(null)}
         />
       )}

@@ -33,9 +33,7 @@ export function describePayouts(account: Account | null): PayoutState {
       tone: 'warn',
       label: 'Not ready',
       detail:
-        due > 0
-          ? `Stripe wants to know ${due} more things about you.`
-          : 'Stripe is looking at what you told.',
+        due > 0 ? `Stripe wants to know ${things(due)} about you.` : 'Stripe is looking at what you told.',
       act: 'Go on at Stripe',
     };
   }
@@ -43,7 +41,7 @@ export function describePayouts(account: Account | null): PayoutState {
     return {
       tone: 'warn',
       label: 'Wanted',
-      detail: `Stripe wants to know ${due} more things about you, or payouts will end.`,
+      detail: `Stripe wants to know ${things(due)} about you, or payouts will end.`,
       act: 'Go on at Stripe',
     };
   }
@@ -62,6 +60,10 @@ export function describePayouts(account: Account | null): PayoutState {
     detail: `What your hosts earn goes to your bank.${test}`,
     act: null,
   };
+}
+
+function things(count: number): string {
+  return count === 1 ? 'one more thing' : `${count} more things`;
 }
 
 function dueCount(requirements: unknown): number {

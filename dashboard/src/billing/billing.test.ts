@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Row } from '../supabase/client';
-import { refusal } from '../supabase/invoke';
+import type { Db, Row } from '../supabase/client';
+import { invoke, refusal } from '../supabase/invoke';
 import { describePayouts } from './account';
 import { currenciesOf, monthWords, type Statement, sumMonths, totalOf } from './months';
 import { backendFor } from './pay';
@@ -157,7 +157,8 @@ describe('the way to Stripe and back', () => {
       view: 'earnings',
       checkout: 'paid',
     });
-    expect(readBilling({ view: 'x', checkout: '<b>' })).toEqual({});
+    expect(readBilling({ checkout: 'paid', agent: 'agent:scout:main' })).toHaveProperty('agent');
+    expect(readBilling({ view: 'x', checkout: '<b>', agent: 7 })).toEqual({});
   });
 });
 
@@ -172,6 +173,12 @@ describe('what a function refuses', () => {
       hint: 'Choose another host.',
       code: 'capacity',
     });
+  });
+
+  it('says what to do where no answer comes', async () => {
+    const answer = { data: null, error: new Error('Failed to send a request to the Edge Function') };
+    const db = { functions: { invoke: () => Promise.resolve(answer) } } as unknown as Db;
+    await expect(invoke(db, 'checkout/portal', {})).rejects.toMatchObject({ code: 'unreachable' });
   });
 
   it('says so where there are no payments, and nothing where it does not know', () => {

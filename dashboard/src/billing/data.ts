@@ -64,6 +64,7 @@ export function useLedger(limit: number) {
   const { user } = useSession();
   return useQuery({
     queryKey: ['earnings', user.id, 'ledger', limit],
+    refetchInterval: REFETCH_MS * 4,
     queryFn: () =>
       must(
         db
@@ -83,6 +84,8 @@ export function usePayouts() {
   const { user } = useSession();
   return useQuery({
     queryKey: ['earnings', user.id, 'account'],
+    // Who comes back from Stripe's pages waits for it.
+    refetchInterval: REFETCH_MS,
     queryFn: () => must(db.from('stripe_accounts').select('*').eq('owner_id', user.id).maybeSingle()),
   });
 }

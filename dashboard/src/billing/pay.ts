@@ -1,6 +1,7 @@
 import type { Db } from '../supabase/client';
 import { invoke } from '../supabase/invoke';
 import { Problem } from '../supabase/problem';
+import type { BillingSearch } from './view';
 import { webAddress } from './words';
 
 /** What is to be paid for. */
@@ -19,11 +20,11 @@ export function backendFor(backends: readonly string[]): string {
   );
 }
 
-/** Where Stripe sends a person back to. */
-export function billingUrl(projectId: string, result: 'paid' | 'cancelled' | 'back'): string {
+/** Where Stripe sends a person back to, and what the page is to be told there. */
+export function billingUrl(projectId: string, search: BillingSearch): string {
   const path = `${import.meta.env.BASE_URL}p/${encodeURIComponent(projectId)}/billing`;
   const url = new URL(path, window.location.origin);
-  if (result !== 'back') url.searchParams.set('checkout', result);
+  for (const [name, value] of Object.entries(search)) url.searchParams.set(name, value);
   return url.href;
 }
 
@@ -31,8 +32,8 @@ export function billingUrl(projectId: string, result: 'paid' | 'cancelled' | 'ba
 export async function goToCheckout(db: Db, wish: CheckoutWish): Promise<void> {
   const { url } = await invoke<{ url: string }>(db, 'checkout/sessions', {
     ...wish,
-    successUrl: billingUrl(wish.projectId, 'paid'),
-    cancelUrl: billingUrl(wish.projectId, 'cancelled'),
+    successUrl: billingUrl(wish.projectId, { checkout: 'paid', agent: wish.agentKey }),
+    cancelUrl: billingUrl(wish.projectId, { checkout: 'cancelled', agent: wish.agentKey }),
   });
   goTo(url);
 }
@@ -42,18 +43,17 @@ export async function goToPortal(db: Db, projectId: string, subscriptionId?: str
   const { url } = await invoke<{ url: string }>(db, 'checkout/portal', {
     projectId,
     ...(subscriptionId && { subscriptionId }),
-    returnUrl: billingUrl(projectId, 'back'),
+    returnUrl: billingUrl(projectId, {}),
   });
   goTo(url);
 }
 
 /** Goes to the pages on which the owner of hosts says where the money goes. */
 export async function goToOnboarding(db: Db, projectId: string): Promise<void> {
-  const back = new URL(billingUrl(projectId, 'back'));
-  back.searchParams.set('view', 'earnings');
+  const back = billingUrl(projectId, { view: 'earnings' });
   const { url } = await invoke<{ url: string }>(db, 'checkout/onboarding', {
-    returnUrl: back.href,
-    refreshUrl: back.href,
+    returnUrl: back,
+    refreshUrl: back,
   });
   goTo(url);
 }
