@@ -52,7 +52,7 @@ export function Members() {
           />
         ))}
       </ul>
-      {isOwner && <AddMember refresh={refresh} />}
+      {isOwner && members.data && <AddMember members={members.data} refresh={refresh} />}
       {!isOwner && members.data && (
         <p className={classes.note}>Owners of the project add and remove members.</p>
       )}
@@ -127,7 +127,7 @@ function MemberRow({ member, changeable, refresh, onRemove }: RowProps) {
   );
 }
 
-function AddMember({ refresh }: { refresh: () => Promise<unknown> }) {
+function AddMember({ members, refresh }: { members: readonly Member[]; refresh: () => Promise<unknown> }) {
   const db = useDb();
   const project = useProject();
   const [email, setEmail] = useState('');
@@ -141,7 +141,7 @@ function AddMember({ refresh }: { refresh: () => Promise<unknown> }) {
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    const wrong = emailProblem(email);
+    const wrong = emailProblem(email, members);
     setProblem(wrong);
     if (!wrong) void add();
   };

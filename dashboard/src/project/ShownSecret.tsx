@@ -19,6 +19,7 @@ export function ShownSecret({
       title="The secret of the webhook"
       closeButtonProps={{ 'aria-label': 'Close' }}
       closeOnClickOutside={false}
+      closeOnEscape={false}
     >
       <Stack gap="md">
         <Text size="sm">

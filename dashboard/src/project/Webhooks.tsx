@@ -10,7 +10,7 @@ import { Pill } from '../layout/Pill';
 import { Failed, Loading } from '../layout/states';
 import { call } from '../supabase/call';
 import { type Row, useDb } from '../supabase/client';
-import { must } from '../supabase/problem';
+import { must, Problem } from '../supabase/problem';
 import { AddWebhook } from './AddWebhook';
 import { deliveryState, EVENTS, hookState, hooksKey, summaryOf, useHooks } from './hooks';
 import classes from './Project.module.css';
@@ -84,7 +84,8 @@ function WebhookRow({ webhook, refresh }: { webhook: Webhook; refresh: () => Pro
     return `A test is on its way to ${host}.`;
   });
   const [enable] = useAction(async (enabled: boolean) => {
-    await must(db.from('webhooks').update({ enabled }).eq('id', webhook.id));
+    const written = await must(db.from('webhooks').update({ enabled }).eq('id', webhook.id).select('id'));
+    if (written.length === 0) throw new Problem(`${host} is no webhook any more.`, null, 'PT404');
     await refresh();
     return enabled ? `${host} is told again.` : `${host} is told nothing.`;
   });

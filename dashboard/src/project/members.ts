@@ -46,7 +46,11 @@ export function isLastOwner(member: Member, members: readonly Member[]): boolean
   return member.role === 'owner' && members.filter(({ role }) => role === 'owner').length === 1;
 }
 
-/** What is wrong with an address, or null. */
-export function emailProblem(email: string): string | null {
-  return /^[^\s@]+@[^\s@]+$/.test(email.trim()) ? null : 'An e-mail address, such as mia@example.com.';
+/** What is wrong with an address for a new member, or null. */
+export function emailProblem(email: string, members: readonly Member[]): string | null {
+  const address = email.trim();
+  if (!/^[^\s@]+@[^\s@]+$/.test(address)) return 'An e-mail address, such as mia@example.com.';
+  // Adding them would change their role without a word.
+  const known = members.some((member) => member.email.toLowerCase() === address.toLowerCase());
+  return known ? 'They are a member already. Their role can be changed above.' : null;
 }

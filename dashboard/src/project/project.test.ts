@@ -13,8 +13,10 @@ describe('members', () => {
   });
 
   it('are added by an address', () => {
-    expect(emailProblem(' mia@example.com ')).toBeNull();
-    for (const wrong of ['', 'mia', 'mia@', 'a b@c']) expect(emailProblem(wrong)).not.toBeNull();
+    expect(emailProblem(' mia@example.com ', [])).toBeNull();
+    for (const wrong of ['', 'mia', 'mia@', 'a b@c']) expect(emailProblem(wrong, [])).not.toBeNull();
+    // An owner who is added as an editor would be one from then on.
+    expect(emailProblem('Mia@example.com', [member('mia@example.com', 'owner')])).toContain('already');
   });
 });
 

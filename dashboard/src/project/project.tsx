@@ -9,13 +9,17 @@ export type Role = 'owner' | 'editor' | 'viewer';
 /** A project as it is shown. */
 export type Project = { id: string; name: string; role: Role; canEdit: boolean };
 
+/** Who is let in, let go or given another role sees it within a minute: nothing tells the page of it. */
+const REFETCH_MS = 60_000;
+
 /** The projects that the person is a member of. */
 export function useProjects() {
   const db = useDb();
   const { user } = useSession();
   return useQuery({
     queryKey: ['projects', user.id],
-    staleTime: 60_000,
+    staleTime: REFETCH_MS,
+    refetchInterval: REFETCH_MS,
     queryFn: async (): Promise<Project[]> => {
       const [projects, roles] = await Promise.all([
         must(db.from('projects').select('id, name').order('name')),
