@@ -117,6 +117,12 @@ has_pgbench() {
   return 1
 }
 
+# What builds the dashboard wants a newer Node than anything else here.
+has_node_for_page() {
+  node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+    process.exit((major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major >= 24 ? 0 : 1)'
+}
+
 # What the dashboard is built with, as its lock file has it.
 install_page() {
   if [ ! -f dashboard/node_modules/.package-lock.json ] ||
