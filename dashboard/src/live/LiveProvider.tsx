@@ -21,16 +21,18 @@ export function LiveProvider({ projectId, children }: { projectId: string; child
     const stop = connection.start();
     const unwatch = watcher.attach((signal) => connection.signal(signal));
     const unhear = connection.onChanges((changes) => applyChanges(queries, projectId, changes));
-    // Whatever happened between two modes was not heard of.
-    const refetch = () => void queries.invalidateQueries({ queryKey: ['live', projectId] });
-    const unmode = connection.onMode(refetch);
+    const refetch = (cancelRefetch: boolean) =>
+      void queries.invalidateQueries({ queryKey: ['live', projectId] }, { cancelRefetch });
+    // An answer that is on its way already may be of before.
+    const ungap = connection.onGap(() => refetch(true));
     const poll = setInterval(() => {
       const mode = connection.currentMode();
-      if (!document.hidden && (mode === 'polling' || mode === 'offline')) refetch();
+      // One that takes longer than the next look is waited for: else a slow network never gets any.
+      if (!document.hidden && (mode === 'polling' || mode === 'offline')) refetch(false);
     }, POLL_MS);
     return () => {
       clearInterval(poll);
-      unmode();
+      ungap();
       unhear();
       unwatch();
       stop();

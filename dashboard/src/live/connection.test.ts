@@ -108,6 +108,40 @@ describe('the live connection', () => {
     stop();
   });
 
+  it('has everything asked for again when a message is not whole', () => {
+    const { db, channels } = fakeDb();
+    const connection = new LiveConnection(db, 'p');
+    const heard = vi.fn();
+    const missed = vi.fn();
+    connection.onChanges(heard);
+    const stop = connection.start();
+    channels[0]?.join();
+    connection.onGap(missed);
+    const tell = (message: unknown) => channels[0]?.tell('postgres_changes', message, 'agents');
+    tell({ eventType: 'UPDATE', new: { id: 'a' }, errors: ['Error 413: Payload Too Large'] });
+    tell({ eventType: 'INSERT', new: {}, errors: null });
+    tell({ eventType: 'DELETE', old: {} });
+    vi.advanceTimersByTime(100);
+    expect(heard).not.toHaveBeenCalled();
+    expect(missed).toHaveBeenCalledTimes(1);
+    stop();
+  });
+
+  it('takes the word of the browser that there is no network for a reason to look, and no more', () => {
+    const { db, channels } = fakeDb();
+    const connection = new LiveConnection(db, 'p');
+    const look = vi.fn();
+    const stop = connection.start();
+    channels[0]?.join();
+    connection.onGap(look);
+    window.dispatchEvent(new Event('offline'));
+    expect(connection.currentMode()).toBe('offline');
+    expect(look).toHaveBeenCalledTimes(1);
+    connection.signal({ type: 'reached', ok: true });
+    expect(connection.currentMode()).toBe('live');
+    stop();
+  });
+
   it('puts changes into the rows that are shown, and makes none up', () => {
     const queries = new QueryClient();
     const change = { table: 'agents', type: 'INSERT', row: { id: 'a', name: 'A' } } as unknown as Change;

@@ -1,7 +1,7 @@
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from '@supabase/supabase-js';
 import type { Db } from '../supabase/client';
 import { decideMode, type Facts, initialFacts, type LiveMode, nextFacts, type Signal } from './state';
-import { type Change, LIVE_TABLES, type LiveTable } from './tables';
+import { type Change, hasKey, LIVE_TABLES, type LiveTable } from './tables';
 
 /** Changes of so long are shown at once: a person sees no delay, and a burst is one drawing. */
 const GATHER_MS = 60;
@@ -14,7 +14,7 @@ type Payload = RealtimePostgresChangesPayload<Record<string, unknown>>;
 
 /** The one connection to Realtime of a project: says how it stands, and hands on what changed. */
 export class LiveConnection {
-  private facts: Facts = initialFacts(Date.now(), navigator.onLine);
+  private facts: Facts = initialFacts(Date.now());
   private mode: LiveMode = 'connecting';
   private channel: RealtimeChannel | null = null;
   private askedAt = 0;
@@ -22,7 +22,9 @@ export class LiveConnection {
   private gathered: Change[] = [];
   private timers: ReturnType<typeof setInterval>[] = [];
   private gathering: ReturnType<typeof setTimeout> | null = null;
+  private hasGap = false;
   private readonly modeListeners = new Set<() => void>();
+  private readonly gapListeners = new Set<() => void>();
   private readonly changeListeners = new Set<(changes: Change[]) => void>();
 
   constructor(
@@ -32,16 +34,18 @@ export class LiveConnection {
 
   /** Begins; the function that comes back ends it. */
   start(): () => void {
-    const online = () => this.signal({ type: 'online', online: navigator.onLine });
-    window.addEventListener('online', online);
-    window.addEventListener('offline', online);
+    // What the browser says of its network is a reason to look: a stack on this machine is there without one, too.
+    const lost = () => this.signal({ type: 'reached', ok: false });
+    const found = () => this.tellGap();
+    window.addEventListener('online', found);
+    window.addEventListener('offline', lost);
     const shown = () => this.watch();
     document.addEventListener('visibilitychange', shown);
     this.join();
     this.timers.push(setInterval(() => this.watch(), WATCH_MS));
     return () => {
-      window.removeEventListener('online', online);
-      window.removeEventListener('offline', online);
+      window.removeEventListener('online', found);
+      window.removeEventListener('offline', lost);
       document.removeEventListener('visibilitychange', shown);
       for (const timer of this.timers.splice(0)) clearInterval(timer);
       if (this.gathering) clearTimeout(this.gathering);
@@ -54,6 +58,12 @@ export class LiveConnection {
   onMode = (listener: () => void): (() => void) => {
     this.modeListeners.add(listener);
     return () => this.modeListeners.delete(listener);
+  };
+
+  /** Calls when something may have been missed: what is shown is to be asked for again. */
+  onGap = (listener: () => void): (() => void) => {
+    this.gapListeners.add(listener);
+    return () => this.gapListeners.delete(listener);
   };
 
   onChanges = (listener: (changes: Change[]) => void): (() => void) => {
@@ -71,6 +81,12 @@ export class LiveConnection {
     if (mode === this.mode) return;
     this.mode = mode;
     for (const listener of this.modeListeners) listener();
+    // Whatever happened between two modes was not heard of.
+    this.tellGap();
+  }
+
+  private tellGap(): void {
+    for (const listener of this.gapListeners) listener();
   }
 
   private watch(): void {
@@ -120,15 +136,21 @@ export class LiveConnection {
 
   private hear(table: LiveTable, payload: Payload): void {
     this.signal({ type: 'heard', at: Date.now() });
-    this.gathered.push(
-      payload.eventType === 'DELETE'
-        ? ({ table, type: 'DELETE', key: payload.old } as Change)
-        : ({ table, type: payload.eventType, row: payload.new } as unknown as Change),
-    );
-    this.gathering ??= setTimeout(() => {
-      this.gathering = null;
-      const changes = this.gathered.splice(0);
-      for (const listener of this.changeListeners) listener(changes);
-    }, GATHER_MS);
+    const { eventType, errors } = payload;
+    const row = eventType === 'DELETE' ? payload.old : payload.new;
+    // Of what is too large Realtime leaves columns away, and of what it could not check all of them.
+    if (errors?.length > 0 || !hasKey(table, row)) this.hasGap = true;
+    else if (eventType === 'DELETE') this.gathered.push({ table, type: 'DELETE', key: row } as Change);
+    else this.gathered.push({ table, type: eventType, row } as unknown as Change);
+    this.gathering ??= setTimeout(() => this.handOn(), GATHER_MS);
+  }
+
+  private handOn(): void {
+    this.gathering = null;
+    const changes = this.gathered.splice(0);
+    if (changes.length > 0) for (const listener of this.changeListeners) listener(changes);
+    if (!this.hasGap) return;
+    this.hasGap = false;
+    this.tellGap();
   }
 }

@@ -3,6 +3,9 @@ import { type Db, type Row, useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
 import { type Change, keyOf, type LiveTable, patchRows } from './tables';
 
+/** Tables whose rows are shown; of documents it is told only that there is another version. */
+type RowTable = Exclude<LiveTable, 'brain_doc_states'>;
+
 /** As many rows as the Data API gives at once. */
 const PAGE_ROWS = 1_000;
 /** How much of what is over is loaded; newer ones come by Realtime. */
@@ -16,7 +19,7 @@ const remembered = new Map<string, Remembered[]>();
 export const rowsKey = (projectId: string, table: LiveTable) => ['live', projectId, 'rows', table] as const;
 
 /** The rows of a published table of the project, kept up to date. */
-export function useRows<T extends LiveTable>(projectId: string, table: T): UseQueryResult<readonly Row<T>[]> {
+export function useRows<T extends RowTable>(projectId: string, table: T): UseQueryResult<readonly Row<T>[]> {
   const db = useDb();
   return useQuery({
     queryKey: rowsKey(projectId, table),
@@ -62,48 +65,66 @@ function shareRows<T extends LiveTable>(table: T, before: unknown, after: unknow
   });
 }
 
-const FETCH: { [T in LiveTable]: (db: Db, projectId: string) => Promise<Row<T>[]> } = {
+const FETCH: { [T in RowTable]: (db: Db, projectId: string) => Promise<Row<T>[]> } = {
   agents: (db, project) =>
-    allPages((from, to) =>
-      db.from('agents').select('*').eq('project_id', project).order('id').range(from, to),
+    allRows(
+      (after) => {
+        const rows = db.from('agents').select('*').eq('project_id', project);
+        return (after === null ? rows : rows.gt('id', after)).order('id').limit(PAGE_ROWS);
+      },
+      ({ id }) => id,
     ),
   agent_status: (db, project) =>
-    allPages((from, to) =>
-      db.from('agent_status').select('*').eq('project_id', project).order('agent_key').range(from, to),
+    allRows(
+      (after) => {
+        const rows = db.from('agent_status').select('*').eq('project_id', project);
+        return (after === null ? rows : rows.gt('agent_key', after)).order('agent_key').limit(PAGE_ROWS);
+      },
+      ({ agent_key }) => agent_key,
     ),
   agent_provision_requests: async (db, project) => {
     const all = () => db.from('agent_provision_requests').select('*').eq('project_id', project);
-    const [open, recent] = await Promise.all([
-      must(all().in('status', ['queued', 'running']).order('requested_at', { ascending: false })),
-      must(
-        all().in('status', ['done', 'error']).order('requested_at', { ascending: false }).limit(RECENT_ROWS),
-      ),
-    ]);
-    return [...open, ...recent];
+    const open = await allRows(
+      (after) => {
+        const rows = all().in('status', ['queued', 'running']);
+        return (after === null ? rows : rows.gt('id', after)).order('id').limit(PAGE_ROWS);
+      },
+      ({ id }) => id,
+    );
+    const ended = all().in('status', ['done', 'error']);
+    return withEnded(open, await must(ended.order('requested_at', { ascending: false }).limit(RECENT_ROWS)));
   },
   agent_commands: async (db, project) => {
     const all = () => db.from('agent_commands').select('*').eq('project_id', project);
-    const [open, recent] = await Promise.all([
-      must(all().in('status', ['pending', 'sent']).order('created_at', { ascending: false })),
-      must(
-        all().in('status', ['acked', 'failed']).order('created_at', { ascending: false }).limit(RECENT_ROWS),
-      ),
-    ]);
-    return [...open, ...recent];
+    const open = await allRows(
+      (after) => {
+        const rows = all().in('status', ['pending', 'sent']);
+        return (after === null ? rows : rows.gt('id', after)).order('id').limit(PAGE_ROWS);
+      },
+      ({ id }) => id,
+    );
+    const ended = all().in('status', ['acked', 'failed']);
+    return withEnded(open, await must(ended.order('created_at', { ascending: false }).limit(RECENT_ROWS)));
   },
-  brain_doc_states: (db, project) =>
-    allPages((from, to) =>
-      db.from('brain_doc_states').select('*').eq('project_id', project).order('doc_id').range(from, to),
-    ),
 };
+
+/** Open rows and then ended ones, asked for in this order, so that none is in neither: what ended in between is in both. */
+export function withEnded<R extends { id: string }>(open: readonly R[], ended: readonly R[]): R[] {
+  return [...new Map([...open, ...ended].map((row) => [row.id, row])).values()];
+}
 
 type Page<R> = PromiseLike<{ data: R[]; error: null } | { data: null; error: { message: string } }>;
 
-async function allPages<R>(fetch: (from: number, to: number) => Page<R>): Promise<R[]> {
+/** All rows, a page at a time: by where the last one ended, as by their number a row that goes would hide another. */
+export async function allRows<R>(
+  page: (after: string | null) => Page<R>,
+  key: (row: R) => string,
+): Promise<R[]> {
   const rows: R[] = [];
   for (;;) {
-    const page = await must(fetch(rows.length, rows.length + PAGE_ROWS - 1));
-    rows.push(...page);
-    if (page.length < PAGE_ROWS) return rows;
+    const last = rows.at(-1);
+    const more = await must(page(last === undefined ? null : key(last)));
+    rows.push(...more);
+    if (more.length < PAGE_ROWS) return rows;
   }
 }

@@ -24,6 +24,11 @@ export function keyOf<T extends LiveTable>(table: T, row: Partial<Row<T>>): stri
   return KEY_COLUMNS[table].map((column) => String(values[column])).join('\n');
 }
 
+/** Whether a row says by which it is found again. */
+export function hasKey(table: LiveTable, row: Record<string, unknown>): boolean {
+  return KEY_COLUMNS[table].every((column) => row[column] !== undefined && row[column] !== null);
+}
+
 /** Rows as they are after some changes. The same array where nothing is another. */
 export function patchRows<T extends LiveTable>(
   table: T,

@@ -5,7 +5,7 @@ import type { Signal } from './state';
 function makeWatcher() {
   let listener: ((signal: Signal) => void) | null = null;
   return {
-    reached: (ok: boolean) => listener?.({ type: 'reached', ok, at: Date.now() }),
+    reached: (ok: boolean) => listener?.({ type: 'reached', ok }),
     heartbeat: (status: string) => {
       if (status === 'ok') listener?.({ type: 'heard', at: Date.now() });
     },
