@@ -10,16 +10,17 @@ import {
   TextInput,
 } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useRef, useState } from 'react';
 import type { HostView } from '../hosts/hosts';
 import { tellDone } from '../layout/action';
+import { useFocusBack } from '../layout/focus';
 import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { useDb } from '../supabase/client';
 import { idFromName, idProblem } from './agentId';
 import type { AgentView } from './agents';
 import classes from './CreateAgent.module.css';
-import { backendChoices, hostChoices, modelChoices, waitingWords } from './choices';
+import { backendChoices, chosenBackend, hostChoices, modelChoices, waitingWords } from './choices';
 import { createAgent } from './create';
 import { TEMPLATES } from './templates';
 
@@ -30,6 +31,7 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
   const db = useDb();
   const project = useProject();
   const navigate = useNavigate();
+  useFocusBack();
   const [templateId, setTemplateId] = useState('blank');
   const template = TEMPLATES.find(({ id }) => id === templateId) ?? TEMPLATES[0];
   const [name, setName] = useState('');
@@ -39,26 +41,28 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
   const [typedRole, setTypedRole] = useState<string | null>(null);
   const [typedSoul, setTypedSoul] = useState<string | null>(null);
   const [hostId, setHostId] = useState('');
-  const [backend, setBackend] = useState('shared');
+  const [wantedBackend, setWantedBackend] = useState('shared');
   const [model, setModel] = useState('');
   const [touched, setTouched] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
-  // Rows that a first try has made are no reason to refuse the second one.
-  const [taken] = useState(() => new Set(known.map(({ short }) => short)));
+  const ours = useRef(new Set<string>());
 
   const short = typedId ?? idFromName(name);
+  // Rows that a first try has made are no reason to refuse the second one.
+  const taken = new Set(known.map((view) => view.short).filter((id) => !ours.current.has(id)));
   const problem = idProblem(short, taken);
   const backends = backendChoices(hosts, hostId);
+  const backend = chosenBackend(backends, wantedBackend);
   const waits = waitingWords(hosts, hostId);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setTouched(true);
-    if (problem) return;
+    if (problem || busy) return;
     setBusy(true);
     setError(null);
     try {
-      await createAgent(db, project.id, {
+      const wish = {
         short,
         name: name.trim() || short,
         emoji: (typedEmoji ?? template?.emoji ?? '').trim(),
@@ -67,7 +71,8 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
         model: model.trim() || null,
         backend,
         hostId: hostId || null,
-      });
+      };
+      await createAgent(db, project.id, wish, ours.current);
       tellDone(`${name.trim() || short} is on its way.`);
       onClose();
       await navigate({ to: '/p/$project/agents', params: { project: project.id } });
@@ -77,7 +82,16 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
     }
   };
   return (
-    <Modal opened onClose={onClose} title="New agent" size="lg" closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened
+      // What fails is said here.
+      onClose={busy ? () => {} : onClose}
+      // A click beside it would cost what was typed.
+      closeOnClickOutside={false}
+      title="New agent"
+      size="lg"
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       <form onSubmit={submit} noValidate>
         <Stack gap="md">
           <fieldset className={classes.templates}>
@@ -138,20 +152,13 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
             <NativeSelect
               label="Host"
               value={hostId}
-              onChange={(event) => {
-                setHostId(event.currentTarget.value);
-                if (
-                  !backendChoices(hosts, event.currentTarget.value).some(({ value }) => value === backend)
-                ) {
-                  setBackend('shared');
-                }
-              }}
+              onChange={(event) => setHostId(event.currentTarget.value)}
               data={hostChoices(hosts)}
             />
             <NativeSelect
               label="Runs in"
               value={backend}
-              onChange={(event) => setBackend(event.currentTarget.value)}
+              onChange={(event) => setWantedBackend(event.currentTarget.value)}
               data={backends}
             />
           </div>
@@ -180,7 +187,7 @@ export default function CreateAgent({ onClose, hosts, known }: Props) {
           )}
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={onClose}>
+            <Button variant="default" onClick={onClose} disabled={busy}>
               Cancel
             </Button>
             <Button type="submit" loading={busy} disabled={problem !== null}>

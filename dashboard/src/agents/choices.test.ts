@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { HostView } from '../hosts/hosts';
-import { backendChoices, hostChoices, modelChoices, waitingWords } from './choices';
+import { backendChoices, chosenBackend, hostChoices, modelChoices, waitingWords } from './choices';
 
 const host = (change: Partial<HostView>) =>
   ({
@@ -45,5 +45,14 @@ describe('where a new agent may live', () => {
     expect(backendChoices(hosts, 'p').map(({ value }) => value)).toEqual(['profile']);
     expect(backendChoices(hosts, '').map(({ value }) => value)).toEqual(['shared', 'profile']);
     expect(modelChoices(hosts, '')).toEqual(['a/a', 'b/b']);
+    const rented = host({ id: 'r', terms: 'rented', backends: ['docker'], models: ['c/c'] });
+    expect(backendChoices([...hosts, rented], '').map(({ value }) => value)).toEqual(['shared', 'profile']);
+    expect(modelChoices([...hosts, rented], '')).not.toContain('c/c');
+  });
+
+  it('is never another one than the one that is shown', () => {
+    const offered = backendChoices([host({ backends: ['profile', 'docker'] })], '');
+    expect(chosenBackend(offered, 'shared')).toBe('profile');
+    expect(chosenBackend(offered, 'docker')).toBe('docker');
   });
 });

@@ -26,12 +26,17 @@ export function hostChoices(hosts: readonly HostView[]) {
 
 /** How an agent can run: what the host can, or what any of the hosts can. */
 export function backendChoices(hosts: readonly HostView[], hostId: string) {
-  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : hosts;
+  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : usableHosts(hosts);
   const able = new Set(asked.flatMap(({ backends }) => backends));
   if (able.size === 0) able.add('shared');
   return Object.entries(BACKENDS)
     .filter(([value]) => able.has(value))
     .map(([value, label]) => ({ value, label }));
+}
+
+/** The one that was chosen where it is offered still, else the first. */
+export function chosenBackend(offered: readonly { value: string }[], wanted: string): string {
+  return offered.find(({ value }) => value === wanted)?.value ?? offered[0]?.value ?? wanted;
 }
 
 /** What a backend is called. */
@@ -41,7 +46,7 @@ export function backendWords(backend: string): string {
 
 /** The models that the host offers, or any of the hosts. */
 export function modelChoices(hosts: readonly HostView[], hostId: string): string[] {
-  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : hosts;
+  const asked = hostId ? hosts.filter(({ id }) => id === hostId) : usableHosts(hosts);
   return [...new Set(asked.flatMap(({ models }) => models))].sort();
 }
 

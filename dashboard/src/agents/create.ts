@@ -1,6 +1,9 @@
 import type { Db } from '../supabase/client';
 import { must, Problem, toProblem } from '../supabase/problem';
 
+/** There is such a row. */
+const DUPLICATE = '23505';
+
 /** What a person wants of a new agent. */
 export type Wish = {
   short: string;
@@ -15,26 +18,35 @@ export type Wish = {
 
 /**
  * Writes the rows of a new agent: itself, its state, its soul, the request that its host answers. Works while every
- * host is off. Done again after a break it completes what is missing.
+ * host is off. Done again after a break it completes what is missing: `ours` keeps the ids that earlier tries may have
+ * made, as the agent of somebody else is never written over.
  */
-export async function createAgent(db: Db, projectId: string, wish: Wish): Promise<void> {
+export async function createAgent(db: Db, projectId: string, wish: Wish, ours: Set<string>): Promise<void> {
   const key = { project_id: projectId, agent_key: `agent:${wish.short}:main` };
-  await must(
-    db.from('agents').upsert(
-      {
-        ...key,
-        name: wish.name,
-        role: wish.role,
-        emoji: wish.emoji,
-        agent_id_short: wish.short,
-        provisioned: false,
-        backend: wish.backend,
-        ...(wish.hostId && { host_id: wish.hostId }),
-        ...(wish.model && { config: { model: wish.model } }),
-      },
-      { onConflict: 'project_id,agent_key' },
-    ),
-  );
+  const row = {
+    ...key,
+    name: wish.name,
+    role: wish.role,
+    emoji: wish.emoji,
+    agent_id_short: wish.short,
+    provisioned: false,
+    backend: wish.backend,
+    ...(wish.hostId && { host_id: wish.hostId }),
+    ...(wish.model && { config: { model: wish.model } }),
+  };
+  const agents = db.from('agents');
+  const made = ours.has(wish.short)
+    ? must(agents.upsert(row, { onConflict: 'project_id,agent_key' }))
+    : must(agents.insert(row));
+  await made.catch((error: unknown) => {
+    const problem = toProblem(error);
+    if (problem.code === DUPLICATE)
+      throw new Problem('There is an agent with this id already.', 'Choose another id.', problem.code);
+    // Nobody knows whether it was written.
+    if (problem.code === 'unreachable') ours.add(wish.short);
+    throw problem;
+  });
+  ours.add(wish.short);
   await must(
     db
       .from('agent_status')
@@ -65,7 +77,7 @@ export async function createAgent(db: Db, projectId: string, wish: Wish): Promis
   );
   await asked.catch((error: unknown) => {
     const problem = toProblem(error);
-    if (problem.code !== '23505') throw problem;
+    if (problem.code !== DUPLICATE) throw problem;
     throw new Problem(
       'A request for this agent is open already.',
       'See the queue for what it waits for.',
