@@ -85,6 +85,25 @@ describe('what is said of an agent', () => {
     });
   });
 
+  it('tells of a wish that failed and left the agent as it was', () => {
+    const error = { error: { code: 'invalid', message: 'the model is unknown', hint: 'Choose another.' } };
+    const failed = command({ type: 'update_config', status: 'failed', acked_at: '3', result: error });
+    expect(describeAgent({ ...facts, agent: agent(), commands: [failed] }, 0)).toMatchObject({
+      label: 'Running',
+      group: 'attention',
+      detail: 'Its configuration could not be changed: the model is unknown',
+      hint: 'Choose another.',
+      failedId: 'c',
+    });
+    const since = command({ id: 'd', type: 'update_config', status: 'acked', acked_at: '4' });
+    expect(describeAgent({ ...facts, agent: agent(), commands: [failed, since] }, 0).group).toBe('running');
+    const removal = command({ type: 'undeploy', status: 'failed', acked_at: '3', result: error });
+    const deleted = agent({ deleting_since: '2', desired_state: 'removed' });
+    expect(describeAgent({ ...facts, agent: deleted, commands: [removal] }, 0).detail).toMatch(
+      /could not be removed/,
+    );
+  });
+
   it('does not take what was superseded for a failure', () => {
     const superseded = command({
       status: 'failed',

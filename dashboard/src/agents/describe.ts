@@ -54,6 +54,13 @@ const ACTIVITY_WORDS: Record<string, string> = {
   cooldown: 'Resting',
 };
 
+/** What fails without a trace in the agent's own state: it is as it was. */
+const LEFT_AS_IT_WAS: Record<string, string> = {
+  stop: 'It could not be stopped',
+  undeploy: 'It could not be removed',
+  update_config: 'Its configuration could not be changed',
+};
+
 const PLAIN = { detail: null, hint: null, steps: [], pendingId: null, failedId: null };
 
 /** Says how an agent stands: what is under way first, then what went wrong, then what its host saw. */
@@ -71,7 +78,8 @@ export function describeAgent(
     .filter(({ status }) => status === 'pending' || status === 'sent')
     .sort((a, b) => a.created_at.localeCompare(b.created_at));
   if (command) return underWay(command, command.status === 'sent', COMMAND_WORDS[command.type] ?? 'Working…');
-  if (agent.deleting_since) {
+  const failure = lastFailure(requests, commands);
+  if (agent.deleting_since && failure?.type !== 'undeploy') {
     return {
       ...PLAIN,
       group: 'busy',
@@ -89,14 +97,15 @@ export function describeAgent(
       hint: 'Pay for it by a checkout; then it is deployed by itself.',
     };
   }
-  const failure = lastFailure(requests, commands);
   if (agent.status === 'error' || (agent.status === 'pending_deploy' && failure)) {
     return {
       ...PLAIN,
       group: 'attention',
       tone: 'bad',
       label: 'Error',
-      detail: failure?.message ?? activity?.note ?? 'Its host reported an error and gave no reason.',
+      detail: failure
+        ? sentence(failure.message)
+        : activity?.note || 'Its host reported an error and gave no reason.',
       hint: failure?.hint ?? 'Its events and log say more.',
       failedId: failure?.id ?? null,
     };
@@ -112,6 +121,17 @@ export function describeAgent(
       label: 'Host offline',
       detail: `${host.name} does not answer.${seen}`,
       hint: 'Start creel worker on the host.',
+    };
+  }
+  const refused = failure?.type && LEFT_AS_IT_WAS[failure.type];
+  if (failure && refused) {
+    return {
+      ...atRest(agent, activity),
+      group: 'attention',
+      tone: 'warn',
+      detail: `${refused}: ${failure.message}`,
+      hint: failure.hint ?? 'Its events and log say more.',
+      failedId: failure.id,
     };
   }
   // Its request is written right after itself.
@@ -188,7 +208,8 @@ function lastFailure(requests: readonly Request[], commands: readonly Command[])
   if (!newest?.failed) return null;
   const failure = failureOf(newest.item.result);
   const message = failure?.message ?? ('error' in newest.item ? newest.item.error : null) ?? 'It failed.';
-  return { id: newest.item.id, message: sentence(message), hint: failure?.hint ?? null };
+  const type = 'type' in newest.item ? newest.item.type : null;
+  return { id: newest.item.id, type, message, hint: failure?.hint ?? null };
 }
 
 function sentence(text: string): string {
