@@ -36,7 +36,7 @@ export function Actions({ view }: { view: AgentView }) {
   const db = useDb();
   const navigate = useNavigate();
   const [asking, setAsking] = useState<'undeploy' | 'delete' | null>(null);
-  const offered = offeredCommands(agent);
+  const offered = offeredCommands(agent, view.state.pendingId !== null);
   const [send, busy] = useAction(
     useCallback(
       async (type: CommandType) => {

@@ -35,7 +35,8 @@ type Props = { view: AgentView; hosts: readonly HostView[] };
 export default function Configuration({ view, hosts }: Props) {
   const { agent, name } = view;
   const db = useDb();
-  const { canEdit } = useProject();
+  const project = useProject();
+  const canEdit = project.canEdit && agent.deleting_since === null;
   const now = useMemo(() => readForm(agent), [agent]);
   // Only what a person has touched is kept: the rest follows what somebody else changes.
   const [typed, setTyped] = useState<Partial<Form>>({});

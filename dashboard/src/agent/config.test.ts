@@ -38,5 +38,9 @@ describe('the configuration of an agent', () => {
 
   it('is refused where it makes no sense', () => {
     expect(Object.keys(formProblems({ ...form, ram_mb: 'much', name: ' ' }))).toEqual(['ram_mb', 'name']);
+    expect(Object.keys(formProblems({ ...form, cpu_percent: 'Infinity', disk_mb: '-1' }))).toEqual([
+      'cpu_percent',
+      'disk_mb',
+    ]);
   });
 });

@@ -92,7 +92,8 @@ export function formProblems(form: Form): Partial<Record<keyof Form, string>> {
   const problems: Partial<Record<keyof Form, string>> = {};
   for (const field of LIMITS) {
     const text = form[field].trim();
-    if (text && !(Number(text) > 0)) problems[field] = 'A number above 0, or nothing for no limit.';
+    if (text && !(Number(text) > 0 && Number.isFinite(Number(text))))
+      problems[field] = 'A number above 0, or nothing for no limit.';
   }
   if (!form.name.trim()) problems.name = 'An agent needs a name.';
   return problems;

@@ -28,7 +28,8 @@ export function toProblem(error: unknown): Problem {
   const text = (name: string) => (typeof fields[name] === 'string' && fields[name] ? fields[name] : null);
   const code = text('code');
   const message = text('message') ?? String(error);
-  if (/failed to fetch|networkerror|load failed|timed out|aborted/i.test(message)) {
+  // What has a code is the answer of a server.
+  if (!code && /failed to fetch|networkerror|load failed|timed out|aborted/i.test(message)) {
     return new Problem(
       'The server cannot be reached.',
       'Check the connection. What you typed is kept.',
@@ -36,7 +37,7 @@ export function toProblem(error: unknown): Problem {
     );
   }
   const known = code ? WORDS[code] : undefined;
-  if (known) return new Problem(known[0], known[1], code);
+  if (known) return new Problem(known[0], (code === REFUSED && text('hint')) || known[1], code);
   return new Problem(sentence(message), text('hint'), code);
 }
 
@@ -45,15 +46,20 @@ const OLDER: [string, string] = [
   'Apply its migrations, then load the page again.',
 ];
 
+const REFUSED = '42501';
+
 /** Codes whose own words say little to a person. */
 const WORDS: Record<string, [message: string, hint: string]> = {
-  '42501': ['You may not do this.', 'Ask an owner of the project for the role of an editor.'],
+  [REFUSED]: ['You may not do this.', 'Ask an owner of the project for the role of an editor.'],
   '42P01': OLDER,
   PGRST202: OLDER,
   PGRST205: OLDER,
   PGRST301: ['Your session has ended.', 'Sign in again.'],
   PGRST303: ['Your session has ended.', 'Sign in again.'],
-  invalid_credentials: ['E-mail address or password is wrong.', 'creel up prints both when it starts.'],
+  invalid_credentials: [
+    'E-mail address or password is wrong.',
+    'On a stack of your own, creel up prints both when it starts.',
+  ],
 };
 
 function sentence(text: string): string {
