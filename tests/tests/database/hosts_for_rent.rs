@@ -18,6 +18,15 @@ async fn shown(shop: &Shop, person: Uuid, project: &str) -> Result<Vec<Value>, t
     Ok(answer["hosts"].as_array().expect("hosts").clone())
 }
 
+/// Agents as workers would have left them.
+async fn past_triggers(shop: &Shop, sql: &str) {
+    let root = shop.s.f.test.superuser().await.expect("connect");
+    let sql = format!("set session_replication_role = replica; {sql}");
+    root.batch_execute(&sql)
+        .await
+        .unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+}
+
 #[tokio::test]
 async fn a_host_for_rent_tells_price_room_and_health_and_not_whose_it_is() {
     let shop = Shop::new().await;
@@ -99,6 +108,62 @@ async fn what_cannot_be_rented_is_not_shown() {
         .await;
     let hosts = shown(&shop, owner, "p1").await.expect("asked");
     assert_eq!(hosts[0]["online"], json!(false));
+}
+
+#[tokio::test]
+async fn a_host_is_shown_with_the_ways_in_which_it_takes_somebody_in() {
+    let shop = Shop::new().await;
+    let owner = shop.s.f.owner;
+    let id = shop.s.host.host;
+    shop.exec("insert into projects (id) values ('theirs')").await;
+    for (neighbour, backends) in [
+        ("docker", Some(json!(["docker"]))),
+        // Whose files could be read, or who could read them.
+        ("shared", None),
+        ("profile", None),
+    ] {
+        past_triggers(
+            &shop,
+            &format!(
+                "delete from agents;
+                 insert into agents (project_id, agent_key, name, backend, host_id, status)
+                 values ('theirs', 'agent:ada:main', 'Ada', '{neighbour}', '{id}', 'running')"
+            ),
+        )
+        .await;
+        let hosts = shown(&shop, owner, "p1").await.expect("asked");
+        let told = hosts.first().map(|host| host["backends"].clone());
+        assert_eq!(told, backends, "beside {neighbour}");
+        for backend in ["shared", "profile", "docker"] {
+            let mut wish = shop.wish();
+            wish["agent_key"] = json!(format!("agent:{neighbour}-{backend}:main"));
+            wish["agent"]["backend"] = json!(backend);
+            let is_told = told
+                .as_ref()
+                .is_some_and(|told| told.as_array().is_some_and(|told| told.contains(&json!(backend))));
+            let begun = shop.try_begin(owner, &wish).await;
+            assert_eq!(begun.is_ok(), is_told, "{backend} beside {neighbour}: {begun:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_is_paid_for_is_no_room_though_nothing_is_there() {
+    let shop = Shop::new().await;
+    shop.exec("update hosts set capacity = 1").await;
+    let id = shop.s.host.host;
+    past_triggers(
+        &shop,
+        &format!(
+            "insert into agents (project_id, agent_key, name, backend, host_id, status, billing)
+             values ('p1', 'agent:ada:main', 'Ada', 'profile', '{id}', 'removed', 'paid')"
+        ),
+    )
+    .await;
+    let hosts = shown(&shop, shop.s.f.owner, "p1").await.expect("asked");
+    assert_eq!(hosts[0]["room"], json!(0));
+    let refused = shop.try_begin(shop.s.f.owner, &shop.wish()).await;
+    assert!(refused.is_err(), "the host is full: {refused:?}");
 }
 
 #[tokio::test]
