@@ -60,6 +60,15 @@ pub(super) struct Seen {
     pub(super) rows: HashSet<usize>,
 }
 
+/// What somebody may do in a private topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Hear what is sent there.
+    Read,
+    /// Send to it.
+    Write,
+}
+
 /// A connection for questions, made when one is asked and again when it was lost.
 #[derive(Debug)]
 pub(super) struct Questions {
@@ -193,8 +202,15 @@ impl Questions {
             .collect())
     }
 
-    /// Whether somebody may read the messages of a private topic.
-    pub(super) async fn may_read(&mut self, claims: &Claims, topic: &str) -> Result<bool> {
+    /// Whether the policies of `realtime.messages` give somebody a right to a private topic.
+    pub(super) async fn may(&mut self, right: Right, claims: &Claims, topic: &str) -> Result<bool> {
+        match right {
+            Right::Read => self.may_read(claims, topic).await,
+            Right::Write => self.may_write(claims, topic).await,
+        }
+    }
+
+    async fn may_read(&mut self, claims: &Claims, topic: &str) -> Result<bool> {
         let client = self.client().await?;
         let transaction = client.transaction().await.context("begin to ask")?;
         speak_for(&transaction, &Claims::of_role("service_role"), topic).await?;
@@ -214,8 +230,7 @@ impl Questions {
         Ok(may)
     }
 
-    /// Whether somebody may send messages to a private topic.
-    pub(super) async fn may_write(&mut self, claims: &Claims, topic: &str) -> Result<bool> {
+    async fn may_write(&mut self, claims: &Claims, topic: &str) -> Result<bool> {
         let client = self.client().await?;
         let transaction = client.transaction().await.context("begin to ask")?;
         speak_for(&transaction, claims, topic).await?;
@@ -296,14 +311,27 @@ async fn speak_for(transaction: &Transaction<'_>, claims: &Claims, topic: &str) 
     Ok(())
 }
 
-/// Whether the database thought about it and said no: a policy or a cast that fails. A connection that is lost and a
-/// statement that was ended are none; what was asked about is not known then.
+/// Classes of errors that say nothing of what was asked: lost connections and refused log-ins, a database that is
+/// away, transactions rolled back, too little memory or too few connections, locks, interventions, faults of the system.
+const FAULTS: [&str; 9] = ["08", "28", "3D", "40", "53", "55", "57", "58", "XX"];
+
+/// Whether the database thought about it and said no: a policy or a cast that fails. After anything else it is not known
+/// what the answer would have been.
 pub(super) fn is_refusal(error: &anyhow::Error) -> bool {
-    let code = error
-        .downcast_ref::<tokio_postgres::Error>()
-        .and_then(tokio_postgres::Error::code);
-    // Class 57 is an operator's intervention, 08 a lost connection.
-    code.is_some_and(|code| !code.code().starts_with("57") && !code.code().starts_with("08"))
+    sql_state(error).is_some_and(|code| !is_fault(code.code()))
+}
+
+/// Whether a filter is to blame for its failure: it cannot be applied, or not within the time there is.
+pub(super) fn is_wrong_filter(error: &anyhow::Error) -> bool {
+    is_refusal(error) || sql_state(error) == Some(&SqlState::QUERY_CANCELED)
+}
+
+fn sql_state(error: &anyhow::Error) -> Option<&SqlState> {
+    error.downcast_ref::<tokio_postgres::Error>()?.code()
+}
+
+fn is_fault(code: &str) -> bool {
+    FAULTS.iter().any(|class| code.starts_with(class))
 }
 
 /// A refusal is an answer; all else is an error.
@@ -337,4 +365,30 @@ fn plan_look((schema, name): (&str, &str), primary: &[&TableColumn]) -> String {
 
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_in_need_has_not_said_no() {
+        for state in [
+            SqlState::TOO_MANY_CONNECTIONS,
+            SqlState::OUT_OF_MEMORY,
+            SqlState::T_R_DEADLOCK_DETECTED,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::QUERY_CANCELED,
+            SqlState::INTERNAL_ERROR,
+        ] {
+            assert!(is_fault(state.code()), "{state:?}");
+        }
+        for state in [
+            SqlState::RAISE_EXCEPTION,
+            SqlState::INSUFFICIENT_PRIVILEGE,
+            SqlState::INVALID_TEXT_REPRESENTATION,
+        ] {
+            assert!(!is_fault(state.code()), "{state:?}");
+        }
+    }
 }

@@ -1,182 +1,129 @@
-//! Changes of rows, and who gets which of them.
+//! Who gets which changes of rows.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::{Map, Value, json};
-use tokio_postgres::types::{Kind, Type};
+use serde_json::json;
 
-use super::access::{Questions, Seen, Table, is_refusal};
-use super::channel::{SharedChannel, Subscription};
+use super::access::{Questions, Seen, is_refusal, is_wrong_filter};
+use super::change::{Change, Source, plan_data};
+use super::channel::{Channel, SharedChannel, Subscription};
 use super::claims::Claims;
 use super::filter::Filter;
 use super::hub::Hub;
-use super::join::Events;
-use super::pgoutput::{Cell, Relation, Row};
-use super::record;
+use super::join::Wanted;
+use super::pgoutput::{Cell, Relation};
 
-/// What a row may have at most, as Realtime's limit; of a longer one only short values are sent.
-const MAX_ROW_BYTES: usize = 1024 * 1024;
+/// What a channel is told that can be told no changes: its client joins again, and reads what it missed.
+const NOT_ASKED: &str = "The database failed to say which changes you may see. Join again";
+const NOT_FILTERED: &str =
+    "A filter could not be applied to a change, or not soon enough. Join again, best with another one";
 
-/// A value this short is sent in any case.
-const SHORT_BYTES: usize = 64;
-
-/// A table as the log and the catalog describe it.
-#[derive(Debug)]
-pub(super) struct Source {
-    pub(super) relation: Relation,
-    pub(super) table: Table,
-}
-
-/// A changed row.
-#[derive(Debug, Clone)]
-pub(super) struct Change {
-    pub(super) source: Arc<Source>,
-    pub(super) events: Events,
-    /// The row as it is now; none when it was deleted.
-    pub(super) new: Option<Row>,
-    /// The row as it was, as far as the log tells it.
-    pub(super) old: Option<Row>,
-    /// When it was committed, as messages tell it.
-    pub(super) committed: Arc<str>,
-}
-
-impl Change {
-    fn cell<'row>(&self, row: &'row Row, column: &str) -> Option<&'row Cell> {
-        let at = self
-            .source
-            .relation
-            .columns
-            .iter()
-            .position(|known| known.name == column)?;
-        row.get(at)
-    }
-
-    /// The values of the primary key; none if the log does not have them all.
-    fn key(&self) -> Option<Vec<String>> {
-        let row = self.new.as_ref().or(self.old.as_ref())?;
-        let primary = self
-            .source
-            .table
-            .columns
-            .iter()
-            .filter(|column| column.is_primary);
-        primary
-            .map(|column| match self.cell(row, &column.name) {
-                Some(Cell::Text(text)) => Some(text.to_string()),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn size(&self) -> usize {
-        let cells = self.new.iter().chain(&self.old).flatten();
-        cells
-            .map(|cell| match cell {
-                Cell::Text(text) => text.len(),
-                Cell::Null | Cell::Unchanged => 0,
-            })
-            .sum()
-    }
-
-    /// The columns of a row that are sent, as JSON.
-    fn record(&self, row: &Row, sends: impl Fn(&str) -> bool) -> Map<String, Value> {
-        let is_long = self.size() > MAX_ROW_BYTES;
-        let columns = self.source.relation.columns.iter().zip(row);
-        columns
-            .filter(|(column, cell)| {
-                let fits = !is_long || !matches!(cell, Cell::Text(text) if text.len() > SHORT_BYTES);
-                fits && sends(&column.name)
-            })
-            .filter_map(|(column, cell)| {
-                Some((
-                    column.name.clone(),
-                    record::value(&type_of(column.type_oid), cell)?,
-                ))
-            })
-            .collect()
-    }
-}
-
-/// Types of extensions and our own are sent as text.
-fn type_of(oid: u32) -> Type {
-    Type::from_oid(oid).unwrap_or_else(|| Type::new(String::new(), oid, Kind::Simple, String::new()))
-}
+/// How often it is asked for a channel that gets another token each time that the answer is there.
+const ROUNDS: usize = 3;
 
 /// Tells the channels that are subscribed what they may see of these changes.
 pub(super) async fn deliver(hub: &Hub, questions: &mut Questions, changes: &[Change]) -> Result<()> {
-    let channels: Vec<(SharedChannel, Claims)> = hub
-        .channels()
-        .into_iter()
-        .filter_map(|channel| {
-            let state = channel.state();
-            (state.is_subscribed && !channel.subscriptions.is_empty()).then_some((channel, state.claims))
-        })
-        .collect();
-    let passed = pass_filters(questions, &channels, changes).await?;
-    let mut by_claims: HashMap<Claims, Vec<SharedChannel>> = HashMap::new();
-    for (channel, claims) in channels {
-        by_claims.entry(claims).or_default().push(channel);
+    let mut waiting = hub.channels();
+    waiting.retain(|channel| channel.state().is_subscribed && !channel.subscriptions.is_empty());
+    let passed = pass_filters(hub, questions, &waiting, changes).await?;
+    for _round in 0..ROUNDS {
+        let mut by_claims: HashMap<Claims, Vec<SharedChannel>> = HashMap::new();
+        for channel in waiting.drain(..) {
+            by_claims.entry(channel.state().claims).or_default().push(channel);
+        }
+        for (claims, channels) in by_claims {
+            let left = tell(hub, questions, &claims, channels, changes, &passed).await?;
+            waiting.extend(left);
+        }
     }
-    for (claims, channels) in by_claims {
-        let wanted: Vec<usize> = (0..changes.len())
-            .filter(|&at| {
-                channels
-                    .iter()
-                    .any(|channel| !ids_for(channel, changes, at, &passed).is_empty())
-            })
-            .collect();
-        if wanted.is_empty() {
-            continue;
-        }
-        let seen = match look(questions, &claims, changes, &wanted).await {
-            Ok(seen) => seen,
-            // A policy that fails for somebody costs nobody else his changes.
-            Err(error) if is_refusal(&error) => {
-                tracing::warn!(error = %format_args!("{error:#}"), "failed to ask what a subscriber may see; nothing is sent");
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        for at in wanted {
-            for channel in &channels {
-                // A channel that was left, or has another token by now, is told nothing under the old one.
-                if channel.state().claims == claims && hub.has(channel.id) {
-                    send(
-                        channel,
-                        &changes[at],
-                        at,
-                        &ids_for(channel, changes, at, &passed),
-                        &seen,
-                    );
-                }
-            }
-        }
+    if !waiting.is_empty() {
+        hub.end(NOT_ASKED, is_among(&waiting));
     }
     Ok(())
 }
 
-/// Which changes pass a filter of a table, by their places.
-type Passed = HashMap<(u32, Filter), HashSet<usize>>;
+/// Tells channels what these claims may see. Gives back those that have other claims by now: they are told nothing by the
+/// old ones.
+async fn tell(
+    hub: &Hub,
+    questions: &mut Questions,
+    claims: &Claims,
+    channels: Vec<SharedChannel>,
+    changes: &[Change],
+    passed: &Passed,
+) -> Result<Vec<SharedChannel>> {
+    let is_wanted = |at: usize| {
+        let mut channels = channels.iter();
+        channels.any(|channel| !ids_for(channel, changes, at, passed).is_empty())
+    };
+    let wanted: Vec<usize> = (0..changes.len()).filter(|&at| is_wanted(at)).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let seen = match look(questions, claims, changes, &wanted).await {
+        Ok(seen) => seen,
+        // A policy that fails for somebody costs nobody else his changes.
+        Err(error) if is_refusal(&error) => {
+            tracing::warn!(error = %format_args!("{error:#}"), "failed to ask what a subscriber may see; his channels end");
+            hub.end(NOT_ASKED, is_among(&channels));
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let (told, left): (Vec<_>, Vec<_>) = channels
+        .into_iter()
+        .filter(|channel| !channel.gone.is_cancelled())
+        .partition(|channel| channel.state().claims == *claims);
+    for channel in told {
+        for &at in &wanted {
+            let subscriptions = ids_for(&channel, changes, at, passed);
+            send(&channel, &changes[at], at, &subscriptions, &seen);
+        }
+    }
+    Ok(left)
+}
+
+fn is_among(channels: &[SharedChannel]) -> impl Fn(&Channel) -> bool {
+    move |known| channels.iter().any(|channel| channel.id == known.id)
+}
+
+/// Which changes of a table pass which filter, by their places.
+type Passed = HashMap<u32, HashMap<Filter, HashSet<usize>>>;
 
 /// Applies each filter once to all changes of its table.
 async fn pass_filters(
+    hub: &Hub,
     questions: &mut Questions,
-    channels: &[(SharedChannel, Claims)],
+    channels: &[SharedChannel],
     changes: &[Change],
 ) -> Result<Passed> {
+    let sources: HashMap<u32, &Source> = changes
+        .iter()
+        .map(|change| (change.source.relation.oid, &*change.source))
+        .collect();
     let mut passed = Passed::new();
-    let subscriptions = channels.iter().flat_map(|(channel, _)| &channel.subscriptions);
-    for subscription in subscriptions {
-        for filter in &subscription.wanted.filters {
-            for change in changes.iter().filter(|change| concerns(subscription, change)) {
-                let place = (change.source.relation.oid, filter.clone());
-                if passed.contains_key(&place) {
+    let wanted = channels.iter().flat_map(|channel| &channel.subscriptions);
+    for wanted in wanted.map(|subscription| &subscription.wanted) {
+        for (&oid, source) in &sources {
+            let passed = passed.entry(oid).or_default();
+            for filter in wanted.filters.iter().filter(|_| is_of(wanted, &source.relation)) {
+                if passed.contains_key(filter) {
                     continue;
                 }
-                let held = pass_filter(questions, filter, &change.source, changes).await?;
-                passed.insert(place, held);
+                let held = match pass_filter(questions, filter, source, changes).await {
+                    // Whoever has such a filter has it alone.
+                    Err(error) if is_wrong_filter(&error) => {
+                        tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; the channels that have it end");
+                        hub.end(NOT_FILTERED, |channel| {
+                            let mut subscriptions = channel.subscriptions.iter();
+                            subscriptions.any(|subscription| subscription.wanted.filters.contains(filter))
+                        });
+                        HashSet::new()
+                    }
+                    held => held?,
+                };
+                passed.insert(filter.clone(), held);
             }
         }
     }
@@ -229,25 +176,16 @@ async fn pass_filter(
             .collect());
     }
     let values: Vec<Option<String>> = told.iter().map(|(_, value)| value.map(str::to_owned)).collect();
-    match questions.filter(filter, &column.type_sql, &values).await {
-        Ok(places) => Ok(places
-            .into_iter()
-            .filter_map(|place| told.get(place).map(|(at, _)| *at))
-            .collect()),
-        Err(error) if is_refusal(&error) => {
-            tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; nothing passes it");
-            Ok(HashSet::new())
-        }
-        Err(error) => Err(error),
-    }
+    let places = questions.filter(filter, &column.type_sql, &values).await?;
+    Ok(places
+        .into_iter()
+        .filter_map(|place| told.get(place).map(|(at, _)| *at))
+        .collect())
 }
 
-/// Whether a subscription is for the table and the kind of a change.
-fn concerns(subscription: &Subscription, change: &Change) -> bool {
-    let wanted = &subscription.wanted;
-    let relation = &change.source.relation;
-    wanted.events.has(change.events)
-        && (wanted.schema == "*" || wanted.schema == relation.schema)
+/// Whether a table is wanted.
+fn is_of(wanted: &Wanted, relation: &Relation) -> bool {
+    (wanted.schema == "*" || wanted.schema == relation.schema)
         && (wanted.table == "*" || wanted.table == relation.table)
 }
 
@@ -259,16 +197,18 @@ fn ids_for<'channel>(
     passed: &Passed,
 ) -> Vec<&'channel Subscription> {
     let change = &changes[at];
+    let relation = &change.source.relation;
+    let of_table = passed.get(&relation.oid);
     let passes = |filter: &Filter| {
-        passed
-            .get(&(change.source.relation.oid, filter.clone()))
-            .is_some_and(|held| held.contains(&at))
+        let held = of_table.and_then(|passed| passed.get(filter));
+        held.is_some_and(|held| held.contains(&at))
     };
     channel
         .subscriptions
         .iter()
         .filter(|subscription| {
-            concerns(subscription, change) && subscription.wanted.filters.iter().all(passes)
+            let wanted = &subscription.wanted;
+            wanted.events.has(change.events) && is_of(wanted, relation) && wanted.filters.iter().all(passes)
         })
         .collect()
 }
@@ -331,74 +271,9 @@ fn send(
         }
     }
     for (columns, ids) in by_columns {
-        if let Some(data) = plan_data(change, at, columns, seen) {
+        if let Some(data) = plan_data(change, seen.rows.contains(&at), columns, &seen.selectable) {
             let payload = json!({ "ids": ids, "data": data });
             channel.push("postgres_changes", &payload.to_string());
         }
     }
-}
-
-/// What a message says of a change; none if it is not to be seen.
-fn plan_data(change: &Change, at: usize, select: Option<&Vec<String>>, seen: &Seen) -> Option<Value> {
-    let (relation, table) = (&change.source.relation, &change.source.table);
-    let primary: HashSet<&str> = table
-        .columns
-        .iter()
-        .filter(|column| column.is_primary)
-        .map(|column| column.name.as_str())
-        .collect();
-    let sends = |name: &str| {
-        seen.selectable.contains(name)
-            && select.is_none_or(|names| primary.contains(name) || names.iter().any(|wanted| wanted == name))
-    };
-    let mut data = json!({
-        "schema": relation.schema,
-        "table": relation.table,
-        "type": change.events.word(),
-        "commit_timestamp": &*change.committed,
-        "errors": null,
-    });
-    if change.events != Events::Delete {
-        let refused = if primary.is_empty() {
-            Some("Error 400: Bad Request, no primary key")
-        } else if !primary.iter().all(|name| seen.selectable.contains(*name)) {
-            Some("Error 401: Unauthorized")
-        } else {
-            None
-        };
-        if let Some(error) = refused {
-            data["errors"] = json!([error]);
-            return Some(data);
-        }
-        if !seen.rows.contains(&at) {
-            return None;
-        }
-    }
-    let columns = table.columns.iter().filter(|column| sends(&column.name));
-    data["columns"] = columns
-        .map(|column| json!({ "name": column.name, "type": column.type_name }))
-        .collect();
-    if let Some(new) = &change.new {
-        data["record"] = change.record(new, sends).into();
-    }
-    if change.events != Events::Insert {
-        // Of a guarded row nobody knows any more who could see it: only its key is told.
-        let is_known = |name: &str| sends(name) && (!table.is_guarded || primary.contains(name));
-        let row = match (&change.old, &change.new) {
-            (Some(old), _) => change.record(old, |name| is_known(name) && is_told(change, name)),
-            (None, Some(new)) => change.record(new, |name| is_known(name) && primary.contains(name)),
-            (None, None) => Map::new(),
-        };
-        data["old_record"] = row.into();
-    }
-    if change.size() > MAX_ROW_BYTES {
-        data["errors"] = json!(["Error 413: Payload Too Large"]);
-    }
-    Some(data)
-}
-
-/// Whether the old row has this column at all: of all but full ones the log has the key only.
-fn is_told(change: &Change, name: &str) -> bool {
-    let columns = &change.source.relation.columns;
-    columns.iter().any(|column| column.name == name && column.is_key)
 }

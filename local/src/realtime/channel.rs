@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use super::claims::Claims;
 use super::frame::{self, Broadcast, Vsn};
-use super::join::{Events, Wanted};
+use super::join::Wanted;
 use super::outbox::Outbox;
 
 /// A subscription of a channel, as it was sent back to the client.
@@ -31,6 +32,10 @@ pub(super) struct Channel {
     pub(super) broadcast_self: bool,
     pub(super) broadcast_ack: bool,
     pub(super) subscriptions: Vec<Subscription>,
+    /// What is wrong with what it wants to subscribe to, if it could not be read.
+    pub(super) wrong: Option<String>,
+    /// Whether it was left or ended.
+    pub(super) gone: CancellationToken,
     pub(super) state: Mutex<ChannelState>,
 }
 
@@ -105,22 +110,35 @@ pub(super) fn with_ids(changes: &[Value], ids: &[u32]) -> Vec<Value> {
     changes.iter().zip(ids).map(with_id).collect()
 }
 
-impl Events {
-    /// Whether a kind of change is among them.
-    pub(super) fn has(self, kind: Events) -> bool {
-        self == Self::All || self == kind
-    }
-
-    /// The word of a message.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Self::All => "*",
-            Self::Insert => "INSERT",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-        }
-    }
-}
-
 /// Channels are shared by their socket and the hub.
 pub(super) type SharedChannel = Arc<Channel>;
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::hub::Hub;
+    use super::super::outbox::outbox;
+    use super::*;
+
+    /// A channel that nobody reads.
+    pub(in super::super) fn channel(hub: &Hub) -> SharedChannel {
+        let (outbox, _waiting) = outbox(CancellationToken::new());
+        Arc::new(Channel {
+            id: hub.new_channel_id(),
+            vsn: Vsn::Two,
+            outbox,
+            topic: "realtime:room".to_owned(),
+            join_ref: None,
+            is_private: false,
+            broadcast_self: false,
+            broadcast_ack: false,
+            subscriptions: Vec::new(),
+            wrong: None,
+            gone: hub.stop.child_token(),
+            state: Mutex::new(ChannelState {
+                claims: Claims::of_role("anon"),
+                is_subscribed: false,
+                may_write: None,
+            }),
+        })
+    }
+}

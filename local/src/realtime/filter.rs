@@ -30,6 +30,9 @@ pub(super) struct Filter {
     pub(super) values: Vec<String>,
 }
 
+/// More than anybody compares at once; each is a statement of its own when it is subscribed to.
+const MAX_FILTERS: usize = 20;
+
 /// As many as Realtime takes in one list.
 const MAX_VALUES: usize = 100;
 
@@ -105,7 +108,11 @@ impl Filter {
 
 /// Reads the filters of a subscription. An error says what is wrong.
 pub(super) fn parse(text: &str) -> Result<Vec<Filter>, String> {
-    split(text)?.into_iter().map(parse_one).collect()
+    let filters = split(text)?;
+    if filters.len() > MAX_FILTERS {
+        return Err(format!("too many filters. Maximum {MAX_FILTERS}"));
+    }
+    filters.into_iter().map(parse_one).collect()
 }
 
 fn parse_one(text: &str) -> Result<Filter, String> {
@@ -128,7 +135,7 @@ fn parse_one(text: &str) -> Result<Filter, String> {
         _ => vec![unquote(value)],
     };
     if values.len() > MAX_VALUES {
-        return Err("too many values for `in` filter. Maximum 100".to_owned());
+        return Err(format!("too many values for `in` filter. Maximum {MAX_VALUES}"));
     }
     if operator == Operator::Is && !matches!(values[0].as_str(), "null" | "true" | "false" | "unknown") {
         return Err("invalid value for is filter: must be null, true, false, or unknown".to_owned());
@@ -217,6 +224,8 @@ mod tests {
         );
         assert_eq!(parse(r#"a=like."%(x"#).map_err(|_| ()), Err(()));
         assert_eq!(parse("a=is.maybe").map_err(|_| ()), Err(()));
+        assert!(parse(&["a=eq.1"; MAX_FILTERS].join(",")).is_ok());
+        assert!(parse(&["a=eq.1"; MAX_FILTERS + 1].join(",")).is_err());
         assert_eq!(
             parse("a=is.null"),
             Ok(vec![filter("a", Operator::Is, false, &["null"])])

@@ -1,7 +1,6 @@
 //! `/realtime/v1`: where sockets begin, and broadcasts of clients that have none.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,8 +13,8 @@ use axum::routing::{any, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
+use super::access::Right;
 use super::claims::Claims;
 use super::control::{Heard, Mode};
 use super::frame::{Body, Broadcast, Vsn};
@@ -25,9 +24,6 @@ use crate::gateway::{answer, cors};
 
 /// A broadcast has this at most, as on Supabase's larger plans.
 const MAX_MESSAGE_BYTES: usize = 3 * 1024 * 1024;
-
-/// As long as the database may think about whether somebody may send.
-const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 
 /// The routes, under the gateway's.
 pub(super) fn routes(hub: Arc<Hub>) -> Router {
@@ -234,10 +230,7 @@ async fn broadcast_one(
 }
 
 async fn may_write(hub: &Hub, claims: &Claims, topic: &str) -> bool {
-    let asked = timeout(QUESTION_LIMIT, async {
-        hub.questions.lock().await.may_write(claims, topic).await
-    });
-    matches!(asked.await, Ok(Ok(true)))
+    hub.may(Right::Write, claims, topic).await == Some(true)
 }
 
 fn heard(hub: &Hub, path: &str, topic: &str, event: &str) {

@@ -2,19 +2,25 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::access::Questions;
+use super::access::{Questions, Right};
 use super::channel::{Channel, SharedChannel};
+use super::claims::Claims;
 use super::control::{Heard, Mode};
 use super::frame::Broadcast;
 use crate::keys::ApiKeys;
 
 /// Ids of subscriptions are below this, as Realtime's are.
 const MAX_SUBSCRIPTION_ID: u32 = 1 << 27;
+
+/// A question to the database must not hold up the heartbeats for long.
+const QUESTION_LIMIT: Duration = Duration::from_secs(4);
 
 /// How the reading of the log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,7 @@ pub(super) struct Hub {
     pub(super) stop: CancellationToken,
     tap: Mutex<Option<mpsc::UnboundedSender<Heard>>>,
     channels: Mutex<HashMap<u64, SharedChannel>>,
+    /// Told while `channels` is locked: of two at once the older would be told last.
     joined: watch::Sender<usize>,
     next_channel: AtomicU64,
     next_subscription: AtomicU32,
@@ -75,26 +82,18 @@ impl Hub {
     pub(super) fn join(&self, channel: &SharedChannel) {
         let mut channels = self.lock();
         channels.insert(channel.id, Arc::clone(channel));
-        let count = channels.len();
-        drop(channels);
-        self.joined.send_replace(count);
+        self.joined.send_replace(channels.len());
     }
 
     /// Takes a channel out; false if it was out already.
     pub(super) fn leave(&self, id: u64) -> bool {
         let mut channels = self.lock();
-        let was_in = channels.remove(&id).is_some();
-        let count = channels.len();
-        drop(channels);
-        if was_in {
-            self.joined.send_replace(count);
-        }
-        was_in
-    }
-
-    /// Whether a channel is in.
-    pub(super) fn has(&self, id: u64) -> bool {
-        self.lock().contains_key(&id)
+        let Some(left) = channels.remove(&id) else {
+            return false;
+        };
+        self.joined.send_replace(channels.len());
+        left.gone.cancel();
+        true
     }
 
     /// All channels there are now.
@@ -105,6 +104,26 @@ impl Hub {
     /// How many channels there are, and when that changes.
     pub(super) fn joined(&self) -> watch::Receiver<usize> {
         self.joined.subscribe()
+    }
+
+    /// Whether the policies of `realtime.messages` give somebody a right to a private topic; none if they could not be
+    /// asked, which is not known and not allowed.
+    pub(super) async fn may(&self, right: Right, claims: &Claims, topic: &str) -> Option<bool> {
+        let asked = timeout(QUESTION_LIMIT, async {
+            let mut questions = self.questions.lock().await;
+            let answer = questions.may(right, claims, topic).await;
+            if self.lock().is_empty() {
+                questions.close();
+            }
+            answer
+        });
+        let why = match asked.await {
+            Ok(Ok(may)) => return Some(may),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => "it took too long".to_owned(),
+        };
+        tracing::warn!("failed to ask the policies of realtime.messages: {why}");
+        None
     }
 
     /// Hands a broadcast to everybody in a topic but the sender, who says himself whether he wants it.
@@ -126,11 +145,17 @@ impl Hub {
         }
     }
 
-    /// Ends all channels: what they would have been told since the log was lost nobody knows. Clients join again.
-    pub(super) fn end_all(&self, message: &str) {
-        let ended: Vec<SharedChannel> = self.lock().drain().map(|(_, channel)| channel).collect();
-        self.joined.send_replace(0);
+    /// Ends channels: what they should have been told nobody knows any more. Clients join again.
+    pub(super) fn end(&self, message: &str, which: impl Fn(&Channel) -> bool) {
+        let mut channels = self.lock();
+        let ended: Vec<SharedChannel> = channels
+            .extract_if(|_, channel| which(channel))
+            .map(|(_, channel)| channel)
+            .collect();
+        self.joined.send_replace(channels.len());
+        drop(channels);
         for channel in ended {
+            channel.gone.cancel();
             channel.push_system("system", "error", message);
             channel.push("phx_error", "{}");
         }
@@ -150,7 +175,56 @@ impl Hub {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Channel>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, SharedChannel>> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::super::channel::tests::channel;
+    use super::*;
+
+    /// Two that are at it at once meet in one of some hundred rounds.
+    const ROUNDS: usize = 20_000;
+
+    #[test]
+    fn who_joins_while_another_leaves_is_counted() {
+        let questions = Questions::new(tokio_postgres::Config::new());
+        let hub = Hub::new(ApiKeys::generate(), questions);
+        let mut old = channel(&hub);
+        hub.join(&old);
+        for round in 0..ROUNDS {
+            let (new, both) = (channel(&hub), Barrier::new(2));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    both.wait();
+                    hub.join(&new);
+                });
+                both.wait();
+                assert!(hub.leave(old.id));
+            });
+            assert_eq!(*hub.joined().borrow(), 1, "round {round}");
+            old = new;
+        }
+    }
+
+    #[test]
+    fn what_waits_for_a_channel_ends_with_it() {
+        let questions = Questions::new(tokio_postgres::Config::new());
+        let hub = Hub::new(ApiKeys::generate(), questions);
+        let (left, ended, stays) = (channel(&hub), channel(&hub), channel(&hub));
+        for channel in [&left, &ended, &stays] {
+            hub.join(channel);
+        }
+        assert!(hub.leave(left.id));
+        assert!(!hub.leave(left.id), "it was out already");
+        hub.end("lost", |channel| channel.id == ended.id);
+        let gone = [&left, &ended, &stays].map(|channel| channel.gone.is_cancelled());
+        assert_eq!(gone, [true, true, false]);
+        hub.stop.cancel();
+        assert!(stays.gone.is_cancelled(), "with Realtime all end");
     }
 }

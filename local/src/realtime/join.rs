@@ -69,6 +69,23 @@ pub(super) enum Events {
     Delete,
 }
 
+impl Events {
+    /// Whether a kind of change is among them.
+    pub(super) fn has(self, kind: Events) -> bool {
+        self == Self::All || self == kind
+    }
+
+    /// The word of a message.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::All => "*",
+            Self::Insert => "INSERT",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
 /// One subscription to changes.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Wanted {

@@ -5,6 +5,7 @@
 //! asks the database by `access`), and leave by the sockets (`socket`).
 
 mod access;
+mod change;
 mod changes;
 mod channel;
 mod claims;

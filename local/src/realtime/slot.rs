@@ -12,7 +12,8 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Config};
 
 use super::access::{Questions, describe};
-use super::changes::{Change, Source, deliver};
+use super::change::{Change, Source};
+use super::changes::deliver;
 use super::frame::{Body, Broadcast};
 use super::hub::{Hub, Log, until};
 use super::join::Events;
@@ -23,6 +24,9 @@ const FIND_PUBLICATIONS: &str = include_str!("../../../sql/queries/realtime_find
 const CREATE_SLOT: &str = include_str!("../../../sql/queries/realtime_create_slot.sql");
 const READ_SLOT: &str = include_str!("../../../sql/queries/realtime_read_slot.sql");
 const FORGET_MESSAGES: &str = include_str!("../../../sql/queries/realtime_forget_messages.sql");
+
+/// As many messages of the log are read at once, or the transaction to its end that is begun.
+const MAX_READ: i32 = 2_000;
 
 /// How often the log is looked at; Realtime's own pause is 100 ms.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -65,20 +69,24 @@ async fn read_while_wanted(hub: &Hub, config: Config, questions: Config) {
         until(&mut joined, |&count| count > 0).await;
         match read(hub, &config, &mut questions, &mut pause).await {
             Ok(()) => {
-                hub.log.send_replace(Log::Away);
+                lose(hub);
                 questions.close();
                 hub.questions.lock().await.close();
             }
             Err(error) => {
                 tracing::warn!(error = %format_args!("{error:#}"), "failed to read the log for Realtime; it is tried again");
-                let was_read = hub.log.send_replace(Log::Away) == Log::Read;
-                if was_read {
-                    hub.end_all(LOST);
-                }
+                lose(hub);
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+}
+
+/// Says that the log is read no more. Who was told that it is has to join again, also one who came at the last moment.
+fn lose(hub: &Hub) {
+    if hub.log.send_replace(Log::Away) == Log::Read {
+        hub.end(LOST, |_| true);
     }
 }
 
@@ -160,44 +168,51 @@ impl Reader {
             .client
             .query_typed(
                 READ_SLOT,
-                &[(&self.slot, Type::TEXT), (&self.publications, Type::TEXT)],
+                &[
+                    (&self.slot, Type::TEXT),
+                    (&self.publications, Type::TEXT),
+                    (&MAX_READ, Type::INT4),
+                ],
             )
             .await
             .context("read the slot")?;
-        self.seen = end;
+        let is_all = i32::try_from(rows.len()).is_ok_and(|count| count < MAX_READ);
+        if is_all {
+            self.seen = end;
+        }
         let mut changes = Vec::new();
         let mut committed: Arc<str> = "".into();
         for row in &rows {
-            match pgoutput::read(row.get(0))? {
-                Event::Begin(at_us) => committed = timestamp(at_us).into(),
-                Event::Relation(relation) => self.learn(relation).await?,
-                Event::Insert { oid, new } => {
-                    self.add(
-                        hub,
-                        &mut changes,
-                        oid,
-                        Events::Insert,
-                        Some(new),
-                        None,
-                        &committed,
-                    );
+            let (oid, events, new, old) = match pgoutput::read(row.get(0))? {
+                Event::Begin(at_us) => {
+                    committed = timestamp(at_us).into();
+                    continue;
                 }
-                Event::Update { oid, old, new } => {
-                    self.add(hub, &mut changes, oid, Events::Update, Some(new), old, &committed);
+                Event::Relation(relation) => {
+                    self.learn(relation).await?;
+                    continue;
                 }
-                Event::Delete { oid, old } => {
-                    self.add(
-                        hub,
-                        &mut changes,
-                        oid,
-                        Events::Delete,
-                        None,
-                        Some(old),
-                        &committed,
-                    );
+                Event::Insert { oid, new } => (oid, Events::Insert, Some(new), None),
+                Event::Update { oid, old, new } => (oid, Events::Update, Some(new), old),
+                Event::Delete { oid, old } => (oid, Events::Delete, None, Some(old)),
+                Event::Other => continue,
+            };
+            let Some(Some(source)) = self.sources.get(&oid) else {
+                continue;
+            };
+            if source.relation.schema == "realtime" {
+                if let Some(new) = new {
+                    send_message(hub, &source.relation, &new);
                 }
-                Event::Other => {}
+                continue;
             }
+            changes.push(Change {
+                source: Arc::clone(source),
+                events,
+                new,
+                old,
+                committed: Arc::clone(&committed),
+            });
         }
         if changes.is_empty() {
             return Ok(());
@@ -212,35 +227,6 @@ impl Reader {
         let source = table.map(|table| Arc::new(Source { relation, table }));
         self.sources.insert(oid, source);
         Ok(())
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of one message")]
-    fn add(
-        &self,
-        hub: &Hub,
-        changes: &mut Vec<Change>,
-        oid: u32,
-        events: Events,
-        new: Option<Row>,
-        old: Option<Row>,
-        committed: &Arc<str>,
-    ) {
-        let Some(Some(source)) = self.sources.get(&oid) else {
-            return;
-        };
-        if source.relation.schema == "realtime" {
-            if let Some(new) = new {
-                send_message(hub, &source.relation, &new);
-            }
-            return;
-        }
-        changes.push(Change {
-            source: Arc::clone(source),
-            events,
-            new,
-            old,
-            committed: Arc::clone(committed),
-        });
     }
 }
 

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::access::Right;
 use super::channel::{Channel, ChannelState, SharedChannel, Subscription, TOPIC_PREFIX, with_ids};
 use super::claims::{Claims, TokenError};
 use super::control::{Heard, Mode};
-use super::frame::{self, Body, Broadcast, Incoming, Payload, Vsn};
+use super::frame::{self, Incoming, Payload, Vsn};
 use super::hub::{Hub, until};
 use super::join::{Join, Wanted};
 use super::outbox::{Outbox, Waiting, outbox, size};
@@ -32,11 +33,8 @@ const MAX_SUBSCRIPTIONS: usize = 100;
 /// A topic or event longer than that is nobody's.
 const MAX_NAME_BYTES: usize = 1_024;
 
-/// A question to the database must not hold up the heartbeats for long.
-const QUESTION_LIMIT: Duration = Duration::from_secs(4);
-
-/// A token that ends later than this is looked at again, so that no clock is trusted for long.
-const LOOK_AT_TOKENS: Duration = Duration::from_secs(3_600);
+/// Tokens are looked at this often at least: timers stand still while a machine sleeps, and tokens do not.
+const LOOK_AT_TOKENS: Duration = Duration::from_secs(60);
 
 /// A peer that does not read does not get a word of parting either.
 const PARTING_LIMIT: Duration = Duration::from_secs(1);
@@ -125,9 +123,9 @@ async fn write(
 
 impl Socket {
     async fn handle(&mut self, message: Incoming) {
-        self.hub.heard(|| heard(self.vsn, &message));
+        self.hub.heard(|| Heard::of(self.vsn, &message));
         let known = self.channels.get(&message.topic).cloned();
-        let channel = known.filter(|channel| self.hub.has(channel.id));
+        let channel = known.filter(|channel| !channel.gone.is_cancelled());
         match (message.topic.as_str(), message.event.as_str(), channel) {
             ("phoenix", "heartbeat", _) => self.reply(&message, "ok", &json!({})),
             (_, "phx_join", _) => self.join(message).await,
@@ -215,17 +213,17 @@ impl Socket {
             .iter()
             .map(|_| self.hub.new_subscription_id())
             .collect();
-        // What cannot be read is told by `subscribe`, after the answer: as Realtime does.
         let subscriptions = join
             .changes
             .iter()
             .zip(&ids)
-            .filter_map(|(change, &id)| {
-                Wanted::parse(change)
-                    .ok()
-                    .map(|wanted| Subscription { id, wanted })
-            })
-            .collect();
+            .map(|(change, &id)| Wanted::parse(change).map(|wanted| Subscription { id, wanted }))
+            .collect::<Result<Vec<Subscription>, String>>();
+        // What cannot be read is told by `subscribe`, after the answer: as Realtime does.
+        let (subscriptions, wrong) = match subscriptions {
+            Ok(subscriptions) => (subscriptions, None),
+            Err(wrong) => (Vec::new(), Some(wrong)),
+        };
         let channel = Arc::new(Channel {
             id: self.hub.new_channel_id(),
             vsn: self.vsn,
@@ -236,6 +234,8 @@ impl Socket {
             broadcast_self: join.broadcast_self,
             broadcast_ack: join.broadcast_ack,
             subscriptions,
+            wrong,
+            gone: self.hub.stop.child_token(),
             state: Mutex::new(ChannelState {
                 claims,
                 is_subscribed: false,
@@ -247,19 +247,12 @@ impl Socket {
 
     /// Asks the policies; an error is the reason that the client is told.
     async fn ask_to_read(&self, claims: &Claims, topic: &str) -> Result<(), String> {
-        let may = timeout(QUESTION_LIMIT, async {
-            self.hub.questions.lock().await.may_read(claims, topic).await
-        });
-        match may.await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(format!(
+        match self.hub.may(Right::Read, claims, topic).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(format!(
                 "Unauthorized: You do not have permissions to read from this Channel topic: {topic}"
             )),
-            Ok(Err(error)) => {
-                tracing::warn!(error = %format_args!("{error:#}"), "failed to ask the policies of realtime.messages");
-                Err(AWAY.to_owned())
-            }
-            Err(_) => Err(AWAY.to_owned()),
+            None => Err(AWAY.to_owned()),
         }
     }
 
@@ -281,6 +274,10 @@ impl Socket {
         if channel.is_private
             && let Err(reason) = self.ask_to_read(&claims, channel.sub_topic()).await
         {
+            // What could not be asked may be asked again, by another join.
+            if reason == AWAY {
+                return self.hub.end(AWAY, |known| known.id == channel.id);
+            }
             return self.end(channel, reason.trim_start_matches("Unauthorized: "));
         }
         channel.set(|state| {
@@ -328,12 +325,8 @@ impl Socket {
         if let Some(known) = state.may_write {
             return known;
         }
-        let asked = timeout(QUESTION_LIMIT, async {
-            let mut questions = self.hub.questions.lock().await;
-            questions.may_write(&state.claims, channel.sub_topic()).await
-        });
-        // What could not be asked is not known, and not allowed.
-        let Ok(Ok(may)) = asked.await else { return false };
+        let asked = self.hub.may(Right::Write, &state.claims, channel.sub_topic());
+        let Some(may) = asked.await else { return false };
         channel.set(|state| state.may_write = Some(may));
         may
     }
@@ -389,28 +382,4 @@ fn expired(claims: &Claims) -> Option<TokenError> {
     let end = claims.expires_at?;
     let now = now_secs();
     (end <= now).then(|| TokenError::Expired(now - end))
-}
-
-fn heard(vsn: Vsn, message: &Incoming) -> Heard {
-    let payload = match &message.payload {
-        Payload::Json(payload) => payload.clone(),
-        Payload::Broadcast(Broadcast { event, body, .. }) => json!({
-            "type": "broadcast",
-            "event": event,
-            "payload": match body {
-                Body::Json(body) => body.clone(),
-                Body::Bytes(bytes) => json!(hex::encode(bytes)),
-            },
-        }),
-    };
-    let form = match vsn {
-        Vsn::One => "1.0.0",
-        Vsn::Two => "2.0.0",
-    };
-    Heard {
-        form: form.to_owned(),
-        event: message.event.clone(),
-        topic: message.topic.clone(),
-        payload,
-    }
 }

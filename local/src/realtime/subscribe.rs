@@ -7,7 +7,7 @@ use anyhow::Result;
 use axum::extract::ws::Message;
 use serde_json::{Value, json};
 
-use super::access::{Questions, describe, is_refusal};
+use super::access::{Questions, describe, is_wrong_filter};
 use super::channel::SharedChannel;
 use super::filter::{Filter, Operator};
 use super::frame;
@@ -30,7 +30,6 @@ pub(super) fn begin(
 ) {
     let presence = join.wants_presence;
     let wait = join.wait_ms.filter(|_| !join.changes.is_empty());
-    let wrong = join.changes.iter().find_map(|change| Wanted::parse(change).err());
     let (subscribes, wants_ready) = (!join.changes.is_empty(), join.wants_ready);
     if wait.is_none() {
         channel.outbox.put(answer.clone());
@@ -43,9 +42,8 @@ pub(super) fn begin(
     }
     let hub = Arc::clone(hub);
     tokio::spawn(async move {
-        let stop = hub.stop.clone();
         let work = async {
-            let set_up = set_up(&hub, &channel, subscribes, wrong);
+            let set_up = set_up(&hub, &channel, subscribes);
             let Some(limit_ms) = wait else {
                 let verdict = set_up.await;
                 if wants_ready {
@@ -70,7 +68,7 @@ pub(super) fn begin(
             refuse(&channel, reference.as_deref(), &reason);
         };
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = channel.gone.cancelled() => {}
             () = work => {}
         }
     });
@@ -80,10 +78,9 @@ pub(super) fn begin(
 pub(super) fn again(hub: &Arc<Hub>, channel: &SharedChannel) {
     let (hub, channel) = (Arc::clone(hub), Arc::clone(channel));
     tokio::spawn(async move {
-        let stop = hub.stop.clone();
         tokio::select! {
-            () = stop.cancelled() => {}
-            verdict = set_up(&hub, &channel, true, None) => tell(&channel, true, verdict),
+            () = channel.gone.cancelled() => {}
+            verdict = set_up(&hub, &channel, true) => tell(&channel, true, verdict),
         }
     });
 }
@@ -110,22 +107,20 @@ fn tell(channel: &SharedChannel, subscribes: bool, verdict: Verdict) {
 }
 
 /// Waits until the log is read, and finds out whether the subscriptions are good.
-async fn set_up(hub: &Hub, channel: &SharedChannel, subscribes: bool, wrong: Option<String>) -> Verdict {
+async fn set_up(hub: &Hub, channel: &SharedChannel, subscribes: bool) -> Verdict {
     let mut log = hub.log.subscribe();
     loop {
         until(&mut log, |&log| log == Log::Read).await;
         if !subscribes {
             return Ok(());
         }
-        if let Some(wrong) = wrong {
-            return Err(wrong);
+        if let Some(wrong) = &channel.wrong {
+            return Err(wrong.clone());
         }
         let checked = check(&mut *hub.questions.lock().await, channel).await;
         match checked {
             Ok(verdict) => {
-                if verdict.is_ok() {
-                    channel.set(|state| state.is_subscribed = true);
-                }
+                channel.set(|state| state.is_subscribed = verdict.is_ok());
                 return verdict;
             }
             Err(error) => {
@@ -190,7 +185,7 @@ async fn is_comparable(questions: &mut Questions, filter: &Filter, type_sql: &st
     let tried = questions.filter(filter, type_sql, &[value.cloned()]).await;
     match tried {
         Ok(_) => Ok(true),
-        Err(error) if is_refusal(&error) => Ok(false),
+        Err(error) if is_wrong_filter(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -75,6 +75,42 @@ async fn a_thousand_changes_of_one_statement_are_all_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_many_transactions_is_told_without_another_one() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let (db, other) = (
+        test.superuser().await.expect("connect"),
+        test.superuser().await.expect("connect"),
+    );
+    db.batch_execute(
+        "create table notes (id integer primary key);
+         create table gate ();
+         alter table notes enable row level security;
+         create policy look on notes for select to authenticated using ((select count(*) from gate) = 0);
+         grant select on notes, gate to authenticated;
+         alter publication supabase_realtime add table notes",
+    )
+    .await
+    .expect("make a table that is told");
+    let mut page = Page::subscribed(&rest, &Listens::to_table(&owner, "notes")).await;
+    // While it is asked who sees the first, there come more than are read at once.
+    other
+        .batch_execute("begin; lock table gate in access exclusive mode")
+        .await
+        .expect("close the gate");
+    db.batch_execute("do 'begin for n in 1..2200 loop insert into notes values (n); commit; end loop; end'")
+        .await
+        .expect("write notes");
+    other.batch_execute("rollback").await.expect("open the gate");
+    let mut told = 0;
+    while told < 2_200 {
+        told += 1;
+        assert_eq!(page.change("a note").await["new"]["id"], json!(told));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_sent_is_what_the_data_api_reads() {
     let test = TestDb::new().await.expect("make a database");
     let rest = test.rest().await.expect("start the stack");

@@ -83,6 +83,39 @@ async fn a_filter_that_cannot_be_applied_is_refused_and_costs_nobody_else() {
     good.change("the insert").await;
 }
 
+/// Takes ages with a long row of the letter a, if they are odd in number, and no time with itself.
+const SLOW: &str = r"^(a*)(a*)(a*)(a*)(a*)(a*)\1\2\3\4\5\6$";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_takes_too_long_ends_who_has_it_and_nobody_else() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let mut good = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
+    let listens = Listens {
+        changes: json!([{ "event": "*", "schema": "public", "table": "agents", "filter": format!("name=match.{SLOW}") }]),
+        ..Listens::to_table(&owner, "agents")
+    };
+    let mut bad = Page::subscribed(&rest, &listens).await;
+    let db = test.postgres().await.expect("connect");
+    db.execute(
+        "insert into agents (project_id, agent_key, name) values ($1, 'agent:scout:main', repeat('a', 99))",
+        &[&project],
+    )
+    .await
+    .expect("make an agent");
+    let said = bad.hear("an error", |said| said["status"] == "error").await;
+    let message = said["system"].as_str().expect("a message");
+    assert!(message.contains("not soon enough"), "{message}");
+    let heard = good
+        .hear("anything", |said| {
+            said.get("change").is_some() || said["status"] == "error"
+        })
+        .await;
+    assert_eq!(heard["change"]["eventType"], "INSERT", "{heard}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_join_that_waits_is_answered_when_the_subscription_is_good() {
     let test = TestDb::new().await.expect("make a database");

@@ -105,6 +105,60 @@ async fn a_revoked_member_hears_nothing_more_at_once() {
     assert_eq!(names_up_to(&mut page, "own").await, [json!("own")]);
 }
 
+/// Has the policies fail for a person, with a message of this state.
+async fn fail_for(admin: &Client, person: uuid::Uuid, state: &str) {
+    admin
+        .batch_execute(&format!(
+            "create or replace function public.bear() returns boolean language plpgsql as $$
+             begin
+               if auth.uid() = '{person}' then
+                 raise exception 'not for you' using errcode = '{state}';
+               end if;
+               return true;
+             end $$;
+             grant execute on function public.bear() to authenticated;
+             drop policy if exists bear on agents;
+             create policy bear on agents as restrictive for select to authenticated using (public.bear())"
+        ))
+        .await
+        .expect("make a policy that fails");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_told_is_told_that_and_costs_nobody_else() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let member = test.user("member@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    test.member(&project, &member, "viewer")
+        .await
+        .expect("add a member");
+    let mut owners = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
+    let mut members = Page::subscribed(&rest, &Listens::to_table(&member, "agents")).await;
+    let db = test.superuser().await.expect("connect");
+    let is_error = |said: &Value| said["extension"] == "system" && said["status"] == "error";
+
+    fail_for(&db, member.id, "P0001").await;
+    make_agent(&db, &project, "one").await;
+    assert_eq!(names_up_to(&mut owners, "one").await, [json!("one")]);
+    let said = members.hear("it is told", is_error).await;
+    let message = said["system"].as_str().expect("a message");
+    assert!(message.contains("failed to say which changes"), "{message}");
+    members
+        .hear("it has joined again", |said| {
+            said["system"] == "Subscribed to PostgreSQL"
+        })
+        .await;
+
+    // A database in need has not said no: nobody knows what it would have said.
+    fail_for(&db, member.id, "53200").await;
+    make_agent(&db, &project, "two").await;
+    let said = members.hear("it is told", is_error).await;
+    let message = said["system"].as_str().expect("a message");
+    assert!(message.contains("was lost"), "{message}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn anon_hears_of_no_row_and_is_told_so() {
     let test = TestDb::new().await.expect("make a database");

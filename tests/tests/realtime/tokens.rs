@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use creel_local::gateway::token;
 use creel_tests::db::{TestDb, User};
+use creel_tests::wait::eventually;
 use serde_json::json;
 
 use crate::page::{Listens, Page};
@@ -75,6 +76,138 @@ async fn another_token_changes_what_a_channel_sees() {
         change["new"]["project_id"],
         json!(others),
         "what the first token saw is told no more"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_a_token_is_replaced_is_told() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let mut socket = open(&rest).await;
+    let changes = json!([{ "event": "INSERT", "schema": "public", "table": "agents" }]);
+    let config = json!({ "postgres_changes": changes });
+    let claims = json!({ "sub": owner.id, "role": "authenticated", "exp": 4_000_000_000_u64 });
+    let first = token::sign(&test.cluster().keys.jwt_secret, &claims).expect("sign");
+    send(
+        &mut socket,
+        "realtime:a",
+        "phx_join",
+        json!({ "config": config, "access_token": first }),
+    )
+    .await;
+    for expected in ["phx_reply", "system"] {
+        let said = next(&mut socket).await.expect("a message");
+        assert_eq!(said["event"], expected, "{said}");
+    }
+    let (db, other) = (
+        test.postgres().await.expect("connect"),
+        test.postgres().await.expect("connect"),
+    );
+    // Who sees it cannot be said before the members are known, and then there is another token.
+    other
+        .batch_execute("begin; lock table project_members in access exclusive mode")
+        .await
+        .expect("lock the members");
+    db.execute(
+        "insert into agents (project_id, agent_key) values ($1, 'agent:scout:main')",
+        &[&project],
+    )
+    .await
+    .expect("make an agent");
+    eventually("it is asked who sees it", crate::page::HEAR_LIMIT, async || {
+        let waiting = db
+            .query_one(
+                "select exists (select from pg_locks where not granted and relation = 'project_members'::regclass)",
+                &[],
+            )
+            .await;
+        waiting.expect("ask who waits").get(0)
+    })
+    .await;
+    send(
+        &mut socket,
+        "realtime:a",
+        "access_token",
+        json!({ "access_token": owner.jwt }),
+    )
+    .await;
+    let said = next(&mut socket).await.expect("a message");
+    assert_eq!(said["payload"]["message"], "Subscribed to PostgreSQL", "{said}");
+    other.batch_execute("rollback").await.expect("unlock the members");
+    let said = next(&mut socket).await.expect("a message");
+    assert_eq!(said["event"], "postgres_changes", "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_with_which_a_filter_may_not_be_asked_ends_the_subscription() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let project = test.project(&owner).await.expect("make a project");
+    let listens = Listens {
+        changes: json!([{ "event": "*", "schema": "public", "table": "agents", "filter": "name=like.s%" }]),
+        ..Listens::to_table(&owner, "agents")
+    };
+    let mut page = Page::subscribed(&rest, &listens).await;
+    let mut witness = Page::subscribed(&rest, &Listens::to_table(&owner, "agents")).await;
+    let claims = json!({ "role": "anon", "exp": 4_000_000_000_u64 });
+    let anon = token::sign(&test.cluster().keys.jwt_secret, &claims).expect("sign");
+    page.tell(json!({ "do": "token", "token": anon })).await;
+    page.hear("it is refused", |said| said["status"] == "error").await;
+    let db = test.postgres().await.expect("connect");
+    let make = "insert into agents (project_id, agent_key, name) values ($1, 'agent:' || $2 || ':main', $2)";
+    db.execute(make, &[&project, &"secret"])
+        .await
+        .expect("make an agent");
+    witness.change("it was told").await;
+    page.tell(json!({ "do": "token", "token": owner.jwt })).await;
+    page.hear("it is subscribed again", |said| {
+        assert!(said.get("change").is_none(), "{said}");
+        said["system"] == "Subscribed to PostgreSQL"
+    })
+    .await;
+    db.execute(make, &[&project, &"seen"])
+        .await
+        .expect("make an agent");
+    assert_eq!(page.change("an insert").await["new"]["name"], "seen");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_that_cannot_be_asked_are_asked_again_by_another_join() {
+    let test = TestDb::new().await.expect("make a database");
+    let rest = test.rest().await.expect("start the stack");
+    let owner = test.user("owner@example.com").await.expect("make a person");
+    let db = test.superuser().await.expect("connect");
+    db.batch_execute("create policy listen on realtime.messages for select to authenticated using (true)")
+        .await
+        .expect("let everybody listen");
+    let mut socket = open(&rest).await;
+    let claims = json!({ "sub": owner.id, "role": "authenticated", "exp": 4_000_000_000_u64 });
+    let another = token::sign(&test.cluster().keys.jwt_secret, &claims).expect("sign");
+    let join = json!({ "config": { "private": true }, "access_token": owner.jwt });
+    send(&mut socket, "realtime:a", "phx_join", join).await;
+    let said = next(&mut socket).await.expect("an answer");
+    assert_eq!(said["payload"]["status"], "ok", "{said}");
+    db.batch_execute("begin; lock table realtime.messages in access exclusive mode")
+        .await
+        .expect("lock the messages");
+    send(
+        &mut socket,
+        "realtime:a",
+        "access_token",
+        json!({ "access_token": another }),
+    )
+    .await;
+    let mut events = Vec::new();
+    for _ in 0..2 {
+        events.push(next(&mut socket).await.expect("a message")["event"].clone());
+    }
+    assert_eq!(
+        events,
+        ["system", "phx_error"],
+        "supabase-js joins again after this one"
     );
 }
 
