@@ -8,19 +8,6 @@ import { ConfigError, readConfig } from './config';
 import { watcher } from './live/watcher';
 import { connect } from './supabase/client';
 
-/** A page that is loaded again no more often than this is not in a circle. */
-const RELOAD_MS = 60_000;
-const RELOADED_AT = 'creel.reloaded-at';
-
-// The site was built anew while the page was open: the part that is asked for now has another name.
-window.addEventListener('vite:preloadError', (event) => {
-  const before = Number(sessionStorage.getItem(RELOADED_AT));
-  if (Date.now() - before < RELOAD_MS) return;
-  event.preventDefault();
-  sessionStorage.setItem(RELOADED_AT, String(Date.now()));
-  window.location.reload();
-});
-
 async function start(root: Root): Promise<void> {
   try {
     root.render(<App db={connect(await readConfig(), watcher)} />);

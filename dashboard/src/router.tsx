@@ -6,14 +6,17 @@ import {
   Link,
   lazyRouteComponent,
   Outlet,
+  useRouter,
 } from '@tanstack/react-router';
 import { readAgentSearch } from './agent/tabs';
 import { readFilter } from './agents/filter';
 import { readBilling } from './billing/view';
 import { readHosts } from './hosts/view';
+import { loadPart } from './layout/load';
 import { Page } from './layout/Page';
 import classes from './layout/Page.module.css';
-import { Empty, Failed, Loading } from './layout/states';
+import { PartFailed } from './layout/part';
+import { Empty, Loading } from './layout/states';
 import FirstProject from './project/FirstProject';
 import ProjectRoute from './project/ProjectRoute';
 import { readView } from './queue/view';
@@ -28,41 +31,41 @@ const pages = [
     getParentRoute: () => project,
     path: 'agents',
     validateSearch: readFilter,
-    component: lazyRouteComponent(() => import('./agents/AgentsPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./agents/AgentsPage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'agents/$agent',
     validateSearch: readAgentSearch,
-    component: lazyRouteComponent(() => import('./agent/AgentPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./agent/AgentPage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'hosts',
     validateSearch: readHosts,
-    component: lazyRouteComponent(() => import('./hosts/HostsPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./hosts/HostsPage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'hosts/$host',
-    component: lazyRouteComponent(() => import('./hosts/HostPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./hosts/HostPage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'queue',
     validateSearch: readView,
-    component: lazyRouteComponent(() => import('./queue/QueuePage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./queue/QueuePage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'billing',
     validateSearch: readBilling,
-    component: lazyRouteComponent(() => import('./billing/BillingPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./billing/BillingPage'))),
   }),
   createRoute({
     getParentRoute: () => project,
     path: 'project',
-    component: lazyRouteComponent(() => import('./project/ProjectPage')),
+    component: lazyRouteComponent(() => loadPart(() => import('./project/ProjectPage'))),
   }),
 ] as const;
 
@@ -76,11 +79,7 @@ export const router = createRouter({
       <Loading />
     </div>
   ),
-  defaultErrorComponent: ({ error, reset }) => (
-    <div className={classes.page}>
-      <Failed title="This page could not be shown" error={error} retry={reset} />
-    </div>
-  ),
+  defaultErrorComponent: PageFailed,
   defaultNotFoundComponent: () => (
     <Page title="Not found">
       <Empty
@@ -91,6 +90,16 @@ export const router = createRouter({
     </Page>
   ),
 });
+
+/** What is shown in the place of a page. */
+function PageFailed({ error }: { error: unknown }) {
+  const router = useRouter();
+  return (
+    <div className={classes.page}>
+      <PartFailed title="This page could not be shown" error={error} retry={() => void router.invalidate()} />
+    </div>
+  );
+}
 
 declare module '@tanstack/react-router' {
   interface Register {

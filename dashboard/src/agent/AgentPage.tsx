@@ -1,11 +1,12 @@
 import { IconChevronLeft, IconRobotOff } from '@tabler/icons-react';
 import { Link, useParams, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect } from 'react';
+import { Suspense, useEffect } from 'react';
 import { Avatar } from '../agents/Avatar';
 import { type AgentView, useAgents } from '../agents/agents';
 import { LinkButton } from '../layout/LinkButton';
 import page from '../layout/Page.module.css';
 import { Pill } from '../layout/Pill';
+import { part } from '../layout/part';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useProject } from '../project/project';
 import { Actions } from './Actions';
@@ -14,10 +15,10 @@ import { Overview } from './Overview';
 import { Situation } from './Situation';
 import { TABS, type TabName } from './tabs';
 
-const Files = lazy(() => import('./files/Files'));
-const Configuration = lazy(() => import('./Configuration'));
-const Activity = lazy(() => import('./Activity'));
-const Log = lazy(() => import('./Log'));
+const Files = part(() => import('./files/Files'));
+const Configuration = part(() => import('./Configuration'));
+const Activity = part(() => import('./Activity'));
+const Log = part(() => import('./Log'));
 
 /** One agent: how it stands, what it has done, what it knows and is. */
 export default function AgentPage() {

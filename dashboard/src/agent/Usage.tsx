@@ -1,15 +1,16 @@
 import { SegmentedControl } from '@mantine/core';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { Suspense, useMemo, useState } from 'react';
 import type { AgentView } from '../agents/agents';
 import { Ago } from '../layout/Ago';
 import { useNow } from '../layout/now';
 import { Card } from '../layout/Page';
+import { part } from '../layout/part';
 import { Failed, Loading } from '../layout/states';
 import { duration } from '../layout/time';
 import { RANGES, toColumns, useHistory, useMetrics } from './metrics';
 import classes from './Overview.module.css';
 
-const Plot = lazy(() => import('./Plot'));
+const Plot = part(() => import('./Plot'));
 
 const percent = (value: number) =>
   `${value > 0 && value < 10 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} %`;
@@ -38,7 +39,7 @@ export function Usage({ view }: { view: AgentView }) {
       data={RANGES.map(({ value, label }) => ({ value, label }))}
     />
   );
-  if (history.isError) {
+  if (history.isError && !history.data) {
     return (
       <Card title="Usage">
         <Failed

@@ -32,7 +32,8 @@ export function useHistory(projectId: string, agentId: string, range: Range) {
   return useQuery({
     queryKey: ['live', projectId, 'metrics', agentId, range.value],
     refetchInterval: Math.max(60_000, range.stepSecs * 500),
-    placeholderData: (before) => before,
+    // While another span is loaded the last one stays; what another agent used never does.
+    placeholderData: (before, query) => (query?.queryKey[3] === agentId ? before : undefined),
     queryFn: async (): Promise<Sample[]> => {
       const rows = await must(
         db

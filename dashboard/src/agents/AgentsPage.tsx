@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core';
 import { IconFilterOff, IconPlus, IconRobot } from '@tabler/icons-react';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense, useDeferredValue, useMemo, useState } from 'react';
+import { Suspense, useDeferredValue, useMemo, useState } from 'react';
 import { Page } from '../layout/Page';
+import { part } from '../layout/part';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useProject } from '../project/project';
 import { AgentGrid } from './AgentGrid';
@@ -10,7 +11,7 @@ import { useAgents } from './agents';
 import { Filters } from './Filters';
 import { type AgentFilter, countGroups, searchAgents } from './filter';
 
-const CreateAgent = lazy(() => import('./CreateAgent'));
+const CreateAgent = part(() => import('./CreateAgent'));
 
 /** All agents of the project, at a glance. */
 export default function AgentsPage() {

@@ -1,11 +1,12 @@
-import { lazy, Suspense, useCallback, useMemo } from 'react';
+import { Suspense, useCallback, useMemo } from 'react';
 import { money } from '../layout/money';
 import { useNow } from '../layout/now';
+import { part } from '../layout/part';
 import classes from './Billing.module.css';
 import { monthWords, type Statement, sumMonths, totalOf } from './months';
 import { Scroll } from './Scroll';
 
-const Bars = lazy(() => import('./Bars'));
+const Bars = part(() => import('./Bars'));
 
 type Props = {
   statements: readonly Statement[];

@@ -1,7 +1,8 @@
 import { Button, NativeSelect } from '@mantine/core';
 import { IconBuildingStore } from '@tabler/icons-react';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { Suspense, useMemo, useState } from 'react';
 import { shortOfKey } from '../agents/names';
+import { part } from '../layout/part';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useRows } from '../live/rows';
 import { useProject } from '../project/project';
@@ -9,7 +10,7 @@ import cards from './HostCard.module.css';
 import { OfferCard } from './OfferCard';
 import { type HostOffer, ORDERS, type Order, sortOffers, useOffers } from './offers';
 
-const Checkout = lazy(() => import('../billing/Checkout').then(({ Checkout }) => ({ default: Checkout })));
+const Checkout = part(async () => ({ default: (await import('../billing/Checkout')).Checkout }));
 
 /** Other people's hosts, to choose one of: for a new agent, or for one that has no place any more. */
 export function ForRent({ agentKey }: { agentKey: string | undefined }) {

@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core';
 import { IconPlus, IconServer2 } from '@tabler/icons-react';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { lazy, Suspense, useMemo, useState } from 'react';
+import { Suspense, useMemo, useState } from 'react';
 import { Page } from '../layout/Page';
+import { part } from '../layout/part';
 import { Segments } from '../layout/Segments';
 import { Empty, Failed, Loading } from '../layout/states';
 import { useRows } from '../live/rows';
@@ -13,7 +14,7 @@ import { HostCard } from './HostCard';
 import classes from './HostCard.module.css';
 import { useOffers } from './offers';
 
-const AddHost = lazy(() => import('./AddHost'));
+const AddHost = part(() => import('./AddHost'));
 
 /** The machines on which agents live. */
 export default function HostsPage() {

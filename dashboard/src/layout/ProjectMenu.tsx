@@ -2,6 +2,7 @@ import { Menu } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useProject, useProjects } from '../project/project';
+import { useOpenMenu } from './LazyMenu';
 import { ProjectButton } from './ProjectButton';
 
 /** Which project is shown, and a way to another one. */
@@ -9,10 +10,11 @@ export default function ProjectMenu() {
   const project = useProject();
   const projects = useProjects();
   const navigate = useNavigate();
+  const { target, menu } = useOpenMenu();
   return (
-    <Menu position="bottom-start" width={220} defaultOpened>
+    <Menu position="bottom-start" width={220} {...menu}>
       <Menu.Target>
-        <ProjectButton />
+        <ProjectButton ref={target} />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>Projects</Menu.Label>

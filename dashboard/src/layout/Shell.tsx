@@ -1,5 +1,5 @@
 import { Link, Outlet, useLocation } from '@tanstack/react-router';
-import { lazy, useEffect, useRef } from 'react';
+import { useEffect, useRef } from 'react';
 import { useProject } from '../project/project';
 import { LazyMenu } from './LazyMenu';
 import { LiveBadge } from './LiveBadge';
@@ -10,18 +10,10 @@ import { UserButton } from './UserButton';
 
 const loadUserMenu = () => import('./UserMenu');
 const loadProjectMenu = () => import('./ProjectMenu');
-const UserMenu = lazy(loadUserMenu);
-const ProjectMenu = lazy(loadProjectMenu);
 
-const Account = () => (
-  <LazyMenu target={(open) => <UserButton onClick={open} />} menu={UserMenu} preload={loadUserMenu} />
-);
+const Account = () => <LazyMenu target={(open) => <UserButton onClick={open} />} load={loadUserMenu} />;
 const Projects = () => (
-  <LazyMenu
-    target={(open) => <ProjectButton onClick={open} />}
-    menu={ProjectMenu}
-    preload={loadProjectMenu}
-  />
+  <LazyMenu target={(open) => <ProjectButton onClick={open} />} load={loadProjectMenu} />
 );
 
 /** What is around every page: the way to the others, the project, the connection, the account. */

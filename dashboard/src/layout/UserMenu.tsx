@@ -3,6 +3,7 @@ import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-
 import { useDb } from '../supabase/client';
 import { useSession } from '../supabase/session';
 import { useAction } from './action';
+import { useOpenMenu } from './LazyMenu';
 import { UserButton } from './UserButton';
 
 const SCHEMES = [
@@ -15,6 +16,7 @@ const SCHEMES = [
 export default function UserMenu() {
   const db = useDb();
   const { user } = useSession();
+  const { target, menu } = useOpenMenu();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const [signOut] = useAction(async () => {
     // Signing out has to work without the server too.
@@ -23,9 +25,9 @@ export default function UserMenu() {
     return undefined;
   });
   return (
-    <Menu position="top-end" width={220} defaultOpened>
+    <Menu position="top-end" width={220} {...menu}>
       <Menu.Target>
-        <UserButton />
+        <UserButton ref={target} />
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>{user.email}</Menu.Label>
