@@ -2,6 +2,7 @@ import { Button, Group, Modal, Radio, Stack, Text, TextInput } from '@mantine/co
 import { type FormEvent, useEffect, useState } from 'react';
 import { idFromName, idProblem } from '../agents/agentId';
 import { readPrice } from '../hosts/describe';
+import { useFocusBack } from '../layout/focus';
 import { money } from '../layout/money';
 import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
@@ -23,6 +24,7 @@ const NONE: ReadonlySet<string> = new Set();
 
 /** Asks for whom a place is rented and for how long, then goes to the page where it is paid. */
 export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props) {
+  useFocusBack();
   const db = useDb();
   const project = useProject();
   const price = readPrice(host.price);

@@ -1,5 +1,6 @@
 import { Button, Checkbox, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
+import { useFocusBack } from '../layout/focus';
 import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { call } from '../supabase/call';
@@ -12,6 +13,7 @@ const BLANK: HostWish = { name: '', capacity: '10', tags: '', keyDays: '' };
 
 /** Makes a code by which a machine becomes a host, and says how it is used. */
 export default function AddHost({ onClose }: { onClose: () => void }) {
+  useFocusBack();
   const db = useDb();
   const project = useProject();
   const mayServe = project.role === 'owner';

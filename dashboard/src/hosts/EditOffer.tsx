@@ -2,6 +2,7 @@ import { Button, Checkbox, Group, Modal, Stack, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { tellDone } from '../layout/action';
+import { useFocusBack } from '../layout/focus';
 import { Failed } from '../layout/states';
 import { useProject } from '../project/project';
 import { type Row, useDb } from '../supabase/client';
@@ -15,6 +16,7 @@ type Props = { host: Row<'hosts'>; currency: string; onClose: () => void };
 export function EditOffer({ host: current, currency, onClose }: Props) {
   const db = useDb();
   const project = useProject();
+  useFocusBack();
   const queries = useQueryClient();
   // As it was when it was opened: what somebody else changes meanwhile, and is not touched here, stays theirs.
   const [host] = useState(current);

@@ -1,6 +1,7 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import { useState } from 'react';
 import { CopyBlock } from '../layout/CopyBlock';
+import { useFocusBack } from '../layout/focus';
 import { Failed } from '../layout/states';
 import { call } from '../supabase/call';
 import { type Row, useDb } from '../supabase/client';
@@ -9,6 +10,7 @@ import type { Code } from './enrol';
 
 /** How a host gets another key: by itself while it has one, else by a code of its owner's. */
 export function NewKey({ host, onClose }: { host: Row<'hosts'>; onClose: () => void }) {
+  useFocusBack();
   const db = useDb();
   const [code, setCode] = useState<Code | null>(null);
   const [busy, setBusy] = useState(false);

@@ -1,5 +1,6 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
 import { type FormEvent, type ReactNode, useState } from 'react';
+import { useFocusBack } from './focus';
 import { Failed } from './states';
 
 type Props = {
@@ -20,6 +21,8 @@ export function ConfirmByName({ opened, onClose, title, name, verb, children, on
   const [typed, setTyped] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  useFocusBack(opened);
+  const isTyped = typed.trim() === name.trim();
   const close = () => {
     setTyped('');
     setError(null);
@@ -27,7 +30,7 @@ export function ConfirmByName({ opened, onClose, title, name, verb, children, on
   };
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    if (typed.trim() !== name) return;
+    if (!isTyped || busy) return;
     setBusy(true);
     setError(null);
     try {
@@ -40,7 +43,13 @@ export function ConfirmByName({ opened, onClose, title, name, verb, children, on
     }
   };
   return (
-    <Modal opened={opened} onClose={close} title={title} closeButtonProps={{ 'aria-label': 'Close' }}>
+    <Modal
+      opened={opened}
+      // What fails is said here.
+      onClose={busy ? () => {} : close}
+      title={title}
+      closeButtonProps={{ 'aria-label': 'Close' }}
+    >
       <form onSubmit={submit}>
         <Stack gap="md">
           <Text size="sm">{children}</Text>
@@ -58,10 +67,10 @@ export function ConfirmByName({ opened, onClose, title, name, verb, children, on
           />
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">
-            <Button variant="default" onClick={close}>
+            <Button variant="default" onClick={close} disabled={busy}>
               Cancel
             </Button>
-            <Button type="submit" color="red" loading={busy} disabled={typed.trim() !== name}>
+            <Button type="submit" color="red" loading={busy} disabled={!isTyped}>
               {verb}
             </Button>
           </Group>

@@ -1,5 +1,6 @@
 import { Button, Checkbox, Group, Modal, Stack, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
+import { useFocusBack } from '../layout/focus';
 import { Failed } from '../layout/states';
 import { call } from '../supabase/call';
 import { useDb } from '../supabase/client';
@@ -9,6 +10,7 @@ import { ShownSecret } from './ShownSecret';
 
 /** Asks for an address and what it is to be told, then shows its secret. */
 export function AddWebhook({ onClose, refresh }: { onClose: () => void; refresh: () => Promise<unknown> }) {
+  useFocusBack();
   const db = useDb();
   const project = useProject();
   const [url, setUrl] = useState('');

@@ -1,6 +1,7 @@
 import { Button, Group, Modal, Stack, Text } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { CopyBlock } from '../layout/CopyBlock';
+import { useFocusBack } from '../layout/focus';
 
 /** A secret of a webhook, which is told this once. */
 export function ShownSecret({
@@ -12,6 +13,7 @@ export function ShownSecret({
   onClose: () => void;
   children?: ReactNode;
 }) {
+  useFocusBack();
   return (
     <Modal
       opened
