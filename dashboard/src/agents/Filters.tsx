@@ -1,5 +1,6 @@
 import { NativeSelect, TextInput } from '@mantine/core';
 import { IconSearch } from '@tabler/icons-react';
+import { useEffect, useRef, useState } from 'react';
 import type { HostView } from '../hosts/hosts';
 import type { Group } from './describe';
 import classes from './Filters.module.css';
@@ -16,6 +17,12 @@ type Props = {
 /** Which agents are shown. */
 export function Filters({ filter, onChange, counts, total, hosts }: Props) {
   const { q, show, host } = filter;
+  const [typed, setTyped] = useState(q ?? '');
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    // The address comes behind what is typed: while somebody types, the field leads.
+    if (document.activeElement !== field.current) setTyped(q ?? '');
+  }, [q]);
   const choose = (next: AgentFilter) =>
     onChange(Object.fromEntries(Object.entries({ ...filter, ...next }).filter(([, value]) => value)));
   return (
@@ -26,8 +33,12 @@ export function Filters({ filter, onChange, counts, total, hosts }: Props) {
         aria-label="Find agents by name, role or host"
         placeholder="Find by name, role or host"
         leftSection={<IconSearch size={16} stroke={1.6} />}
-        value={q ?? ''}
-        onChange={(event) => choose({ q: event.currentTarget.value })}
+        ref={field}
+        value={typed}
+        onChange={(event) => {
+          setTyped(event.currentTarget.value);
+          choose({ q: event.currentTarget.value });
+        }}
       />
       <fieldset className={classes.groups} aria-label="State">
         <GroupButton label="All" count={total} pressed={!show} onClick={() => choose({ show: undefined })} />
