@@ -1,19 +1,21 @@
 import { Button } from '@mantine/core';
 import { IconHistory } from '@tabler/icons-react';
-import { lazy, Suspense, useCallback, useEffect, useReducer, useState } from 'react';
+import { Suspense, useCallback, useState } from 'react';
 import { tellDone, useAction } from '../../layout/action';
+import { part } from '../../layout/part';
 import { Failed, Loading } from '../../layout/states';
 import { useProject } from '../../project/project';
 import { useDb } from '../../supabase/client';
 import { type DocRef, type DocText, useDocText, useRefreshDocs, writeDoc } from './docs';
-import { beginDraft, isDirty, keepDraft, nextDraft, readDraft } from './draft';
+import { isDirty } from './draft';
 import classes from './Files.module.css';
 import { Newer } from './Newer';
 import { Resolve } from './Resolve';
 import { syncWords } from './sync';
+import { useDraft } from './useDraft';
 
-const Editor = lazy(() => import('./Editor'));
-const History = lazy(() => import('./History'));
+const Editor = part(() => import('./Editor'));
+const History = part(() => import('./History'));
 
 type Props = { reference: DocRef; name: string; agentName: string };
 
@@ -33,39 +35,28 @@ function Loaded({ doc, reference, name, agentName }: Props & { doc: DocText }) {
   const db = useDb();
   const { canEdit } = useProject();
   const refresh = useRefreshDocs(reference);
-  const { project_id, agent_key, doc_type } = reference;
-  const { version, content } = doc;
-  const [draft, tell] = useReducer(nextDraft, null, () =>
-    beginDraft({ version, content }, readDraft([project_id, agent_key, doc_type])),
-  );
+  const [draft, tell] = useDraft(reference, doc, canEdit);
   const [showsHistory, setShowsHistory] = useState(false);
-  useEffect(() => tell({ type: 'loaded', now: { version, content } }), [version, content]);
-  useEffect(
-    () => keepDraft([project_id, agent_key, doc_type], draft),
-    [draft, project_id, agent_key, doc_type],
-  );
   const dirty = isDirty(draft);
 
   const [save, saving] = useAction(
     useCallback(
       async (written: string, baseVersion: number) => {
-        const ref = { project_id, agent_key, doc_type };
-        const answer = await writeDoc(db, ref, written, baseVersion);
+        const answer = await writeDoc(db, reference, written, baseVersion);
         if (!answer.ok) {
-          tell({ type: 'loaded', now: answer.current });
+          tell({ type: 'refused', now: answer.current });
           throw new Error('Somebody has changed it meanwhile. Your text is kept: see how the two differ.');
         }
         tell({ type: 'saved', version: answer.version, content: written });
         await refresh();
         return undefined;
       },
-      [db, project_id, agent_key, doc_type, refresh],
+      [db, reference, refresh, tell],
     ),
   );
-  const saveNow = (base = draft.base) => {
+  const saveNow = () => {
     if (!dirty || saving || !canEdit) return;
-    const before = draft.text;
-    void save(before, base.version).then((done) => done && tellDone(`${name} is saved.`));
+    void save(draft.text, draft.base.version).then((done) => done && tellDone(`${name} is saved.`));
   };
   const sync = syncWords(doc);
   return (
@@ -110,12 +101,7 @@ function Loaded({ doc, reference, name, agentName }: Props & { doc: DocText }) {
               >
                 Discard
               </Button>
-              <Button
-                size="xs"
-                disabled={!dirty || draft.newer !== null}
-                loading={saving}
-                onClick={() => saveNow()}
-              >
+              <Button size="xs" disabled={!dirty || draft.newer !== null} loading={saving} onClick={saveNow}>
                 Save
               </Button>
             </>

@@ -1,17 +1,22 @@
 import { Link, useSearch } from '@tanstack/react-router';
+import { useMemo } from 'react';
 import type { AgentView } from '../../agents/agents';
 import { Failed } from '../../layout/states';
+import { useSession } from '../../supabase/session';
 import { DocView } from './DocView';
 import { type Doc, useDocs } from './docs';
-import { readDraft } from './draft';
+import { draftKey, keptText } from './draft';
 import classes from './Files.module.css';
 import { DOC_TYPES, DOC_WORDS, type DocType } from './types';
 
 /** What an agent knows and is: its documents, which are files on its host. */
 export default function Files({ view }: { view: AgentView }) {
-  const { project_id, agent_key } = view.agent;
-  const docs = useDocs(project_id, agent_key);
+  const { project_id, agent_key, id } = view.agent;
+  const { user } = useSession();
+  const agent = useMemo(() => ({ project_id, agent_key, agent_id: id }), [project_id, agent_key, id]);
+  const docs = useDocs(agent);
   const { file = 'soul' } = useSearch({ from: '/p/$project/agents/$agent' });
+  const reference = useMemo(() => ({ ...agent, doc_type: file }), [agent, file]);
   const docOf = new Map(docs.data?.map((doc) => [doc.doc_type, doc]));
   return (
     <div className={classes.layout}>
@@ -31,7 +36,7 @@ export default function Files({ view }: { view: AgentView }) {
                   <span className={classes.file}>{fileName(type, docOf.get(type))}</span>
                   <span className={classes.about}>{DOC_WORDS[type].about}</span>
                 </span>
-                <Mark doc={docOf.get(type)} hasDraft={readDraft([project_id, agent_key, type]) !== null} />
+                <Mark doc={docOf.get(type)} hasDraft={keptText(draftKey(user.id, id, type)) !== null} />
               </Link>
             </li>
           ))}
@@ -40,7 +45,7 @@ export default function Files({ view }: { view: AgentView }) {
       </nav>
       <DocView
         key={file}
-        reference={{ project_id, agent_key, doc_type: file }}
+        reference={reference}
         name={fileName(file, docOf.get(file))}
         agentName={view.name}
       />

@@ -3,6 +3,7 @@ import { useCallback, useState } from 'react';
 import { Ago } from '../../layout/Ago';
 import { tellFailed, useAction } from '../../layout/action';
 import { ConfirmByName } from '../../layout/ConfirmByName';
+import { useFocusBack } from '../../layout/focus';
 import { Failed, Loading } from '../../layout/states';
 import { useProject } from '../../project/project';
 import { useDb } from '../../supabase/client';
@@ -25,7 +26,8 @@ type Props = { doc: DocText; reference: DocRef; name: string; agentName: string;
 
 /** All versions of a document: what changed, by whom, and the way back. */
 export default function History({ doc, reference, name, agentName, onClose }: Props) {
-  const versions = useVersions(reference, true);
+  useFocusBack();
+  const versions = useVersions(reference);
   const [chosen, setChosen] = useState<number | null>(null);
   const shown = chosen ?? versions.data?.find(({ version }) => version !== doc.version)?.version ?? null;
   return (

@@ -20,8 +20,8 @@ export function Newer({ draft, newer, onTake, onKeep, onMerge }: Props) {
     <section className={classes.notice} aria-label="Changed meanwhile">
       <h3 className={classes.noticeTitle}>It was changed while you wrote</h3>
       <div className={classes.noticeText}>
-        Nothing is lost: what you do not take stays in its history. Keep yours to go on with it, and save it
-        then.
+        What it is now stays in its history, whatever you do. Yours is nowhere but here: keep it to go on with
+        it, and save it then.
       </div>
       <SideBySide before={newer.content} after={draft.text} beforeLabel="What it is now" afterLabel="Yours" />
       <div className={classes.noticeActions}>

@@ -21,8 +21,7 @@ export function Resolve({ doc, reference, name }: Props) {
         otherIs="disk"
         title={`${name} on the disk says less`}
       >
-        The file on the disk has lost most of its text, or all of it. Nothing was copied. Say which text it is
-        to be.
+        The file on the disk has lost most of its text, or all of it. Nothing was copied.
       </Choice>
     );
   }
@@ -35,8 +34,7 @@ export function Resolve({ doc, reference, name }: Props) {
         otherIs="page"
         title={`${name} was changed on both sides`}
       >
-        The disk’s text is in force, as the agent works with it. What the page had is kept. Say which one it
-        is to be.
+        The disk’s text is in force, as the agent works with it. What the page had is kept.
       </Choice>
     );
   }
@@ -57,15 +55,14 @@ function Choice({ doc, reference, other, otherIs, title, children }: ChoiceProps
   const { canEdit } = useProject();
   const refresh = useRefreshDocs(reference);
   const text = useDocText(reference, other);
-  const { project_id, agent_key, doc_type } = reference;
   const [take, busy] = useAction(
     useCallback(
       async (side: 'disk' | 'page') => {
-        await resolveDoc(db, { project_id, agent_key, doc_type }, side);
+        await resolveDoc(db, reference, side);
         await refresh();
         return side === 'disk' ? 'The disk’s text is taken.' : 'The page’s text is taken.';
       },
-      [db, project_id, agent_key, doc_type, refresh],
+      [db, reference, refresh],
     ),
   );
   const [disk, page] =
@@ -77,7 +74,9 @@ function Choice({ doc, reference, other, otherIs, title, children }: ChoiceProps
       data-resolve={otherIs === 'disk' ? 'held' : 'conflict'}
     >
       <h3 className={classes.noticeTitle}>{title}</h3>
-      <div className={classes.noticeText}>{children}</div>
+      <div className={classes.noticeText}>
+        {children} {canEdit ? 'Say which one it is to be.' : 'An editor says which one it is to be.'}
+      </div>
       {text.isPending && <Loading rows={1} height={120} />}
       {text.isError && <Failed error={text.error} retry={() => void text.refetch()} />}
       {disk !== undefined && page !== undefined && (

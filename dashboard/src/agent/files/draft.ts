@@ -7,15 +7,16 @@ export type Draft = { base: Base; text: string; newer: Base | null };
 export type DraftEvent =
   | { type: 'loaded'; now: Base }
   | { type: 'edited'; text: string }
+  | { type: 'refused'; now: Base }
   | { type: 'saved'; version: number; content: string }
   | { type: 'take_newer' }
   | { type: 'keep_mine' }
   | { type: 'discarded' };
 
-/** A draft of what is there, or the one that was kept. */
+/** A draft of what is there, or the one that was kept. What is there may come from memory, and be of before the draft. */
 export function beginDraft(now: Base, kept: { base: Base; text: string } | null): Draft {
   if (!kept || kept.text === now.content) return { base: now, text: now.content, newer: null };
-  return { ...kept, newer: kept.base.version === now.version ? null : now };
+  return { ...kept, newer: kept.base.version < now.version ? now : null };
 }
 
 export const isDirty = ({ base, text }: Draft) => text !== base.content;
@@ -25,10 +26,17 @@ export function nextDraft(draft: Draft, event: DraftEvent): Draft {
   switch (event.type) {
     case 'loaded': {
       const { now } = event;
-      if (now.version === draft.base.version) return draft;
+      if (now.version === draft.base.version) return draft.newer ? { ...draft, newer: null } : draft;
       // An answer that was on its way when a newer one came.
       if (now.version < draft.base.version) return draft;
       if (!isDirty(draft) || now.content === draft.text) return { base: now, text: now.content, newer: null };
+      if (now.content === draft.base.content) return { ...draft, base: now, newer: null };
+      return { ...draft, newer: now };
+    }
+    case 'refused': {
+      // The server knows what it has, also where the document has begun anew with a lower version.
+      const { now } = event;
+      if (now.content === draft.text) return { base: now, text: now.content, newer: null };
       if (now.content === draft.base.content) return { ...draft, base: now, newer: null };
       return { ...draft, newer: now };
     }
@@ -48,12 +56,23 @@ export function nextDraft(draft: Draft, event: DraftEvent): Draft {
   }
 }
 
-const keyOf = (parts: readonly string[]) => `creel.draft:${parts.join('/')}`;
+/** By what a draft is kept: whose it is, as others use the browser too, and of which agent, as another one may get its id. */
+export const draftKey = (userId: string, agentId: string, docType: string) =>
+  `creel.draft:${userId}/${agentId}/${docType}`;
+
+/** What is kept by this key, as it is. */
+export function keptText(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
 
 /** The draft that was kept, so that neither a reload nor a lost network costs a word. */
-export function readDraft(parts: readonly string[]): { base: Base; text: string } | null {
+export function readDraft(kept: string | null): { base: Base; text: string } | null {
   try {
-    const { base, text } = JSON.parse(localStorage.getItem(keyOf(parts)) ?? 'null') ?? {};
+    const { base, text } = JSON.parse(kept ?? 'null') ?? {};
     const sound =
       typeof text === 'string' && typeof base?.version === 'number' && typeof base.content === 'string';
     return sound ? { base: { version: base.version, content: base.content }, text } : null;
@@ -62,13 +81,20 @@ export function readDraft(parts: readonly string[]): { base: Base; text: string 
   }
 }
 
-/** Keeps a draft, or forgets it where there is nothing to keep. */
-export function keepDraft(parts: readonly string[], draft: Draft): void {
+/**
+ * Keeps a draft, or forgets what was kept `before` where there is nothing to keep; what another tab has kept since stays.
+ * Answers what is kept now.
+ */
+export function keepDraft(key: string, draft: Draft, before: string | null): string | null {
   try {
     if (isDirty(draft)) {
-      localStorage.setItem(keyOf(parts), JSON.stringify({ base: draft.base, text: draft.text }));
-    } else localStorage.removeItem(keyOf(parts));
+      const kept = JSON.stringify({ base: draft.base, text: draft.text });
+      if (kept !== before) localStorage.setItem(key, kept);
+      return kept;
+    }
+    if (before !== null && localStorage.getItem(key) === before) localStorage.removeItem(key);
   } catch {
     // A browser that keeps nothing: the text is still in the editor.
   }
+  return null;
 }
