@@ -12,7 +12,8 @@ import { logLines } from './logLines';
 
 /** Hosts tell of new lines every five seconds: asking more often shows nothing sooner. */
 const REFETCH_MS = 5_000;
-const ROWS = 60;
+/** All that is kept of a log, however little its gateway prints at a time. */
+const ROWS = 500;
 const LINES = 1_000;
 
 /** What an agent's gateway printed last. */

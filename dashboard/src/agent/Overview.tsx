@@ -48,7 +48,7 @@ function Facts({ view }: { view: AgentView }) {
         <dd>
           {host ? (
             <>
-              <Link to="/p/$project/hosts" params={{ project: agent.project_id }}>
+              <Link to="/p/$project/hosts/$host" params={{ project: agent.project_id, host: host.id }}>
                 {host.name}
               </Link>{' '}
               {host.shownStatus !== 'online' && (
@@ -56,7 +56,7 @@ function Facts({ view }: { view: AgentView }) {
               )}
             </>
           ) : (
-            'None yet'
+            (agent.host_id && 'One that serves the project no more') || 'None yet'
           )}
         </dd>
         <dt>Runs in</dt>

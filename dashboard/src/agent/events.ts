@@ -1,6 +1,7 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useCallback } from 'react';
 import type { Tone } from '../layout/Pill';
+import { useThrottled } from '../layout/throttle';
 import { useLiveChanges } from '../live/LiveProvider';
 import type { Change } from '../live/tables';
 import { type Row, useDb } from '../supabase/client';
@@ -8,20 +9,21 @@ import { must } from '../supabase/problem';
 import { DOC_TYPES, DOC_WORDS } from './files/types';
 
 const PAGE_ROWS = 50;
+/** A burst of changes is one look: all pages that are shown are asked for again. */
+const LOOK_MS = 1_000;
 
 /** What happened to an agent, newest first. */
 export function useEvents(projectId: string, agentKey: string) {
   const db = useDb();
   const queries = useQueryClient();
   const key = ['live', projectId, 'events', agentKey];
+  const look = useThrottled(() => void queries.invalidateQueries({ queryKey: key }), LOOK_MS);
   // Events are no messages of their own: they are written with what they tell of, in the same transaction.
   const heard = useCallback(
     (changes: Change<'agents' | 'agent_commands' | 'agent_provision_requests' | 'brain_doc_states'>[]) => {
-      if (changes.some((change) => change.type === 'DELETE' || change.row.agent_key === agentKey)) {
-        void queries.invalidateQueries({ queryKey: ['live', projectId, 'events', agentKey] });
-      }
+      if (changes.some((change) => change.type === 'DELETE' || change.row.agent_key === agentKey)) look();
     },
-    [queries, projectId, agentKey],
+    [look, agentKey],
   );
   useLiveChanges('agents', heard);
   useLiveChanges('agent_commands', heard);

@@ -21,7 +21,7 @@ export function useWhyPending(projectId: string, id: string | null, known: strin
     queryKey: ['live', projectId, 'why', id, known],
     enabled: id !== null,
     refetchInterval: ASK_AGAIN_MS,
-    placeholderData: (before) => before,
+    placeholderData: (before, query) => (query?.queryKey[3] === id ? before : undefined),
     queryFn: async (): Promise<Why> => readWhy(await must(db.rpc('why_pending', { id: id ?? '' }))),
   });
 }
