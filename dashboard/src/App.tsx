@@ -1,15 +1,15 @@
 import { MantineProvider } from '@mantine/core';
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
+import { Messages } from './layout/Messages';
+import { Loading } from './layout/states';
 import { router } from './router';
 import { SignIn } from './sign-in/SignIn';
 import { type Db, DbProvider } from './supabase/client';
 import { toProblem } from './supabase/problem';
 import { SessionProvider, useSessionState } from './supabase/session';
 import { theme } from './theme/theme';
-
-const Messages = lazy(() => import('./layout/Messages'));
 
 /** What a person may not do, or what is not there, is not there a moment later either. */
 function shouldRetry(failures: number, error: unknown): boolean {
@@ -36,9 +36,7 @@ export function App({ db }: { db: Db }) {
     >
       <DbProvider value={db}>
         <Gate />
-        <Suspense>
-          <Messages />
-        </Suspense>
+        <Messages />
       </DbProvider>
     </MantineProvider>
   );
@@ -47,7 +45,14 @@ export function App({ db }: { db: Db }) {
 /** Nobody sees anything before it is known who asks. */
 function Gate() {
   const session = useSessionState();
-  if (session === undefined) return null;
+  if (session === undefined) {
+    // It is asked for anew where it has ended meanwhile, which takes a while without a network.
+    return (
+      <main className="late">
+        <Loading />
+      </main>
+    );
+  }
   if (session === null) return <SignIn />;
   return (
     <SessionProvider session={session} key={session.user.id}>

@@ -2,6 +2,6 @@ import '@mantine/notifications/styles.css';
 import { Notifications } from '@mantine/notifications';
 
 /** Where it is told what came of an action. */
-export default function Messages() {
+export function Messages() {
   return <Notifications position="bottom-right" />;
 }

@@ -1,22 +1,16 @@
-import type { NotificationData } from '@mantine/notifications';
+import { notifications } from '@mantine/notifications';
 import { useCallback, useState } from 'react';
 import { toProblem } from '../supabase/problem';
 
-/** Nobody sees a message before he has done something: the messages are loaded with the first one. */
-async function show(data: NotificationData): Promise<void> {
-  const { notifications } = await import('@mantine/notifications');
-  notifications.show(data);
-}
-
 /** Says that something was done. */
 export function tellDone(message: string): void {
-  void show({ message, color: 'teal', autoClose: 3_000 });
+  notifications.show({ message, color: 'teal', autoClose: 3_000 });
 }
 
 /** Says that something failed, and what to do. */
 export function tellFailed(error: unknown, title?: string): void {
   const problem = toProblem(error);
-  void show({
+  notifications.show({
     title: title ?? problem.message,
     message: [title ? problem.message : null, problem.hint].filter(Boolean).join(' '),
     color: 'red',

@@ -17,12 +17,17 @@ export function SignIn() {
     const form = new FormData(event.currentTarget);
     setBusy(true);
     setError(null);
-    const answer = await db.auth.signInWithPassword({
-      email: String(form.get('email')),
-      password: String(form.get('password')),
-    });
-    setError(answer.error);
-    setBusy(false);
+    try {
+      const answer = await db.auth.signInWithPassword({
+        email: String(form.get('email')),
+        password: String(form.get('password')),
+      });
+      setError(answer.error);
+    } catch (failure) {
+      setError(failure);
+    } finally {
+      setBusy(false);
+    }
   };
   return (
     <main className={classes.page}>
