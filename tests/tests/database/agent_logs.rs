@@ -106,7 +106,7 @@ async fn old_lines_go_and_a_host_that_tells_too_much_is_not_heard() {
     assert!(full > 0, "it is bounded");
     assert!(full < 10, "and heard until then");
     f.admin
-        .execute("delete from agents", &[])
+        .batch_execute("update agents set openclaw_id = null, provisioned = false; delete from agents")
         .await
         .expect("remove the agent");
     assert_eq!(kept(&f).await, json!([]));

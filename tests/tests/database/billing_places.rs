@@ -338,6 +338,7 @@ async fn an_agent_that_is_paid_for_is_not_deleted_behind_stripes_back() {
     let shop = Shop::new().await;
     shop.running().await;
     shop.exec("delete from agents").await;
+    assert_eq!(shop.s.work().await, ["undeploy"]);
     assert_eq!(
         shop.value("select detail -> 'what' from events where kind = 'billing.mismatch'")
             .await,

@@ -414,7 +414,8 @@ async fn what_is_not_owed_any_more_ends_its_outage() {
         );
     }
     stay_silent(&t).await;
-    t.exec("delete from agents").await;
+    t.exec("update agents set openclaw_id = null, provisioned = false; delete from agents")
+        .await;
     assert_eq!(
         t.number("select count(*) from agent_outages where ended_at is null")
             .await,

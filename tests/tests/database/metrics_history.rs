@@ -176,8 +176,16 @@ async fn rings_never_grow_and_what_is_old_is_not_shown() {
         fives.iter().map(|five| five["samples"].as_i64()).max(),
         Some(Some(5))
     );
-    let gone = "delete from agents where id = $1::text::uuid";
-    f.admin.execute(gone, &[&agent]).await.expect("delete the agent");
+    f.admin
+        .batch_execute("update agents set openclaw_id = null, provisioned = false; delete from agents")
+        .await
+        .expect("delete the agent");
+    let left = f
+        .admin
+        .query_one("select count(*) from agent_metric_slots", &[])
+        .await
+        .expect("count");
+    assert_eq!(left.get::<_, i64>(0), 0, "its history goes with it");
 }
 
 #[tokio::test]

@@ -256,6 +256,42 @@ async fn deleting_the_row_undeploys_first_and_the_row_goes_when_that_is_done() {
 }
 
 #[tokio::test]
+async fn whoever_may_do_everything_wishes_it_away_as_well() {
+    for role in ["postgres", "service_role"] {
+        let s = Station::with(&[KEY]).await;
+        s.f.admin
+            .batch_execute(&format!(
+                "set role {role}; delete from agents; delete from agents; reset role"
+            ))
+            .await
+            .expect("delete it, and again");
+        assert_eq!(s.open(KEY).await, ["undeploy"], "{role}");
+        assert_eq!(s.work().await, ["undeploy"]);
+        assert_eq!(s.agent(KEY).await, Value::Null, "{role}");
+    }
+    // Where it cannot be removed, an operator can do without.
+    let s = Station::with(&[KEY]).await;
+    let gone = "delete from agents";
+    assert_eq!(s.f.admin.execute(gone, &[]).await.expect("delete"), 0);
+    let held = s.take("undeploy").await;
+    let result = json!({ "ok": false, "error": { "code": "x", "message": "no room", "hint": "" } });
+    s.finish(held, "failed", result).await;
+    assert_eq!(s.f.admin.execute(gone, &[]).await.expect("delete again"), 1);
+    // What no host will ever remove goes at once.
+    let s = Station::with(&[KEY]).await;
+    s.f.admin
+        .batch_execute("update hosts set status = 'retired'; delete from agents")
+        .await
+        .expect("delete it");
+    assert_eq!(s.agent(KEY).await, Value::Null);
+    // And a project takes with it what it has.
+    let s = Station::with(&[KEY]).await;
+    let gone = s.f.admin.execute("delete from projects", &[]).await;
+    assert_eq!(gone.expect("delete the project"), 1);
+    assert_eq!(s.agent(KEY).await, Value::Null);
+}
+
+#[tokio::test]
 async fn an_undeploy_alone_keeps_the_row() {
     let s = Station::with(&[KEY]).await;
     s.f.as_person(s.f.owner, "update agents set desired_state = 'removed'")

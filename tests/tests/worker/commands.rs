@@ -6,7 +6,7 @@ use creel_tests::wait::eventually;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::fixture::{SOON, Stage};
+use crate::fixture::{SCOUT, SOON, Stage};
 use crate::own_gateway::{Agent, pid, runs, steps};
 
 #[tokio::test]
@@ -215,6 +215,23 @@ fn walk(folder: &std::path::Path) -> Vec<String> {
             path => vec![path.to_string_lossy().into_owned()],
         })
         .collect()
+}
+
+#[tokio::test]
+async fn a_row_that_is_deleted_in_an_editor_of_tables_leaves_its_id_to_the_next() {
+    let stage = Stage::new().await;
+    let station = stage.station().await;
+    let _worker = station.started().await;
+    for round in 0..2 {
+        let id = stage.request(SCOUT).await;
+        stage.done(id).await;
+        assert_eq!(stage.count("select count(*) from agents").await, 1, "{round}");
+        stage.run("delete from agents").await;
+        eventually("the row is gone", SOON, async || {
+            stage.count("select count(*) from agents").await == 0
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
