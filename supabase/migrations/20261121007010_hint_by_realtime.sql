@@ -8,19 +8,23 @@ set local statement_timeout = '60s';
 create function creel.send_hints(topics text[], event text) returns void
 language plpgsql set search_path = '' set lock_timeout = '200ms' as $$
 declare
-  -- What a savepoint takes back, it takes back here too.
+  -- What a savepoint takes back, it takes back here too. Whoever is in the transaction can read it: no topic is in it.
   sent text := coalesce(current_setting('creel.hints_sent', true), '');
+  topic_before constant text := coalesce(current_setting('realtime.topic', true), '');
   topic text;
+  hint text;
 begin
   if to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then
     return;
   end if;
   foreach topic in array topics loop
-    continue when strpos(sent, event || '/' || topic || ' ') > 0;
-    sent := sent || event || '/' || topic || ' ';
+    hint := md5(event || '/' || topic) || ' ';
+    continue when strpos(sent, hint) > 0;
+    sent := sent || hint;
     perform realtime.send('{}'::jsonb, event, topic, false);
   end loop;
-  perform set_config('creel.hints_sent', sent, true);
+  -- It says to whom it spoke last.
+  perform set_config('realtime.topic', topic_before, true), set_config('creel.hints_sent', sent, true);
 exception when others then
   raise warning 'hint by Realtime: %', sqlerrm;
 end
@@ -28,18 +32,21 @@ $$;
 
 -- A host that has not ticked for so long does not listen any more, whatever it said last.
 create function creel.listening_since() returns timestamptz
-language sql stable set search_path = '' as $$
-  select now() - interval '1 minute'
+language plpgsql stable set search_path = '' as $$
+begin
+  return now() - greatest(60, 3 * (creel.knobs()).tick_secs) * interval '1 second';
+end
 $$;
 
 create function creel.hint_hosts(host_ids uuid[], event text) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
+  since constant timestamptz := creel.listening_since();
   topics text[];
 begin
   select array_agg(c.topic) into topics
   from creel.host_channels c join public.host_heartbeats b on b.host_id = c.host_id
-  where c.host_id = any (host_ids) and b.listens and b.last_seen_at > creel.listening_since();
+  where c.host_id = any (host_ids) and b.listens and b.last_seen_at > since;
   if topics is not null then
     perform creel.send_hints(topics, event);
   end if;
@@ -47,30 +54,33 @@ end
 $$;
 
 -- The hosts that may take from these lanes: their own, or, of those that have none yet, all that serve the project. Of
--- these a hundred at most: the others find by their tick what is left.
+-- these a hundred at most that listen: the others find by their tick what is left.
 create function creel.hint_lanes(lane_ids bigint[]) returns void
 language plpgsql set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
+  since timestamptz;
   host_ids uuid[];
+  unplaced text[];
 begin
   if not exists (select from creel.host_channels) then
     return;
   end if;
-  select array_agg(distinct l.host_id) filter (where l.host_id is not null) into host_ids
+  select
+    array_agg(distinct l.host_id) filter (where l.host_id is not null),
+    array_agg(distinct l.project_id) filter (where l.host_id is null)
+  into host_ids, unplaced
   from creel.lanes l where l.id = any (lane_ids);
-  if host_ids is not null then
-    perform creel.hint_hosts(host_ids, 'work');
-  end if;
-  if exists (select from creel.lanes l where l.id = any (lane_ids) and l.host_id is null) then
-    select array_agg(g.host_id) into host_ids from (
-      select distinct p.host_id from creel.lanes l
-      join public.project_hosts p on p.project_id = l.project_id
+  if unplaced is not null then
+    since := creel.listening_since();
+    host_ids := coalesce(host_ids, '{}') || array(
+      select distinct p.host_id from public.project_hosts p
       join creel.host_channels c on c.host_id = p.host_id
-      where l.id = any (lane_ids) and l.host_id is null
-      limit 100) g;
-    if host_ids is not null then
-      perform creel.hint_hosts(host_ids, 'work');
-    end if;
+      join public.host_heartbeats b on b.host_id = p.host_id
+      where p.project_id = any (unplaced) and b.listens and b.last_seen_at > since
+      limit 100);
+  end if;
+  if host_ids <> '{}' then
+    perform creel.hint_hosts(host_ids, 'work');
   end if;
 end
 $$;

@@ -88,7 +88,21 @@ async fn a_host_that_listens_is_sent_a_hint_for_each_statement_and_nobody_else()
     assert_eq!(sent(&f).await, []);
 
     // Whoever has not ticked for long hears nothing any more, whatever it said.
+    f.admin
+        .execute("update creel.settings set tick_secs = 60", &[])
+        .await
+        .expect("set");
     f.pass(120).await;
+    f.request("agent:seldom:main").await;
+    assert_eq!(
+        sent(&f).await,
+        [hint("work", &topic)],
+        "for ticks that are rare that is not long"
+    );
+    f.admin
+        .execute("update creel.settings set tick_secs = 10", &[])
+        .await
+        .expect("set");
     f.request("agent:late:main").await;
     assert_eq!(sent(&f).await, []);
     // And whoever says that it does not listen.
@@ -96,6 +110,30 @@ async fn a_host_that_listens_is_sent_a_hint_for_each_statement_and_nobody_else()
         .await;
     f.request("agent:later:main").await;
     assert_eq!(sent(&f).await, []);
+}
+
+#[tokio::test]
+async fn who_writes_is_not_told_where_hosts_listen() {
+    let f = Fixture::new().await;
+    let host = f.host(&["p1"]).await;
+    let topic = host.listen().await;
+    f.admin
+        .batch_execute("begin; set local realtime.topic = 'before'")
+        .await
+        .expect("begin");
+    f.request(SCOUT).await;
+    let row = f
+        .admin
+        .query_one(
+            "select current_setting('creel.hints_sent', true), current_setting('realtime.topic', true)",
+            &[],
+        )
+        .await
+        .expect("look around");
+    f.admin.batch_execute("commit").await.expect("commit");
+    assert!(!row.get::<_, String>(0).contains(&topic));
+    assert_eq!(row.get::<_, String>(1), "before");
+    assert_eq!(sent(&f).await, [hint("work", &topic)]);
 }
 
 #[tokio::test]
