@@ -24,7 +24,10 @@ await withBrowser('hostile', async (browser) => {
     `${agent}?tab=activity`,
     `${agent}?tab=log`,
     `/p/${setting('PROJECT')}/hosts`,
+    `/p/${setting('PROJECT')}/hosts/bbbbbbbb-0000-4000-8000-00000000000e`,
     `/p/${setting('PROJECT')}/queue`,
+    `/p/${setting('PROJECT')}/billing`,
+    `/p/${setting('PROJECT')}/project`,
   ]) {
     await page.goto(path);
     await settled(page);

@@ -47,6 +47,8 @@ export function ConfirmByName({ opened, onClose, title, name, verb, children, on
       opened={opened}
       // What fails is said here.
       onClose={busy ? () => {} : close}
+      // By useFocusBack: to an item of a menu that is about to be gone it would be lost.
+      returnFocus={false}
       title={title}
       closeButtonProps={{ 'aria-label': 'Close' }}
     >

@@ -58,6 +58,15 @@ async fn realtime_that_dies_under_the_page_is_noticed_and_polled_around() -> Res
 }
 
 #[tokio::test]
+async fn a_page_outlives_its_update_and_its_network() -> Result<()> {
+    let scene = Scene::new().await?;
+    scene
+        .program("rebuilt", LIMIT)
+        .run(async |asked, _| bail!("nobody knows {asked}"))
+        .await
+}
+
+#[tokio::test]
 async fn a_thousand_agents_are_scrolled_and_live() -> Result<()> {
     let scene = Scene::new().await?;
     scene.run(include_str!("crowd.sql")).await?;

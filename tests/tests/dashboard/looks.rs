@@ -10,6 +10,7 @@ use crate::scene::Scene;
 /// A hundred pages, each with a picture, on a busy machine.
 const LOOKS: Duration = Duration::from_secs(540);
 const HOSTILE: Duration = Duration::from_secs(540);
+const KEYBOARD: Duration = Duration::from_secs(540);
 
 /// Each runs where text becomes markup: as an element, in an attribute, as an address.
 const ATTACK: &str = concat!(
@@ -28,6 +29,16 @@ async fn every_page_is_accessible_in_light_and_dark_on_a_desktop_and_a_phone() -
     scene.run(include_str!("seed.sql")).await?;
     scene
         .program("looks", LOOKS)
+        .run(async |asked, _| bail!("nobody knows {asked}"))
+        .await
+}
+
+#[tokio::test]
+async fn whoever_has_a_keyboard_alone_can_do_everything() -> Result<()> {
+    let scene = Scene::new().await?;
+    scene.host().await?;
+    scene
+        .program("keyboard", KEYBOARD)
         .run(async |asked, _| bail!("nobody knows {asked}"))
         .await
 }
