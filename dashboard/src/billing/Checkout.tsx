@@ -94,8 +94,8 @@ export function Checkout({ host, currency, agent, taken = NONE, onClose }: Props
             </div>
           </Radio.Group>
           <Text size="sm" c="dimmed">
-            The place is kept for half an hour. The agent starts when the payment has arrived, and can be
-            cancelled at any time.
+            The place is kept for half an hour. The agent starts when the payment has arrived; the
+            subscription can be ended at any time.
           </Text>
           {error !== null && <Failed error={error} />}
           <Group justify="flex-end" gap="xs">

@@ -13,7 +13,7 @@ import { Details } from './Details';
 import { deadWords, PHASES, type QueueItem } from './items';
 import classes from './Queue.module.css';
 import { useWhy } from './queue';
-import { leaseWords, reasonWords } from './why';
+import { leaseWords, reasonWords, stillWaits } from './why';
 
 /** One request or command: what it is, how long it is there, and why. */
 export function QueueRow({ item, hostNames }: { item: QueueItem; hostNames: ReadonlyMap<string, string> }) {
@@ -21,7 +21,8 @@ export function QueueRow({ item, hostNames }: { item: QueueItem; hostNames: Read
   const details = useId();
   const [open, setOpen] = useState(false);
   const isOpen = item.phase === 'waiting' || item.phase === 'working';
-  const { data: why } = useWhy(project.id, item);
+  const { data } = useWhy(project.id, item);
+  const why = stillWaits(data);
   const phase = PHASES[item.phase];
   const lease = isOpen ? leaseWords(why) : null;
   return (

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Row } from '../supabase/client';
 import { deadWords, splitItems, viewItems } from './items';
 import { readView } from './view';
-import { leaseWords, reasonWords, verdictWords } from './why';
+import { leaseWords, reasonWords, stillWaits, verdictWords } from './why';
 
 const request = (
   id: string,
@@ -137,6 +137,8 @@ describe('words of the queue', () => {
     expect(leaseWords({ code: 'backoff', message: 'x', until: 't' })?.label).toBe('Next attempt');
     expect(leaseWords({ code: 'offline', message: 'x' })).toBeNull();
     expect(leaseWords(undefined)).toBeNull();
+    // It has just ended, and its row is on the way.
+    expect(stillWaits({ code: 'not_waiting', message: 'nothing with this id waits' })).toBeUndefined();
     expect(reasonWords('host a is offline')).toBe('Host a is offline.');
     expect([verdictWords('capacity'), verdictWords('new_one')]).toEqual(['is full', 'new_one']);
   });

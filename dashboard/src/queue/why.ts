@@ -11,6 +11,11 @@ export type Why = {
   hosts?: { host_id: string; name: string; code: string }[];
 };
 
+/** An answer, unless what was asked about is over by now: then its row says how it ended. */
+export function stillWaits(why: Why | undefined): Why | undefined {
+  return why?.code === 'not_waiting' ? undefined : why;
+}
+
 const VERDICTS: Record<string, string> = {
   ready: 'takes it as soon as it has room',
   retired: 'is retired',
