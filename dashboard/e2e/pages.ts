@@ -17,6 +17,8 @@ export const PAGES: readonly { name: string; path: string; act?: (page: Page) =>
   },
   { name: 'agent', path: project('agents/scout') },
   { name: 'agent-provisioning', path: project('agents/newcomer') },
+  { name: 'agent-host-offline', path: project('agents/adrift') },
+  { name: 'agent-waiting', path: project('agents/waiting') },
   { name: 'agent-error', path: project('agents/broken') },
   { name: 'agent-files', path: project('agents/scout?tab=files&file=memory_long') },
   { name: 'agent-conflict', path: project('agents/scout?tab=files&file=soul') },
@@ -43,7 +45,26 @@ export const PAGES: readonly { name: string; path: string; act?: (page: Page) =>
   { name: 'agent-log', path: project('agents/scout?tab=log') },
   { name: 'agent-missing', path: project('agents/nobody') },
   { name: 'hosts', path: project('hosts') },
+  {
+    name: 'host-add',
+    path: project('hosts'),
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Add a host' }).first().click();
+      await page.getByRole('dialog', { name: 'Add a host' }).waitFor();
+    },
+  },
   { name: 'hosts-rent', path: project('hosts?view=rent') },
+  {
+    name: 'hosts-rent-checkout',
+    path: project('hosts?view=rent'),
+    act: async (page) => {
+      await page
+        .getByRole('button', { name: /^Rent a place on/ })
+        .first()
+        .click();
+      await page.getByRole('dialog', { name: /^Rent a place on/ }).waitFor();
+    },
+  },
   {
     name: 'host',
     path: project('hosts'),
@@ -52,10 +73,32 @@ export const PAGES: readonly { name: string; path: string; act?: (page: Page) =>
       await page.getByRole('heading', { level: 1, name: /mini/ }).waitFor();
     },
   },
-  { name: 'queue', path: project('queue') },
+  {
+    name: 'host-change',
+    path: project('hosts'),
+    act: async (page) => {
+      await page
+        .getByRole('main')
+        .getByRole('link', { name: /mac-mini/ })
+        .click();
+      await page.getByRole('button', { name: 'Change' }).click();
+      await page.getByRole('dialog', { name: /^Change/ }).waitFor();
+    },
+  },
+  {
+    name: 'queue',
+    path: project('queue'),
+    act: async (page) => {
+      await page
+        .getByRole('button', { name: /^Show details of/ })
+        .first()
+        .click();
+    },
+  },
   { name: 'queue-dead', path: project('queue?view=dead') },
   { name: 'queue-ended', path: project('queue?view=ended') },
   { name: 'billing', path: project('billing') },
+  { name: 'billing-paid', path: project('billing?checkout=paid&agent=agent%3Aporter%3Amain') },
   { name: 'earnings', path: project('billing?view=earnings') },
   { name: 'project', path: project('project') },
   { name: 'not-found', path: '/no/such/page' },

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
+use creel_local::billing::StripeConfig;
 use creel_local::gateway::token;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
@@ -147,7 +148,12 @@ impl TestDb {
 
     /// PostgREST and a gateway on this database.
     pub async fn rest(&self) -> Result<Rest> {
-        Rest::start(self).await
+        Rest::start(self, None).await
+    }
+
+    /// The same, with the functions that take payments.
+    pub async fn rest_with_stripe(&self, stripe: &StripeConfig) -> Result<Rest> {
+        Rest::start(self, Some(stripe)).await
     }
 
     /// A new person with a token.

@@ -1,6 +1,8 @@
 //! PostgREST and a gateway on a test's database.
 
 use anyhow::{Context, Result};
+use creel_functions::data_api::DataApi;
+use creel_local::billing::{Billing, StripeConfig, make_key};
 use creel_local::gateway::auth::Users;
 use creel_local::gateway::{Gateway, GatewayConfig, http};
 use creel_local::postgrest::{Postgrest, PostgrestConfig};
@@ -74,7 +76,7 @@ impl Answer {
 }
 
 impl Rest {
-    pub(crate) async fn start(db: &TestDb) -> Result<Self> {
+    pub(crate) async fn start(db: &TestDb, stripe: Option<&StripeConfig>) -> Result<Self> {
         let cluster = db.cluster();
         let folder = tempfile::tempdir().context("make a folder for logs")?;
         let http = http::client()?;
@@ -91,12 +93,20 @@ impl Rest {
         let postgrest = Postgrest::start(&config, &http).await?;
         let auth = db.config_as("supabase_auth_admin", &cluster.passwords.supabase_auth_admin);
         let users = Users::new(auth, cluster.keys.jwt_secret.clone());
+        let billing = match stripe {
+            Some(stripe) => {
+                let key = make_key(&mut db.postgres().await?).await?;
+                let api = DataApi::new(&postgrest.url(), cluster.keys.publishable.clone(), None);
+                Some(Billing::new(stripe, api, key)?)
+            }
+            None => None,
+        };
         let gateway_config = GatewayConfig {
             rest_url: postgrest.url(),
             keys: cluster.keys.clone(),
             users: users.clone(),
             http: http.clone(),
-            billing: None,
+            billing,
             realtime: RealtimeConfig {
                 log: db.postgres_config(),
                 questions: db.authenticator_config(),

@@ -3,8 +3,10 @@
 
 mod live;
 mod looks;
+mod paid;
 mod program;
 mod real_openclaw;
 mod scene;
 mod served;
 mod types;
+mod viewer;

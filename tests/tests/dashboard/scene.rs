@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use creel_core::secret::Secret;
+use creel_local::billing::StripeConfig;
 use creel_tests::cluster::built_program;
 use creel_tests::db::{Host, TestDb, User};
 use creel_tests::postgrest::Rest;
@@ -38,12 +39,18 @@ impl Scene {
     pub(crate) async fn new() -> Result<Self> {
         let db = TestDb::new().await?;
         let rest = db.rest().await?;
-        let saved = rest.users().save(EMAIL, &Secret::new(PASSWORD)).await?;
-        let owner = User {
-            id: saved.id,
-            email: saved.email,
-            jwt: String::new(),
-        };
+        Self::of(db, rest).await
+    }
+
+    /// The same, with the functions that take payments.
+    pub(crate) async fn with_stripe(stripe: &StripeConfig) -> Result<Self> {
+        let db = TestDb::new().await?;
+        let rest = db.rest_with_stripe(stripe).await?;
+        Self::of(db, rest).await
+    }
+
+    async fn of(db: TestDb, rest: Rest) -> Result<Self> {
+        let owner = sign_up(&rest, EMAIL).await?;
         let project = db.project(&owner).await?;
         Ok(Self {
             admin: db.superuser().await?,
@@ -53,6 +60,16 @@ impl Scene {
             owner,
             project,
         })
+    }
+
+    /// Somebody else, with the same password.
+    pub(crate) async fn person(&self, email: &str) -> Result<User> {
+        sign_up(&self.rest, email).await
+    }
+
+    /// A project of somebody else's.
+    pub(crate) async fn project_of(&self, owner: &User) -> Result<String> {
+        self.db.project(owner).await
     }
 
     /// A program of the owner's browser.
@@ -72,9 +89,18 @@ impl Scene {
         self.db.host(&[&self.project]).await
     }
 
-    /// A worker with a stand-in for OpenClaw, which is at work.
+    /// A host that serves no project yet.
+    pub(crate) async fn idle_host(&self) -> Result<Host> {
+        self.db.host(&[]).await
+    }
+
+    /// A worker with a stand-in for OpenClaw, which is at work for the project.
     pub(crate) async fn worker(&self) -> Result<(WorkerProcess, WorkerHome)> {
-        let host = self.host().await?;
+        self.worker_of(&self.host().await?).await
+    }
+
+    /// The same, of a host that is there.
+    pub(crate) async fn worker_of(&self, host: &Host) -> Result<(WorkerProcess, WorkerHome)> {
         let home = WorkerHome::new()?;
         std::fs::create_dir_all(home.openclaw_state()).context("make a folder")?;
         let port = FIRST_AGENT_PORT + std::process::id() % 900 * 10;
@@ -123,6 +149,15 @@ impl Scene {
         }
         creel_says(&env, home, args).await
     }
+}
+
+async fn sign_up(rest: &Rest, email: &str) -> Result<User> {
+    let saved = rest.users().save(email, &Secret::new(PASSWORD)).await?;
+    Ok(User {
+        id: saved.id,
+        email: saved.email,
+        jwt: String::new(),
+    })
 }
 
 /// The words of a command that a program gives.

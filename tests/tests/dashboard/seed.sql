@@ -13,15 +13,18 @@ insert into project_members (project_id, user_id, role) values
 insert into hosts (id, owner_id, name, platform, capacity, tags, price, status, worker_version, openclaw_version, backends, tenancy, runtime) values
   ('bbbbbbbb-0000-4000-8000-000000000001', current_setting('test.owner')::uuid, 'mac-mini', 'macos', 12, '{berlin}',
    '{"month": 900, "year": 9000}', 'online', '0.1.0', '2026.9.6', '{shared,profile}', 'trusted',
-   '{"models": ["anthropic/claude-sonnet-4-6", "openai/gpt-5.4"], "gateway": {"state": "ready", "ready": true}}'),
+   '{"models": ["anthropic/claude-sonnet-4-6", "openai/gpt-5.4"], "openclaw": {"gateway": {"state": "ready", "ready": true}}}'),
   ('bbbbbbbb-0000-4000-8000-000000000002', current_setting('test.owner')::uuid, 'hetzner-2', 'linux', 20, '{}',
    null, 'draining', '0.1.0', '2026.9.6', '{shared,profile,docker}', 'trusted', '{}'),
   ('bbbbbbbb-0000-4000-8000-000000000003', current_setting('test.owner')::uuid, 'old-laptop', 'linux', 2, '{}',
    null, 'online', '0.0.9', '2026.8.1', '{shared}', 'single', '{}'),
   ('bbbbbbbb-0000-4000-8000-000000000004', 'aaaaaaaa-0000-4000-8000-000000000002', 'rented-mini', 'macos', 4, '{}',
-   '{"month": 1200}', 'online', '0.1.0', '2026.9.6', '{profile}', 'single', '{}');
+   '{"month": 1200}', 'online', '0.1.0', '2026.9.6', '{profile}', 'single', '{}'),
+  ('bbbbbbbb-0000-4000-8000-000000000005', 'aaaaaaaa-0000-4000-8000-000000000001', 'studio-in-the-harbour', 'linux', 8, '{gpu}',
+   '{"month": 1900, "year": 19000}', 'online', '0.1.0', '2026.9.6', '{profile,docker}', 'single', '{}');
 insert into project_hosts (project_id, host_id, terms)
-select current_setting('test.project'), id, case when name = 'rented-mini' then 'rented' else 'own' end from hosts where id::text like 'bbbbbbbb-%';
+select current_setting('test.project'), id, case when name = 'rented-mini' then 'rented' else 'own' end from hosts
+where id::text like 'bbbbbbbb-%' and name not like 'studio%';
 insert into host_heartbeats (host_id, last_seen_at, cpu_percent, ram_mb, quiet_secs)
 select id, now() - case name when 'old-laptop' then interval '9 days' else interval '2 seconds' end, 34, 9200, 100000
 from hosts where id::text like 'bbbbbbbb-%';
@@ -42,6 +45,7 @@ from (values
   ('newcomer', 'Newcomer', 'learns the ropes', '🌱', null, 'shared', 1, 'pending_deploy', 'running'),
   ('broken', 'Broken', 'counts the nets', '🪝', null, 'profile', 1, 'error', 'running'),
   ('waiting', 'Waiting', 'waits for its host', '⏳', null, 'shared', 3, 'running', 'running'),
+  ('adrift', 'Adrift', 'is on a host that is off', '🛟', null, 'shared', 3, 'running', 'running'),
   ('porter', 'Porter', 'carries things', '📦', null, 'profile', 4, 'running', 'running')
 ) as a (short, name, role, emoji, color, backend, host, status, desired);
 update agents set billing = 'paid' where agent_id_short = 'porter';
@@ -89,7 +93,9 @@ select id, n, project_id, agent_key, string_agg(format('2026-11-21T10:%s:%s.000Z
 from seeded, generate_series(1, 4) n, generate_series(1, 15) l where agent_id_short = 'scout' group by id, n, project_id, agent_key;
 
 insert into stripe_accounts (owner_id, account_id, transfers_active, charges_enabled, payouts_enabled, livemode, as_of)
-values (current_setting('test.owner')::uuid, 'acct_1', true, true, true, false, now());
+values (current_setting('test.owner')::uuid, 'acct_1', true, true, true, false, now()),
+  ('aaaaaaaa-0000-4000-8000-000000000001', 'acct_2', true, true, true, false, now()),
+  ('aaaaaaaa-0000-4000-8000-000000000002', 'acct_3', true, true, true, false, now());
 insert into host_earnings (host_id, owner_id, subscription_id, kind, amount_minor, currency, gross_minor, fee_minor, invoice_id, period_start, period_end, source, paid_at, created_at)
 select 'bbbbbbbb-0000-4000-8000-000000000001', current_setting('test.owner')::uuid, 'sub_' || n, 'earning', 765, 'usd', 900, 135,
   'in_' || m || '_' || n, at, at + interval '1 month', 'evt_' || m || '_' || n, at, at
