@@ -4,6 +4,7 @@ import { useCallback } from 'react';
 import type { AgentView } from '../agents/agents';
 import { StepBar } from '../agents/StepBar';
 import { useAction } from '../layout/action';
+import { reasonWords, verdictWords } from '../queue/why';
 import { useDb } from '../supabase/client';
 import { must } from '../supabase/problem';
 import { useWhyPending } from './pending';
@@ -45,36 +46,21 @@ export function Situation({ view, canEdit }: { view: AgentView; canEdit: boolean
   );
 }
 
-/** Codes of `why_not_placed`, of hosts that could take an agent that lives nowhere yet. */
-const VERDICTS: Record<string, string> = {
-  unpaid: 'waits for the payment',
-  offline: 'is offline',
-  outdated: 'has a Creel that is too old',
-  draining: 'takes nothing new',
-  retired: 'is retired',
-  rented: 'is rented, and runs only what is paid for',
-  backend: 'cannot run agents this way',
-  tags: 'lacks a tag that the agent asks for',
-  isolation: 'runs agents of another project',
-  capacity: 'is full',
-  ready: 'can take it',
-};
-
 function WhyItWaits({ view, id }: { view: AgentView; id: string }) {
   const why = useWhyPending(view.agent.project_id, id, `${view.state.label} ${view.state.detail}`);
   if (!why.data || why.data.code === 'leased' || why.data.code === 'not_waiting') return null;
-  const { message, hint, hosts, attempts } = why.data;
+  const { message, hint, hosts = [], attempts = 0 } = why.data;
   const same = message.toLowerCase() === view.state.detail?.toLowerCase();
   return (
     <>
-      {!same && <div className={classes.hint}>{message.charAt(0).toUpperCase() + message.slice(1)}.</div>}
+      {!same && <div className={classes.hint}>{reasonWords(message)}</div>}
       {hint && <div className={classes.hint}>{hint}</div>}
       {attempts > 1 && <div className={classes.hint}>Attempts so far: {attempts}.</div>}
       {hosts.length > 0 && (
         <ul className={classes.hosts}>
           {hosts.map((host) => (
             <li key={host.host_id}>
-              {host.name} {VERDICTS[host.code] ?? `cannot: ${host.code}`}
+              {host.name} {verdictWords(host.code)}
             </li>
           ))}
         </ul>

@@ -4,6 +4,7 @@ import { useNow } from '../layout/now';
 import { useRows } from '../live/rows';
 import type { Row } from '../supabase/client';
 import { type AgentState, describeAgent } from './describe';
+import { shortOfKey, slugOf } from './names';
 
 /** An agent as it is shown. */
 export type AgentView = {
@@ -81,9 +82,14 @@ export function viewAgents(
         commands: commandsOf.get(agent.id) ?? [],
         host: (agent.host_id && hostOf.get(agent.host_id)) || null,
       };
-      const short = agent.agent_id_short || agent.agent_key;
-      const slug = agent.agent_key === `agent:${short}:main` ? short : agent.agent_key;
-      return { ...facts, short, slug, name: agent.name || short, state: describeAgent(facts, now) };
+      const short = agent.agent_id_short || shortOfKey(agent.agent_key);
+      return {
+        ...facts,
+        short,
+        slug: slugOf(agent),
+        name: agent.name || short,
+        state: describeAgent(facts, now),
+      };
     })
     .sort((a, b) => NAMES.compare(a.name, b.name) || NAMES.compare(a.short, b.short));
 }
