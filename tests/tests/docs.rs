@@ -16,7 +16,7 @@ fn documents() -> Result<Vec<(PathBuf, String)>> {
         .iter()
         .map(|name| repo.join(name))
         .collect();
-    for part in ["core", "worker", "local", "cli", "tests"] {
+    for part in ["core", "worker", "local", "cli", "dashboard", "tests"] {
         paths.extend(Some(repo.join(part).join("README.md")).filter(|path| path.exists()));
     }
     for entry in std::fs::read_dir(repo.join("docs")).context("list docs")? {
