@@ -8,5 +8,6 @@ mod program;
 mod real_openclaw;
 mod scene;
 mod served;
+mod steer;
 mod types;
 mod viewer;
