@@ -103,31 +103,46 @@ async fn pass_filters(
         .map(|change| (change.source.relation.oid, &*change.source))
         .collect();
     let mut passed = Passed::new();
-    let wanted = channels.iter().flat_map(|channel| &channel.subscriptions);
-    for wanted in wanted.map(|subscription| &subscription.wanted) {
-        for (&oid, source) in &sources {
-            let passed = passed.entry(oid).or_default();
-            for filter in wanted.filters.iter().filter(|_| is_of(wanted, &source.relation)) {
-                if passed.contains_key(filter) {
+    for channel in channels {
+        for Subscription { wanted, .. } in &channel.subscriptions {
+            for (&oid, source) in &sources {
+                if !is_of(wanted, &source.relation) {
                     continue;
                 }
-                let held = match pass_filter(questions, filter, source, changes).await {
-                    // Whoever has such a filter has it alone.
-                    Err(error) if is_wrong_filter(&error) => {
-                        tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; the channels that have it end");
-                        hub.end(NOT_FILTERED, |channel| {
-                            let mut subscriptions = channel.subscriptions.iter();
-                            subscriptions.any(|subscription| subscription.wanted.filters.contains(filter))
-                        });
-                        HashSet::new()
+                let passed = passed.entry(oid).or_default();
+                for filter in &wanted.filters {
+                    // Of a channel that has ended by one filter the others are not tried as well.
+                    if passed.contains_key(filter) || channel.gone.is_cancelled() {
+                        continue;
                     }
-                    held => held?,
-                };
-                passed.insert(filter.clone(), held);
+                    let held = pass_or_end(hub, questions, filter, source, changes).await?;
+                    passed.insert(filter.clone(), held);
+                }
             }
         }
     }
     Ok(passed)
+}
+
+/// Applies a filter, or ends the channels that have it: it fails for whoever has it, and for nobody else.
+async fn pass_or_end(
+    hub: &Hub,
+    questions: &mut Questions,
+    filter: &Filter,
+    source: &Source,
+    changes: &[Change],
+) -> Result<HashSet<usize>> {
+    match pass_filter(questions, filter, source, changes).await {
+        Err(error) if is_wrong_filter(&error) => {
+            tracing::warn!(error = %format_args!("{error:#}"), "failed to apply a filter; the channels that have it end");
+            hub.end(NOT_FILTERED, |channel| {
+                let mut subscriptions = channel.subscriptions.iter();
+                subscriptions.any(|subscription| subscription.wanted.filters.contains(filter))
+            });
+            Ok(HashSet::new())
+        }
+        passed => passed,
+    }
 }
 
 async fn pass_filter(
