@@ -20,6 +20,7 @@ export const AgentCard = memo(function AgentCard({ view, projectId }: Props) {
       className={classes.card}
       data-agent={agent.agent_key}
       data-group={state.group}
+      data-steps={state.steps.length > 0}
     >
       <div className={classes.head}>
         <Avatar emoji={agent.emoji} color={agent.color} name={name} />
