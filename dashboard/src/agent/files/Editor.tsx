@@ -11,6 +11,7 @@ import { drawSelection, EditorView, highlightActiveLine, keymap } from '@codemir
 import { tags } from '@lezer/highlight';
 import { parser, Strikethrough, Table, TaskList } from '@lezer/markdown';
 import { useEffect, useRef } from 'react';
+import { splice } from './splice';
 
 /** The page's own colours: variables reach into the shadow root. */
 const LOOK = EditorView.theme({
@@ -121,7 +122,7 @@ export default function Editor({ label, value, readOnly, onChange, onSave }: Pro
   useEffect(() => {
     const editor = view.current;
     if (!editor || editor.state.doc.toString() === value) return;
-    editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+    editor.dispatch({ changes: splice(editor.state.doc.toString(), value) });
   }, [value]);
 
   useEffect(() => {

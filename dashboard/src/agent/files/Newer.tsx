@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useMemo } from 'react';
+import { useDeferredValue, useMemo } from 'react';
 import type { Base, Draft } from './draft';
 import classes from './Files.module.css';
 import { mergeTexts } from './merge';
@@ -15,7 +15,12 @@ type Props = {
 
 /** The document has changed while somebody wrote: both texts, and the choice. */
 export function Newer({ draft, newer, onTake, onKeep, onMerge }: Props) {
-  const merged = useMemo(() => mergeTexts(draft.text, draft.base.content, newer.content), [draft, newer]);
+  // Somebody may go on writing: to compare takes longer than a key.
+  const text = useDeferredValue(draft.text);
+  const merged = useMemo(
+    () => mergeTexts(text, draft.base.content, newer.content),
+    [text, draft.base.content, newer.content],
+  );
   return (
     <section className={classes.notice} aria-label="Changed meanwhile">
       <h3 className={classes.noticeTitle}>It was changed while you wrote</h3>
@@ -23,10 +28,10 @@ export function Newer({ draft, newer, onTake, onKeep, onMerge }: Props) {
         What it is now stays in its history, whatever you do. Yours is nowhere but here: keep it to go on with
         it, and save it then.
       </div>
-      <SideBySide before={newer.content} after={draft.text} beforeLabel="What it is now" afterLabel="Yours" />
+      <SideBySide before={newer.content} after={text} beforeLabel="What it is now" afterLabel="Yours" />
       <div className={classes.noticeActions}>
         {merged !== null && (
-          <Button size="xs" onClick={() => onMerge(merged)}>
+          <Button size="xs" disabled={text !== draft.text} onClick={() => onMerge(merged)}>
             Take both
           </Button>
         )}

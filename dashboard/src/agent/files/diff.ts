@@ -10,13 +10,14 @@ export type DiffPart = DiffRow | { kind: 'skipped'; count: number };
 
 /** Lines around a change that are shown, too. */
 const CONTEXT_LINES = 3;
-/** Texts that have little in common take long to compare: then they are shown beside each other as they are. */
+/** Texts that have little in common take long to compare: what is left then is shown beside each other as it is. */
 const LIMIT_MS = 1_500;
 /** Words of such long lines are not compared. */
 const WORDS_MAX = 2_000;
 
 /** Puts two texts beside each other, line by line. */
 export function sideBySide(before: string, after: string): DiffRow[] {
+  const end = performance.now() + LIMIT_MS;
   const changes = diffLines(before, after, { timeout: LIMIT_MS }) ?? [
     { value: before, removed: true, added: false },
     { value: after, removed: false, added: true },
@@ -42,7 +43,8 @@ export function sideBySide(before: string, after: string): DiffRow[] {
     if (change.removed && next?.added) index += 1;
     for (let line = 0; line < Math.max(removed.length, added.length); line += 1) {
       const [was, is] = [removed[line], added[line]];
-      const [pieces, others] = was !== undefined && is !== undefined ? comparedWords(was, is) : [null, null];
+      const [pieces, others] =
+        was !== undefined && is !== undefined ? comparedWords(was, is, end) : [null, null];
       rows.push({
         kind: 'changed',
         left:
@@ -81,8 +83,8 @@ function linesOf(text: string): string[] {
 
 const whole = (number: number, text: string) => ({ number, pieces: [{ text, changed: false }] });
 
-function comparedWords(was: string, is: string): [Piece[], Piece[]] {
-  if (was.length > WORDS_MAX || is.length > WORDS_MAX) {
+function comparedWords(was: string, is: string, end: number): [Piece[], Piece[]] {
+  if (was.length > WORDS_MAX || is.length > WORDS_MAX || performance.now() > end) {
     return [[{ text: was, changed: true }], [{ text: is, changed: true }]];
   }
   const words = diffWordsWithSpace(was, is);
