@@ -35,7 +35,13 @@ export function Actions({ view }: { view: AgentView }) {
   const { agent, name } = view;
   const db = useDb();
   const navigate = useNavigate();
-  const [asking, setAsking] = useState<'undeploy' | 'delete' | null>(null);
+  const [isAsking, setIsAsking] = useState(false);
+  // What is asked stays what it is while the question goes away.
+  const [asked, setAsked] = useState<'undeploy' | 'delete'>('undeploy');
+  const ask = (what: typeof asked) => {
+    setAsked(what);
+    setIsAsking(true);
+  };
   const offered = offeredCommands(agent, view.state.pendingId !== null);
   const [send, busy] = useAction(
     useCallback(
@@ -47,8 +53,8 @@ export function Actions({ view }: { view: AgentView }) {
     ),
   );
   const remove = async () => {
-    await sendCommand(db, agent, 'undeploy', asking === 'delete' ? { delete_row: true } : {});
-    if (asking === 'delete')
+    await sendCommand(db, agent, 'undeploy', asked === 'delete' ? { delete_row: true } : {});
+    if (asked === 'delete')
       await navigate({ to: '/p/$project/agents', params: { project: agent.project_id } });
   };
   return (
@@ -76,17 +82,14 @@ export function Actions({ view }: { view: AgentView }) {
           </Menu.Target>
           <Menu.Dropdown>
             {agent.status !== 'removed' && (
-              <Menu.Item
-                leftSection={<IconTrash size={16} stroke={1.6} />}
-                onClick={() => setAsking('undeploy')}
-              >
+              <Menu.Item leftSection={<IconTrash size={16} stroke={1.6} />} onClick={() => ask('undeploy')}>
                 Remove from its host…
               </Menu.Item>
             )}
             <Menu.Item
               color="red"
               leftSection={<IconTrashX size={16} stroke={1.6} />}
-              onClick={() => setAsking('delete')}
+              onClick={() => ask('delete')}
             >
               Delete for good…
             </Menu.Item>
@@ -94,14 +97,14 @@ export function Actions({ view }: { view: AgentView }) {
         </Menu>
       )}
       <ConfirmByName
-        opened={asking !== null}
-        onClose={() => setAsking(null)}
-        title={asking === 'delete' ? `Delete ${name}` : `Remove ${name} from its host`}
+        opened={isAsking}
+        onClose={() => setIsAsking(false)}
+        title={asked === 'delete' ? `Delete ${name}` : `Remove ${name} from its host`}
         name={view.short}
-        verb={asking === 'delete' ? 'Delete agent' : 'Remove agent'}
+        verb={asked === 'delete' ? 'Delete agent' : 'Remove agent'}
         onConfirm={remove}
       >
-        {asking === 'delete'
+        {asked === 'delete'
           ? 'Its host stops it and takes it off; then its row, its history and its commands go. The host keeps an archive of its files for a while.'
           : 'Its host stops it and takes it off, and keeps an archive of its files for a while. Its documents stay here, and Start brings it back.'}
       </ConfirmByName>

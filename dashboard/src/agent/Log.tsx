@@ -15,6 +15,8 @@ const REFETCH_MS = 5_000;
 /** All that is kept of a log, however little its gateway prints at a time. */
 const ROWS = 500;
 const LINES = 1_000;
+/** So near to the end is at the end. */
+const AT_END_PX = 12;
 
 /** What an agent's gateway printed last. */
 export default function Log({ view }: { view: AgentView }) {
@@ -63,8 +65,17 @@ export default function Log({ view }: { view: AgentView }) {
         />
       }
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and has to by the keyboard, too */}
-      <section ref={box} className={classes.log} tabIndex={0} aria-label="Log">
+      <section
+        ref={box}
+        className={classes.log}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and has to by the keyboard, too
+        tabIndex={0}
+        aria-label="Log"
+        // Who reads further up is not taken away from there.
+        onScroll={({ currentTarget: { scrollHeight, scrollTop, clientHeight } }) =>
+          setFollows(scrollHeight - scrollTop - clientHeight < AT_END_PX)
+        }
+      >
         {lines.join('\n')}
       </section>
     </Card>
