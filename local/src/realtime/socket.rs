@@ -30,7 +30,7 @@ const MAX_CHANNELS: usize = 100;
 /// A page with one for each of its tables has a dozen.
 const MAX_SUBSCRIPTIONS: usize = 100;
 
-/// A topic or event longer than that is nobody's.
+/// A topic longer than that is nobody's.
 const MAX_NAME_BYTES: usize = 1_024;
 
 /// Tokens are looked at this often at least: timers stand still while a machine sleeps, and tokens do not.
