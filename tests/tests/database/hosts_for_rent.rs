@@ -167,6 +167,30 @@ async fn a_place_that_is_paid_for_is_no_room_though_nothing_is_there() {
 }
 
 #[tokio::test]
+async fn who_takes_somebody_in_now_comes_first_and_then_who_is_cheapest() {
+    let shop = Shop::new().await;
+    let owner = shop.host_owner;
+    past_triggers(
+        &shop,
+        &format!(
+            "insert into hosts (name, owner_id, price, capacity, status, backends)
+             select name, '{owner}', price::jsonb, room, 'online', '{{docker}}' from (values
+               ('dear', '{{\"month\": 5000}}', 5), ('full', '{{\"month\": 100}}', 0),
+               ('yearly', '{{\"year\": 6000}}', 5), ('silent', '{{\"month\": 100}}', 5)) as h (name, price, room);
+             insert into host_heartbeats (host_id, last_seen_at)
+             select id, now() - case name when 'silent' then interval '1 hour' else interval '0' end
+             from hosts h where not exists (select from host_heartbeats b where b.host_id = h.id);
+             update hosts set name = 'usual' where name not in ('dear', 'full', 'yearly', 'silent')"
+        ),
+    )
+    .await;
+    let hosts = shown(&shop, shop.s.f.owner, "p1").await.expect("asked");
+    let names: Vec<&str> = hosts.iter().filter_map(|host| host["name"].as_str()).collect();
+    assert_eq!(names, ["yearly", "usual", "dear", "full", "silent"]);
+    assert_eq!(hosts[0].get("place"), None);
+}
+
+#[tokio::test]
 async fn only_members_look_for_hosts_of_a_project() {
     let shop = Shop::new().await;
     let stranger = Uuid::new_v4();
