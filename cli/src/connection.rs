@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use creel_core::project_key::is_secret_key;
 use creel_core::secret::Secret;
 
 use crate::env_file::{self, Variables};
@@ -83,6 +84,11 @@ impl ConnectionArgs {
                 )
                 .hint("give --key, or set SUPABASE_PUBLISHABLE_KEY; the project's settings show it")
             })?;
+        if is_secret_key(&key) {
+            let message = "this is the project's secret key, which no part of Creel needs";
+            return Err(CliError::new(ErrorKind::Usage, message)
+                .hint("give the publishable key, sb_publishable_…; the project's settings show it"));
+        }
         let local_login = is_local
             .then(|| {
                 Some((
