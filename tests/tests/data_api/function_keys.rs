@@ -188,11 +188,7 @@ async fn nobody_else_gets_in_by_whatever_he_sends_along() {
             // A person or a secret key with it is still who he was.
             for who in [As::Secret, As::User(&owner), As::Jwt(&service)] {
                 let refused = door.call(who, &with_key, name).await;
-                assert_eq!(
-                    (refused.status, refused.code()),
-                    (403, "42501"),
-                    "{name} {who:?}"
-                );
+                assert_eq!((refused.status, refused.code()), (403, "42501"), "{name} {who:?}");
             }
         }
         for name in function.reached.iter().chain(&["claim"]) {
@@ -205,7 +201,11 @@ async fn nobody_else_gets_in_by_whatever_he_sends_along() {
         let refused = door.call(As::Publishable, &both, name).await;
         assert_eq!((refused.status, refused.code()), (401, "PT401"), "{name}");
         let refused = door.call(As::HostKey(&host_key), &both, name).await;
-        assert_eq!((refused.status, refused.code()), (401, "PT401"), "{name}, all three");
+        assert_eq!(
+            (refused.status, refused.code()),
+            (401, "PT401"),
+            "{name}, all three"
+        );
     }
 }
 

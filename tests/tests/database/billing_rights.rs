@@ -93,7 +93,13 @@ async fn a_function_reaches_what_it_is_for_in_the_whole_catalog() {
 #[tokio::test]
 async fn nobody_else_may_claim_what_webhooks_are_told() {
     let test = TestDb::new().await.expect("make a database");
-    for role in ["anon", "authenticated", "service_role", "creel_host", "creel_stripe"] {
+    for role in [
+        "anon",
+        "authenticated",
+        "service_role",
+        "creel_host",
+        "creel_stripe",
+    ] {
         let client = test.postgres().await.expect("connect");
         client
             .batch_execute(&format!("set role {role}"))
