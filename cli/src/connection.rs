@@ -180,6 +180,19 @@ mod tests {
     }
 
     #[test]
+    fn the_projects_secret_key_is_refused_without_being_shown() {
+        let with_secret_key = ConnectionArgs {
+            url: Some("https://x.supabase.co".to_owned()),
+            key: Some("sb_secret_hunter2".to_owned()),
+        };
+        let refusal = with_secret_key
+            .resolve_from(&local(), &SessionStore::default())
+            .expect_err("refused");
+        assert_eq!(refusal.kind, ErrorKind::Usage);
+        assert!(!format!("{refusal:?}").contains("hunter2"), "{refusal:?}");
+    }
+
+    #[test]
     fn the_local_project_and_database_are_for_the_local_url_only() {
         for name in ["CREEL_PROJECT", "DATABASE_URL"] {
             assert_eq!(
