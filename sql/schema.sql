@@ -249,6 +249,34 @@ $$;
 
 
 --
+-- Name: add_function_key(text, text, text, integer); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.add_function_key(opens text, sha256 text, label text, days integer DEFAULT NULL::integer) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+declare
+  made uuid;
+begin
+  insert into creel.function_keys (opens, key_sha256, label, expires_at)
+  values (
+    add_function_key.opens, creel.read_sha256(add_function_key.sha256), coalesce(add_function_key.label, ''),
+    now() + add_function_key.days * interval '1 day')
+  returning id into made;
+  return made;
+end
+$$;
+
+
+--
+-- Name: FUNCTION add_function_key(opens text, sha256 text, label text, days integer); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.add_function_key(opens text, sha256 text, label text, days integer) IS 'Another key of the function stripe or notifications, by its SHA-256 as 64 hexadecimal digits; good for so many days, or until it is revoked. For whoever has the database''s own URL.';
+
+
+--
 -- Name: queues; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -379,34 +407,6 @@ begin
   return made;
 end
 $$;
-
-
---
--- Name: add_stripe_key(text, text, integer); Type: FUNCTION; Schema: creel; Owner: -
---
-
-CREATE FUNCTION creel.add_stripe_key(sha256 text, label text, days integer DEFAULT NULL::integer) RETURNS uuid
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-declare
-  made uuid;
-begin
-  insert into creel.stripe_keys (key_sha256, label, expires_at)
-  values (
-    creel.read_sha256(add_stripe_key.sha256), coalesce(add_stripe_key.label, ''),
-    now() + add_stripe_key.days * interval '1 day')
-  returning id into made;
-  return made;
-end
-$$;
-
-
---
--- Name: FUNCTION add_stripe_key(sha256 text, label text, days integer); Type: COMMENT; Schema: creel; Owner: -
---
-
-COMMENT ON FUNCTION creel.add_stripe_key(sha256 text, label text, days integer) IS 'Another key of the Stripe function, by its SHA-256 as 64 hexadecimal digits; good for so many days, or until it is revoked. For whoever has the database''s own URL.';
 
 
 --
@@ -1772,6 +1772,60 @@ CREATE FUNCTION creel.choose_openclaw_id(agent public.agents) RETURNS text
     select from public.agents o where o.host_id = agent.host_id and o.openclaw_id = c.id and o.id <> agent.id)
   order by c.rank limit 1
 $$;
+
+
+--
+-- Name: claim_notifications(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.claim_notifications(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $_$
+declare
+  most constant int := coalesce(creel.whole_number($1 -> 'limit', 1, 100), 20);
+  ids uuid[];
+  claimed jsonb;
+begin
+  perform creel.require_api($1);
+  -- A few of each webhook at a time, so that a slow one does not keep the others waiting.
+  ids := array(
+    select d.id from (
+      select n.id, n.not_before, row_number() over (partition by n.webhook_id order by n.not_before, n.id) as place
+      from (
+        select p.id, p.webhook_id, p.not_before from public.notifications p
+        where p.status = 'pending' and p.not_before <= now() order by p.not_before limit 2000) n
+      join public.webhooks w on w.id = n.webhook_id
+      where w.enabled) d
+    where d.place <= 5 order by d.not_before limit most);
+  ids := array(
+    select n.id from public.notifications n where n.id = any (ids) and n.status = 'pending'
+    order by n.not_before for update skip locked);
+  update public.notifications n set status = 'sent', attempts = n.attempts + 1 where n.id = any (ids);
+  insert into creel.notification_leases as l (notification_id, token, expires_at)
+  select i.id, gen_random_uuid(), now() + interval '60 seconds' from unnest(ids) as i (id)
+  on conflict (notification_id) do update set token = excluded.token, expires_at = excluded.expires_at;
+  select jsonb_agg(jsonb_build_object(
+    'id', n.id, 'token', l.token, 'attempt', n.attempts, 'url', w.url, 'body', n.payload::text,
+    'secrets', to_jsonb(array_remove(
+      array[s.secret, case when s.previous_until > now() then s.previous end], null))) order by n.created_at)
+  into claimed
+  from public.notifications n
+  join creel.notification_leases l on l.notification_id = n.id
+  join public.webhooks w on w.id = n.webhook_id
+  join creel.webhook_secrets s on s.webhook_id = w.id
+  where n.id = any (ids);
+  return jsonb_build_object('notifications', coalesce(claimed, '[]'), 'lease_ms', 60000);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION claim_notifications(jsonb); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.claim_notifications(jsonb) IS 'For who delivers: {api, limit} -> {notifications: [{id, token, attempt, url, body, secrets[]}], lease_ms}. The body is to be sent and signed as it is.';
 
 
 --
@@ -3329,6 +3383,69 @@ $$;
 
 
 --
+-- Name: finish_notifications(jsonb); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.finish_notifications(jsonb) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO ''
+    SET jit TO 'off'
+    AS $_$
+declare
+  told jsonb;
+  held uuid;
+  ended uuid;
+  applied jsonb := '[]'::jsonb;
+begin
+  perform creel.require_api($1);
+  if jsonb_typeof($1 -> 'items') is distinct from 'array' or jsonb_array_length($1 -> 'items') > 100 then
+    raise exception 'items is no list of at most 100' using errcode = '22023', hint = 'Finish the others in another call.';
+  end if;
+  for told in select e from jsonb_array_elements($1 -> 'items') e order by e ->> 'id' loop
+    if coalesce(told ->> 'outcome', '') not in ('delivered', 'retry', 'refused', 'gone') then
+      raise exception 'outcome must be delivered, retry, refused or gone' using errcode = '22023',
+        hint = 'See what became of the request.';
+    end if;
+    delete from creel.notification_leases l
+    where l.notification_id = creel.uuid_of(told -> 'id') and l.token = creel.uuid_of(told -> 'token')
+    returning l.notification_id into held;
+    if held is not null then
+      perform creel.settle_notification(
+        held, told ->> 'outcome', coalesce(told ->> 'error', 'it failed'),
+        creel.whole_number(told -> 'retry_after_secs', 0, 2147483647)::int);
+      if told ->> 'outcome' = 'gone' then
+        update public.webhooks w set enabled = false, disabled_reason = 'its address answered 410: nobody wants it there'
+        from public.notifications n where n.id = held and w.id = n.webhook_id and w.enabled
+        returning w.id into ended;
+        if ended is not null then
+          perform creel.log_event('webhook.disabled', n.project_id, null, null, ended)
+          from public.notifications n where n.id = held;
+        end if;
+        perform creel.settle_notification(n.id, 'failed', 'its webhook was disabled', null)
+        from (
+          select p.id from public.notifications p
+          where p.status = 'pending' and p.webhook_id = (
+            select h.webhook_id from public.notifications h where h.id = held)
+          order by p.id limit 500 for update skip locked) n;
+      end if;
+    end if;
+    applied := applied || jsonb_build_array(
+      jsonb_build_object('id', told -> 'id', 'applied', held is not null));
+    held := null;
+  end loop;
+  return jsonb_build_object('items', applied);
+end
+$_$;
+
+
+--
+-- Name: FUNCTION finish_notifications(jsonb); Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON FUNCTION creel.finish_notifications(jsonb) IS 'For who delivers: {api, items: [{id, token, outcome, error, retry_after_secs}]} -> {items: [{id, applied}]}. outcome is delivered, retry, refused or gone (410: the webhook is disabled). A token that is no longer in force changes nothing.';
+
+
+--
 -- Name: finish_of_ack(jsonb, uuid, text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3827,6 +3944,28 @@ $$;
 
 
 --
+-- Name: has_function_key(text); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.has_function_key(opens text) RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+declare
+  headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
+  key constant text := case has_function_key.opens
+    when 'stripe' then headers ->> 'x-creel-stripe-key'
+    when 'notifications' then headers ->> 'x-creel-notifier-key' end;
+begin
+  return session_user = 'authenticator' and key is not null and exists (
+    select from creel.function_keys k
+    where k.key_sha256 = sha256(convert_to(key, 'utf8')) and k.opens = has_function_key.opens
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()));
+end
+$$;
+
+
+--
 -- Name: has_members(text); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -3879,25 +4018,6 @@ CREATE FUNCTION creel.has_room(host public.hosts) RETURNS boolean
     AS $$
 begin
   return host.capacity > (select count(*) from public.agents a where a.host_id = host.id and (a.status <> 'removed' or a.billing = 'paid'));
-end
-$$;
-
-
---
--- Name: has_stripe_key(); Type: FUNCTION; Schema: creel; Owner: -
---
-
-CREATE FUNCTION creel.has_stripe_key() RETURNS boolean
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path TO ''
-    AS $$
-declare
-  key constant text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-creel-stripe-key';
-begin
-  return session_user = 'authenticator' and key is not null and exists (
-    select from creel.stripe_keys k
-    where k.key_sha256 = sha256(convert_to(key, 'utf8'))
-      and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()));
 end
 $$;
 
@@ -6256,8 +6376,9 @@ begin
     return;
   end if;
   headers := nullif(current_setting('request.headers', true), '')::jsonb;
-  if headers ? 'x-creel-host-key' and headers ? 'x-creel-stripe-key' then
-    raise exception 'a request has the key of a host or that of the Stripe function, not both'
+  if (headers ? 'x-creel-host-key')::int + (headers ? 'x-creel-stripe-key')::int
+     + (headers ? 'x-creel-notifier-key')::int > 1 then
+    raise exception 'a request has one key: that of a host, of the Stripe function or of the notifier'
       using errcode = 'PT401', hint = 'Send one of them.';
   end if;
   if headers ? 'x-creel-host-key' then
@@ -6267,11 +6388,17 @@ begin
     end if;
     perform set_config('role', 'creel_host', true);
   elsif headers ? 'x-creel-stripe-key' then
-    if not creel.has_stripe_key() then
+    if not creel.has_function_key('stripe') then
       raise exception 'the key of the Stripe function is not known, expired or revoked'
-        using errcode = 'PT401', hint = 'Make another one with creel billing key create.';
+        using errcode = 'PT401', hint = 'Make another one with creel key create stripe.';
     end if;
     perform set_config('role', 'creel_stripe', true);
+  elsif headers ? 'x-creel-notifier-key' then
+    if not creel.has_function_key('notifications') then
+      raise exception 'the key of the notifier is not known, expired or revoked'
+        using errcode = 'PT401', hint = 'Make another one with creel key create notifications.';
+    end if;
+    perform set_config('role', 'creel_notifier', true);
   end if;
 end
 $$;
@@ -7223,6 +7350,26 @@ $$;
 
 
 --
+-- Name: require_notifier(); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.require_notifier() RETURNS void
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO ''
+    AS $$
+begin
+  if session_user = 'authenticator' and current_setting('role', true) = 'creel_notifier'
+       and creel.has_function_key('notifications')
+     or session_user <> 'authenticator' and pg_has_role(session_user, current_user, 'member') then
+    return;
+  end if;
+  raise exception 'this is not the function that tells webhooks'
+    using errcode = '42501', hint = 'Make a key with creel key create notifications, and give it to the function.';
+end
+$$;
+
+
+--
 -- Name: require_owned_host(jsonb); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -7251,12 +7398,13 @@ CREATE FUNCTION creel.require_stripe() RETURNS void
     SET search_path TO ''
     AS $$
 begin
-  if session_user = 'authenticator' and current_setting('role', true) = 'creel_stripe' and creel.has_stripe_key()
+  if session_user = 'authenticator' and current_setting('role', true) = 'creel_stripe'
+       and creel.has_function_key('stripe')
      or session_user <> 'authenticator' and pg_has_role(session_user, current_user, 'member') then
     return;
   end if;
   raise exception 'this is not the function that Stripe''s events arrive at'
-    using errcode = '42501', hint = 'Make a key with creel billing key create, and give it to the function.';
+    using errcode = '42501', hint = 'Make a key with creel key create stripe, and give it to the function.';
 end
 $$;
 
@@ -7372,6 +7520,21 @@ $$;
 
 
 --
+-- Name: revoke_function_key(uuid); Type: FUNCTION; Schema: creel; Owner: -
+--
+
+CREATE FUNCTION creel.revoke_function_key(id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO ''
+    AS $$
+begin
+  update creel.function_keys k set revoked_at = now() where k.id = revoke_function_key.id and k.revoked_at is null;
+  return found;
+end
+$$;
+
+
+--
 -- Name: revoke_host(uuid); Type: FUNCTION; Schema: creel; Owner: -
 --
 
@@ -7404,21 +7567,6 @@ $$;
 --
 
 COMMENT ON FUNCTION creel.revoke_host(host_id uuid) IS 'Ends every key and login of a host at once; sessions that are open can call nothing any more.';
-
-
---
--- Name: revoke_stripe_key(uuid); Type: FUNCTION; Schema: creel; Owner: -
---
-
-CREATE FUNCTION creel.revoke_stripe_key(id uuid) RETURNS boolean
-    LANGUAGE plpgsql
-    SET search_path TO ''
-    AS $$
-begin
-  update creel.stripe_keys k set revoked_at = now() where k.id = revoke_stripe_key.id and k.revoked_at is null;
-  return found;
-end
-$$;
 
 
 --
@@ -10986,42 +11134,10 @@ COMMENT ON FUNCTION public.claim(jsonb) IS 'Host function: {api, session, limit,
 CREATE FUNCTION public.claim_notifications(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET jit TO 'off'
     AS $_$
-declare
-  most constant int := coalesce(creel.whole_number($1 -> 'limit', 1, 100), 20);
-  ids uuid[];
-  claimed jsonb;
 begin
-  perform creel.require_api($1);
-  -- A few of each webhook at a time, so that a slow one does not keep the others waiting.
-  ids := array(
-    select d.id from (
-      select n.id, n.not_before, row_number() over (partition by n.webhook_id order by n.not_before, n.id) as place
-      from (
-        select p.id, p.webhook_id, p.not_before from public.notifications p
-        where p.status = 'pending' and p.not_before <= now() order by p.not_before limit 2000) n
-      join public.webhooks w on w.id = n.webhook_id
-      where w.enabled) d
-    where d.place <= 5 order by d.not_before limit most);
-  ids := array(
-    select n.id from public.notifications n where n.id = any (ids) and n.status = 'pending'
-    order by n.not_before for update skip locked);
-  update public.notifications n set status = 'sent', attempts = n.attempts + 1 where n.id = any (ids);
-  insert into creel.notification_leases as l (notification_id, token, expires_at)
-  select i.id, gen_random_uuid(), now() + interval '60 seconds' from unnest(ids) as i (id)
-  on conflict (notification_id) do update set token = excluded.token, expires_at = excluded.expires_at;
-  select jsonb_agg(jsonb_build_object(
-    'id', n.id, 'token', l.token, 'attempt', n.attempts, 'url', w.url, 'body', n.payload::text,
-    'secrets', to_jsonb(array_remove(
-      array[s.secret, case when s.previous_until > now() then s.previous end], null))) order by n.created_at)
-  into claimed
-  from public.notifications n
-  join creel.notification_leases l on l.notification_id = n.id
-  join public.webhooks w on w.id = n.webhook_id
-  join creel.webhook_secrets s on s.webhook_id = w.id
-  where n.id = any (ids);
-  return jsonb_build_object('notifications', coalesce(claimed, '[]'), 'lease_ms', 60000);
+  perform creel.require_notifier();
+  return creel.claim_notifications($1);
 end
 $_$;
 
@@ -11030,7 +11146,7 @@ $_$;
 -- Name: FUNCTION claim_notifications(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.claim_notifications(jsonb) IS 'For who delivers: {api, limit} -> {notifications: [{id, token, attempt, url, body, secrets[]}], lease_ms}. The body is to be sent and signed as it is.';
+COMMENT ON FUNCTION public.claim_notifications(jsonb) IS 'For the notifier: {api, limit} -> {notifications: [{id, token, attempt, url, body, secrets[]}], lease_ms}. The body is to be sent and signed as it is.';
 
 
 --
@@ -11529,51 +11645,10 @@ COMMENT ON FUNCTION public.finish(jsonb) IS 'Host function: {api, items: [{token
 CREATE FUNCTION public.finish_notifications(jsonb) RETURNS jsonb
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
-    SET jit TO 'off'
     AS $_$
-declare
-  told jsonb;
-  held uuid;
-  ended uuid;
-  applied jsonb := '[]'::jsonb;
 begin
-  perform creel.require_api($1);
-  if jsonb_typeof($1 -> 'items') is distinct from 'array' or jsonb_array_length($1 -> 'items') > 100 then
-    raise exception 'items is no list of at most 100' using errcode = '22023', hint = 'Finish the others in another call.';
-  end if;
-  for told in select e from jsonb_array_elements($1 -> 'items') e order by e ->> 'id' loop
-    if coalesce(told ->> 'outcome', '') not in ('delivered', 'retry', 'refused', 'gone') then
-      raise exception 'outcome must be delivered, retry, refused or gone' using errcode = '22023',
-        hint = 'See what became of the request.';
-    end if;
-    delete from creel.notification_leases l
-    where l.notification_id = creel.uuid_of(told -> 'id') and l.token = creel.uuid_of(told -> 'token')
-    returning l.notification_id into held;
-    if held is not null then
-      perform creel.settle_notification(
-        held, told ->> 'outcome', coalesce(told ->> 'error', 'it failed'),
-        creel.whole_number(told -> 'retry_after_secs', 0, 2147483647)::int);
-      if told ->> 'outcome' = 'gone' then
-        update public.webhooks w set enabled = false, disabled_reason = 'its address answered 410: nobody wants it there'
-        from public.notifications n where n.id = held and w.id = n.webhook_id and w.enabled
-        returning w.id into ended;
-        if ended is not null then
-          perform creel.log_event('webhook.disabled', n.project_id, null, null, ended)
-          from public.notifications n where n.id = held;
-        end if;
-        perform creel.settle_notification(n.id, 'failed', 'its webhook was disabled', null)
-        from (
-          select p.id from public.notifications p
-          where p.status = 'pending' and p.webhook_id = (
-            select h.webhook_id from public.notifications h where h.id = held)
-          order by p.id limit 500 for update skip locked) n;
-      end if;
-    end if;
-    applied := applied || jsonb_build_array(
-      jsonb_build_object('id', told -> 'id', 'applied', held is not null));
-    held := null;
-  end loop;
-  return jsonb_build_object('items', applied);
+  perform creel.require_notifier();
+  return creel.finish_notifications($1);
 end
 $_$;
 
@@ -11582,7 +11657,7 @@ $_$;
 -- Name: FUNCTION finish_notifications(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.finish_notifications(jsonb) IS 'For who delivers: {api, items: [{id, token, outcome, error, retry_after_secs}]} -> {items: [{id, applied}]}. outcome is delivered, retry, refused or gone (410: the webhook is disabled). A token that is no longer in force changes nothing.';
+COMMENT ON FUNCTION public.finish_notifications(jsonb) IS 'For the notifier: {api, items: [{id, token, outcome, error, retry_after_secs}]} -> {items: [{id, applied}]}. outcome is delivered, retry, refused or gone (410: the webhook is disabled). A token that is no longer in force changes nothing.';
 
 
 --
@@ -13495,6 +13570,31 @@ COMMENT ON TABLE creel.enrolment_codes IS 'The SHA-256 of each code, and the hos
 
 
 --
+-- Name: function_keys; Type: TABLE; Schema: creel; Owner: -
+--
+
+CREATE TABLE creel.function_keys (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    key_sha256 bytea NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    opens text NOT NULL,
+    CONSTRAINT function_keys_label_size CHECK ((octet_length(label) <= 200)),
+    CONSTRAINT function_keys_opens CHECK ((opens = ANY (ARRAY['stripe'::text, 'notifications'::text]))),
+    CONSTRAINT function_keys_sha256_size CHECK ((octet_length(key_sha256) = 32))
+);
+
+
+--
+-- Name: TABLE function_keys; Type: COMMENT; Schema: creel; Owner: -
+--
+
+COMMENT ON TABLE creel.function_keys IS 'The SHA-256 of each key that lets a function in: stripe to apply_stripe_event, notifications to claim_notifications and finish_notifications, and neither to anything else. Two may be good at once, so that one can take the place of the other. One that is revoked or expired opens nothing.';
+
+
+--
 -- Name: host_budgets; Type: TABLE; Schema: creel; Owner: -
 --
 
@@ -13675,29 +13775,6 @@ CREATE TABLE creel.notification_leases (
     token uuid NOT NULL,
     expires_at timestamp with time zone NOT NULL
 );
-
-
---
--- Name: stripe_keys; Type: TABLE; Schema: creel; Owner: -
---
-
-CREATE TABLE creel.stripe_keys (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    key_sha256 bytea NOT NULL,
-    label text DEFAULT ''::text NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    expires_at timestamp with time zone,
-    revoked_at timestamp with time zone,
-    CONSTRAINT stripe_keys_label_size CHECK ((octet_length(label) <= 200)),
-    CONSTRAINT stripe_keys_sha256_size CHECK ((octet_length(key_sha256) = 32))
-);
-
-
---
--- Name: TABLE stripe_keys; Type: COMMENT; Schema: creel; Owner: -
---
-
-COMMENT ON TABLE creel.stripe_keys IS 'The SHA-256 of each key that may call apply_stripe_event, and nothing else. Two may be good at once, so that one can take the place of the other. One that is revoked or expired opens nothing.';
 
 
 --
@@ -14633,6 +14710,22 @@ ALTER TABLE ONLY creel.enrolment_codes
 
 
 --
+-- Name: function_keys function_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.function_keys
+    ADD CONSTRAINT function_keys_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: function_keys function_keys_sha256; Type: CONSTRAINT; Schema: creel; Owner: -
+--
+
+ALTER TABLE ONLY creel.function_keys
+    ADD CONSTRAINT function_keys_sha256 UNIQUE (key_sha256);
+
+
+--
 -- Name: host_budgets host_budgets_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
 --
 
@@ -14758,22 +14851,6 @@ ALTER TABLE ONLY creel.queues
 
 ALTER TABLE ONLY creel.settings
     ADD CONSTRAINT settings_pkey PRIMARY KEY (id);
-
-
---
--- Name: stripe_keys stripe_keys_pkey; Type: CONSTRAINT; Schema: creel; Owner: -
---
-
-ALTER TABLE ONLY creel.stripe_keys
-    ADD CONSTRAINT stripe_keys_pkey PRIMARY KEY (id);
-
-
---
--- Name: stripe_keys stripe_keys_sha256; Type: CONSTRAINT; Schema: creel; Owner: -
---
-
-ALTER TABLE ONLY creel.stripe_keys
-    ADD CONSTRAINT stripe_keys_sha256 UNIQUE (key_sha256);
 
 
 --
@@ -17269,6 +17346,7 @@ GRANT USAGE ON SCHEMA public TO authenticated;
 GRANT USAGE ON SCHEMA public TO service_role;
 GRANT USAGE ON SCHEMA public TO creel_host;
 GRANT USAGE ON SCHEMA public TO creel_stripe;
+GRANT USAGE ON SCHEMA public TO creel_notifier;
 
 
 --
@@ -17323,6 +17401,13 @@ REVOKE ALL ON FUNCTION creel.add_doc_version(doc public.brain_docs, number integ
 
 
 --
+-- Name: FUNCTION add_function_key(opens text, sha256 text, label text, days integer); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.add_function_key(opens text, sha256 text, label text, days integer) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION add_lanes(registered creel.queues, project_ids text[], agent_keys text[]); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -17356,13 +17441,6 @@ GRANT UPDATE(enabled) ON TABLE public.webhooks TO authenticated;
 --
 
 REVOKE ALL ON FUNCTION creel.add_notification(webhook public.webhooks, kind text, subject uuid, said jsonb) FROM PUBLIC;
-
-
---
--- Name: FUNCTION add_stripe_key(sha256 text, label text, days integer); Type: ACL; Schema: creel; Owner: -
---
-
-REVOKE ALL ON FUNCTION creel.add_stripe_key(sha256 text, label text, days integer) FROM PUBLIC;
 
 
 --
@@ -17639,6 +17717,13 @@ REVOKE ALL ON FUNCTION creel.check_wished_host() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION creel.choose_openclaw_id(agent public.agents) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION claim_notifications(jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.claim_notifications(jsonb) FROM PUBLIC;
 
 
 --
@@ -17989,6 +18074,13 @@ REVOKE ALL ON FUNCTION creel.find_lanes(project_ids text[], agent_keys text[], l
 
 
 --
+-- Name: FUNCTION finish_notifications(jsonb); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.finish_notifications(jsonb) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION finish_of_ack(ack jsonb, token uuid, type text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -18073,6 +18165,14 @@ REVOKE ALL ON FUNCTION creel.handle_subscription(event jsonb, current jsonb) FRO
 
 
 --
+-- Name: FUNCTION has_function_key(opens text); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.has_function_key(opens text) FROM PUBLIC;
+GRANT ALL ON FUNCTION creel.has_function_key(opens text) TO anon;
+
+
+--
 -- Name: FUNCTION has_members(project_id text); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -18101,14 +18201,6 @@ GRANT ALL ON FUNCTION creel.has_open_items(agent_id uuid) TO service_role;
 --
 
 REVOKE ALL ON FUNCTION creel.has_room(host public.hosts) FROM PUBLIC;
-
-
---
--- Name: FUNCTION has_stripe_key(); Type: ACL; Schema: creel; Owner: -
---
-
-REVOKE ALL ON FUNCTION creel.has_stripe_key() FROM PUBLIC;
-GRANT ALL ON FUNCTION creel.has_stripe_key() TO anon;
 
 
 --
@@ -19025,6 +19117,13 @@ REVOKE ALL ON FUNCTION creel.require_host() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION require_notifier(); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.require_notifier() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION require_owned_host(args jsonb); Type: ACL; Schema: creel; Owner: -
 --
 
@@ -19060,17 +19159,17 @@ REVOKE ALL ON FUNCTION creel.retry_waiting(current jsonb) FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION revoke_function_key(id uuid); Type: ACL; Schema: creel; Owner: -
+--
+
+REVOKE ALL ON FUNCTION creel.revoke_function_key(id uuid) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION revoke_host(host_id uuid); Type: ACL; Schema: creel; Owner: -
 --
 
 REVOKE ALL ON FUNCTION creel.revoke_host(host_id uuid) FROM PUBLIC;
-
-
---
--- Name: FUNCTION revoke_stripe_key(id uuid); Type: ACL; Schema: creel; Owner: -
---
-
-REVOKE ALL ON FUNCTION creel.revoke_stripe_key(id uuid) FROM PUBLIC;
 
 
 --
@@ -19816,7 +19915,7 @@ GRANT ALL ON FUNCTION public.claim(jsonb) TO creel_host;
 --
 
 REVOKE ALL ON FUNCTION public.claim_notifications(jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.claim_notifications(jsonb) TO service_role;
+GRANT ALL ON FUNCTION public.claim_notifications(jsonb) TO creel_notifier;
 
 
 --
@@ -19889,7 +19988,7 @@ GRANT ALL ON FUNCTION public.finish(jsonb) TO creel_host;
 --
 
 REVOKE ALL ON FUNCTION public.finish_notifications(jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION public.finish_notifications(jsonb) TO service_role;
+GRANT ALL ON FUNCTION public.finish_notifications(jsonb) TO creel_notifier;
 
 
 --

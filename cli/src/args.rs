@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::command::{agent, billing, docs, doctor, host, login, project, request, up, worker};
+use crate::command::{agent, billing, docs, doctor, host, key, login, project, request, up, worker};
 
 /// Shown at the end of `creel --help`; `docs/operations.md` holds the same list.
 const EXIT_CODES: &str = "\
@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// What Stripe told, and whether the ledger is right: for whoever runs the platform.
     #[command(subcommand)]
     Billing(billing::BillingCommand),
+    /// Keys by which functions are let into the database: for whoever runs the platform.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Agents.
     #[command(subcommand)]
     Agent(agent::AgentCommand),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use creel_core::project_key::is_secret_key;
 use creel_core::secret::Secret;
 
 use crate::env_file::{self, Variables};
@@ -83,6 +84,11 @@ impl ConnectionArgs {
                 )
                 .hint("give --key, or set SUPABASE_PUBLISHABLE_KEY; the project's settings show it")
             })?;
+        if is_secret_key(&key) {
+            let message = "this is the project's secret key, which no part of Creel needs";
+            return Err(CliError::new(ErrorKind::Usage, message)
+                .hint("give the publishable key, sb_publishable_…; the project's settings show it"));
+        }
         let local_login = is_local
             .then(|| {
                 Some((
@@ -171,6 +177,19 @@ mod tests {
             .expect("known");
         assert_eq!(known.url, "https://x.supabase.co");
         assert!(known.local_login.is_none());
+    }
+
+    #[test]
+    fn the_projects_secret_key_is_refused_without_being_shown() {
+        let with_secret_key = ConnectionArgs {
+            url: Some("https://x.supabase.co".to_owned()),
+            key: Some("sb_secret_hunter2".to_owned()),
+        };
+        let refusal = with_secret_key
+            .resolve_from(&local(), &SessionStore::default())
+            .expect_err("refused");
+        assert_eq!(refusal.kind, ErrorKind::Usage);
+        assert!(!format!("{refusal:?}").contains("hunter2"), "{refusal:?}");
     }
 
     #[test]

@@ -568,6 +568,16 @@ text_enum! {
 }
 
 text_enum! {
+    /// `creel.function_keys.opens`: the function that a key lets in.
+    FunctionKeyKind {
+        /// `apply_stripe_event`, for the functions `stripe` and `checkout`.
+        Stripe = "stripe",
+        /// `claim_notifications` and `finish_notifications`, for the function `notifications`.
+        Notifications = "notifications",
+    }
+}
+
+text_enum! {
     /// `stripe_events.status`.
     StripeEventStatus {
         /// It cannot be applied yet; the note says why.

@@ -1,7 +1,7 @@
 //! Creel's HTTP functions: axum routers that run on AWS Lambda, and unchanged inside `creel up`.
 //!
-//! A function knows no secret. It hands the caller's own token on to the project's Data API, and row security
-//! decides what comes of it. Only [`notifications`], which nobody calls but the clock, has the project's secret key.
+//! A function hands the caller's own token on to the project's Data API, and row security decides what comes of it. What
+//! nobody calls as himself comes with a key that opens nothing else ([`function_key`]). None has the project's secret key.
 
 pub mod agents;
 pub mod caller;
@@ -9,6 +9,7 @@ pub mod checkout;
 pub mod data_api;
 pub mod deadline;
 pub mod failure;
+pub mod function_key;
 pub mod hosts;
 pub mod lambda;
 pub mod notifications;

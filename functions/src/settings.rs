@@ -33,9 +33,12 @@ pub struct NotifierSettings {
     /// URL of the Supabase project, such as <https://abcdefgh.supabase.co>.
     #[arg(long, env = "SUPABASE_URL", value_parser = parse_url)]
     pub supabase_url: String,
-    /// A secret key of the project (`sb_secret_…`), best one that nothing else uses, or where AWS keeps it.
-    #[arg(long, env = "SUPABASE_SECRET_KEY", hide_env_values = true)]
-    pub supabase_secret_key: Secret,
+    /// The project's publishable key. The secret key is never needed.
+    #[arg(long, env = "SUPABASE_PUBLISHABLE_KEY", hide_env_values = true)]
+    pub supabase_publishable_key: Secret,
+    /// The key of `creel key create notifications`, or where AWS keeps it.
+    #[arg(long, env = "CREEL_NOTIFIER_KEY", hide_env_values = true)]
+    pub creel_notifier_key: Secret,
     /// A file with the certificates of authorities to trust, instead of those that browsers trust.
     #[arg(long, env = "SSL_CERT_FILE")]
     pub ssl_cert_file: Option<std::path::PathBuf>,
@@ -57,7 +60,7 @@ pub struct StripeSettings {
     /// The project's publishable key. The secret key is never needed.
     #[arg(long, env = "SUPABASE_PUBLISHABLE_KEY", hide_env_values = true)]
     pub supabase_publishable_key: Secret,
-    /// The key of `creel billing key create`, or where AWS keeps it.
+    /// The key of `creel key create stripe`, or where AWS keeps it.
     #[arg(long, env = "CREEL_STRIPE_KEY", hide_env_values = true)]
     pub creel_stripe_key: Secret,
     /// A restricted key of Stripe's API (`rk_…`), or where AWS keeps it.
@@ -94,7 +97,7 @@ pub struct CheckoutSettings {
     /// Origins of the pages that may read the answers and that people come back to, separated by commas.
     #[arg(long, env = "CREEL_ALLOWED_ORIGINS", default_value = "")]
     pub allowed_origins: Origins,
-    /// The key of `creel billing key create`, or where AWS keeps it.
+    /// The key of `creel key create stripe`, or where AWS keeps it.
     #[arg(long, env = "CREEL_STRIPE_KEY", hide_env_values = true)]
     pub creel_stripe_key: Secret,
     /// A restricted key of Stripe's API (`rk_…`), or where AWS keeps it.
@@ -111,9 +114,23 @@ pub struct CheckoutSettings {
 /// Stripe's own; another one is for tests.
 const STRIPE_API_URL: &str = "https://api.stripe.com";
 
+impl HoldsSecrets for Settings {
+    fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
+        Vec::new()
+    }
+
+    fn publishable_key(&self) -> &Secret {
+        &self.supabase_publishable_key
+    }
+}
+
 impl HoldsSecrets for NotifierSettings {
     fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
-        vec![("SUPABASE_SECRET_KEY", &mut self.supabase_secret_key)]
+        vec![("CREEL_NOTIFIER_KEY", &mut self.creel_notifier_key)]
+    }
+
+    fn publishable_key(&self) -> &Secret {
+        &self.supabase_publishable_key
     }
 }
 
@@ -129,6 +146,10 @@ impl HoldsSecrets for StripeSettings {
             ),
         ]
     }
+
+    fn publishable_key(&self) -> &Secret {
+        &self.supabase_publishable_key
+    }
 }
 
 impl HoldsSecrets for CheckoutSettings {
@@ -137,6 +158,10 @@ impl HoldsSecrets for CheckoutSettings {
             ("CREEL_STRIPE_KEY", &mut self.creel_stripe_key),
             ("STRIPE_API_KEY", &mut self.stripe_api_key),
         ]
+    }
+
+    fn publishable_key(&self) -> &Secret {
+        &self.supabase_publishable_key
     }
 }
 

@@ -36,8 +36,8 @@ locals {
       reserved_concurrency = 2
       has_url              = false
       each_minute          = true
-      environment          = {}
-      secrets              = ["SUPABASE_SECRET_KEY"]
+      environment          = local.publishable
+      secrets              = ["CREEL_NOTIFIER_KEY"]
       slow_ms              = 55000
     }
     stripe = {

@@ -126,12 +126,12 @@ pub async fn make_key(client: &mut Client) -> Result<Secret> {
     let key = hex::encode(rand::random::<[u8; 32]>());
     let sha256 = hex::encode(Sha256::digest(key.as_bytes()));
     let change = client.transaction().await.context("begin")?;
-    let ended = "select creel.revoke_stripe_key(k.id) from creel.stripe_keys k where k.label = $1 and k.revoked_at is null";
+    let ended = "select creel.revoke_function_key(id) from creel.function_keys where opens = 'stripe' and label = $1 and revoked_at is null";
     change
         .query(ended, &[&KEY_LABEL])
         .await
         .context("end the keys of earlier starts")?;
-    let made = "select creel.add_stripe_key($1, $2)";
+    let made = "select creel.add_function_key('stripe', $1, $2)";
     change
         .query(made, &[&sha256, &KEY_LABEL])
         .await

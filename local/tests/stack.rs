@@ -118,7 +118,7 @@ async fn a_stack_that_knows_a_stripe_hears_what_it_tells() -> Result<()> {
         assert_eq!(refused.status().as_u16(), 401);
         let postgres = connect(&stack.database_url()).await?;
         let sql = "select (select count(*) from stripe_events),
-                          (select count(*) from creel.stripe_keys where revoked_at is null)";
+                          (select count(*) from creel.function_keys where revoked_at is null)";
         let counted = postgres.query_one(sql, &[]).await?;
         let (kept, good): (i64, i64) = (counted.get(0), counted.get(1));
         assert_eq!(

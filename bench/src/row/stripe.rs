@@ -197,7 +197,7 @@ async fn seed(stage: &Stage, host: &Host, key: &str) -> Result<()> {
     let hash = hex::encode(Sha256::digest(key));
     stage
         .admin
-        .execute("select creel.add_stripe_key($1, 'bench')", &[&hash])
+        .execute("select creel.add_function_key('stripe', $1, 'bench')", &[&hash])
         .await
         .context("make a key")?;
     stage

@@ -6,6 +6,7 @@ mod completions;
 pub(crate) mod docs;
 pub(crate) mod doctor;
 pub(crate) mod host;
+pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod project;
 pub(crate) mod request;
@@ -33,6 +34,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> anyhow::Result<()> {
         Command::Project(command) => project::run(command, *out).await,
         Command::Host(command) => host::run(command, *out).await,
         Command::Billing(command) => billing::run(command, *out).await,
+        Command::Key(command) => key::run(command, *out).await,
         Command::Agent(command) => agent::run(command, *out).await,
         Command::Docs(command) => docs::run(command, *out).await,
         Command::Request(command) => request::run(command, *out).await,

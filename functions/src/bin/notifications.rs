@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use creel_functions::notifications::{Deliverer, Reach, ServiceApi, deliver_due};
+use creel_functions::notifications::{Deliverer, KeyedOutbox, Reach, deliver_due};
 use creel_functions::secrets;
 use creel_functions::settings::NotifierSettings;
 use lambda_http::lambda_runtime::{self, LambdaEvent, service_fn};
@@ -15,22 +15,26 @@ const RUN_LIMIT: Duration = Duration::from_secs(50);
 async fn main() -> Result<(), lambda_http::Error> {
     lambda_http::tracing::init_default_subscriber();
     let settings: NotifierSettings = secrets::load().await?;
-    let api = ServiceApi::of(&settings);
+    let outbox = KeyedOutbox::of(&settings);
     let deliverer = Deliverer::new(settings.ssl_cert_file.as_deref(), Reach::Internet)?;
-    let (api, deliverer) = (&api, &deliverer);
+    let (outbox, deliverer) = (&outbox, &deliverer);
     if settings.lambda_runtime.is_none() {
-        deliver(api, deliverer, Instant::now() + RUN_LIMIT).await?;
+        deliver(outbox, deliverer, Instant::now() + RUN_LIMIT).await?;
         return Ok(());
     }
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| async move {
         let left = event.context.deadline().duration_since(SystemTime::now());
-        deliver(api, deliverer, Instant::now() + left.unwrap_or_default()).await
+        deliver(outbox, deliverer, Instant::now() + left.unwrap_or_default()).await
     }))
     .await
 }
 
-async fn deliver(api: &ServiceApi, deliverer: &Deliverer, end: Instant) -> Result<Value, lambda_http::Error> {
-    let done = deliver_due(api, deliverer, end).await.map_err(|error| {
+async fn deliver(
+    outbox: &KeyedOutbox,
+    deliverer: &Deliverer,
+    end: Instant,
+) -> Result<Value, lambda_http::Error> {
+    let done = deliver_due(outbox, deliverer, end).await.map_err(|error| {
         tracing::error!(error = %format_args!("{error:#}"), "failed to deliver notifications");
         format!("{error:#}")
     })?;

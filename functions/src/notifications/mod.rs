@@ -5,11 +5,11 @@
 //! has it (<https://www.standardwebhooks.com>).
 
 mod address;
+mod by_key;
 mod deliver;
 mod outbox;
-mod service;
 mod signature;
 
+pub use self::by_key::KeyedOutbox;
 pub use self::deliver::{Deliverer, Reach};
 pub use self::outbox::{Call, Delivered, Outbox, deliver_due};
-pub use self::service::ServiceApi;

@@ -11,16 +11,25 @@
 mod reference;
 mod store;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use creel_core::project_key::is_secret_key;
 use creel_core::secret::Secret;
+use creel_core::status::FunctionKeyKind;
 
 use self::reference::Reference;
 pub use self::store::Store;
+use crate::function_key;
+
+/// The variable of what is no secret.
+const PUBLISHABLE_KEY: &str = "SUPABASE_PUBLISHABLE_KEY";
 
 /// Settings of which some are secrets.
 pub trait HoldsSecrets {
     /// Each secret that there is, with the name of its variable.
     fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)>;
+
+    /// The key that pages of the project carry too.
+    fn publishable_key(&self) -> &Secret;
 }
 
 /// The settings of this process, with the secrets that they only name.
@@ -37,6 +46,7 @@ pub async fn read(
     settings: &mut impl HoldsSecrets,
     open: impl FnOnce() -> anyhow::Result<Store>,
 ) -> anyhow::Result<()> {
+    refuse_secret_key(PUBLISHABLE_KEY, settings.publishable_key().expose())?;
     let mut named = Vec::new();
     for (variable, secret) in settings.secrets() {
         match Reference::parse(secret.expose()).with_context(|| format!("read {variable}"))? {
@@ -61,7 +71,25 @@ fn set(variable: &str, secret: &mut Secret, found: Option<Secret>) -> anyhow::Re
     if given.is_empty() {
         bail!("{variable} is empty; set it to the secret, or to the name or ARN under which AWS keeps it");
     }
+    refuse_secret_key(variable, &given)?;
     *secret = Secret::new(given);
+    Ok(())
+}
+
+/// What opens the whole project is not used where less is meant, nor sent.
+fn refuse_secret_key(variable: &str, given: &str) -> anyhow::Result<()> {
+    let of_function = FunctionKeyKind::ALL
+        .iter()
+        .find(|opens| function_key::variable(**opens) == variable);
+    let instead = match of_function {
+        Some(opens) => format!("make one with creel key create {opens}"),
+        None if variable == PUBLISHABLE_KEY => "give the publishable one, sb_publishable_…".to_owned(),
+        None => "give what the variable is for".to_owned(),
+    };
+    ensure!(
+        !is_secret_key(given),
+        "{variable}: this is the project's secret key, which no part of Creel needs; {instead}"
+    );
     Ok(())
 }
 
@@ -71,9 +99,26 @@ mod tests {
 
     struct Two(Secret, Secret);
 
+    /// With a publishable key.
+    struct Keys(&'static str, Secret, Secret);
+
+    impl HoldsSecrets for Keys {
+        fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
+            vec![(self.0, &mut self.2)]
+        }
+
+        fn publishable_key(&self) -> &Secret {
+            &self.1
+        }
+    }
+
     impl HoldsSecrets for Two {
         fn secrets(&mut self) -> Vec<(&'static str, &mut Secret)> {
             vec![("FIRST", &mut self.0), ("SECOND", &mut self.1)]
+        }
+
+        fn publishable_key(&self) -> &Secret {
+            &self.0
         }
     }
 
@@ -84,6 +129,37 @@ mod tests {
         read.expect("there is nothing to read");
         assert_eq!(settings.0.expose(), "whsec_a,whsec_b");
         assert_eq!(settings.1.expose(), "rk_live_c");
+    }
+
+    #[tokio::test]
+    async fn the_projects_secret_key_is_refused_as_any_key_without_being_shown() {
+        // {"role":"service_role"}
+        let token = "e30.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2ln";
+        for secret_key in ["sb_secret_hunter2", " sb_secret_hunter2\n", token] {
+            for (variable, publishable, key, hint) in [
+                (
+                    "CREEL_NOTIFIER_KEY",
+                    "p",
+                    secret_key,
+                    "creel key create notifications",
+                ),
+                ("CREEL_STRIPE_KEY", "p", secret_key, "creel key create stripe"),
+                ("STRIPE_API_KEY", "p", secret_key, "what the variable is for"),
+                ("SUPABASE_PUBLISHABLE_KEY", secret_key, "k", "sb_publishable_"),
+            ] {
+                let mut keys = Keys(variable, Secret::new(publishable), Secret::new(key));
+                let refused = read(&mut keys, || bail!("nothing is kept there")).await;
+                let said = format!("{:#}", refused.expect_err(variable));
+                assert!(
+                    said.contains("no part of Creel needs") && said.contains(hint),
+                    "{said}"
+                );
+                assert!(
+                    said.starts_with(variable) && !said.contains(secret_key.trim()),
+                    "{said}"
+                );
+            }
+        }
     }
 
     #[tokio::test]

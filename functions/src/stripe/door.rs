@@ -4,23 +4,20 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use creel_core::secret::Secret;
-use reqwest::RequestBuilder;
+use creel_core::status::FunctionKeyKind;
 use serde_json::{Map, Value, json};
 
 use super::api::StripeApi;
 use super::event::Event;
 use super::{fetch, request};
-use crate::caller::Asker;
 use crate::data_api::{DataApi, Repeat};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::refusal::{Refused, unavailable};
+use crate::function_key::ByKey;
+use crate::refusal::unavailable;
 
 /// The number of this way of speaking.
 const API: u32 = 1;
-
-/// The header by which the Data API knows the function.
-const KEY_HEADER: &str = "x-creel-stripe-key";
 
 /// What is fetched once says what is needed; a second time is for what was missing in it, and a third for nothing
 /// that is known.
@@ -195,8 +192,9 @@ impl Door {
 
     async fn call(&self, said: &Value, limit: Deadline) -> Result<Value, Failure> {
         let asker = ByKey {
+            opens: FunctionKeyKind::Stripe,
             key: &self.key,
-            deadline: limit,
+            deadline: Some(limit),
         };
         // The same event again changes nothing.
         let answer = self
@@ -225,32 +223,4 @@ fn as_refusal_of_ours(failure: Failure) -> Failure {
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     };
     Failure { status, ..failure }
-}
-
-/// The function itself: nobody to the Data API but for its key.
-struct ByKey<'a> {
-    key: &'a Secret,
-    deadline: Deadline,
-}
-
-impl Asker for ByKey<'_> {
-    fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        request.header(KEY_HEADER, self.key.expose())
-    }
-
-    fn deadline(&self) -> Option<Deadline> {
-        Some(self.deadline)
-    }
-
-    fn explain(&self, refused: Refused<'_>) -> Option<Failure> {
-        let is_unknown = matches!(refused.status, 401 | 403) || refused.code == "42501";
-        is_unknown.then(|| {
-            Failure::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "misconfigured",
-                "the project does not know the function's key",
-                "make one by creel billing key create, and give it to the function as CREEL_STRIPE_KEY",
-            )
-        })
-    }
 }

@@ -66,7 +66,7 @@ impl Town {
                    price = '{{\"currency\": \"eur\", \"month\": {PRICE}}}' where id = '{}';
                  insert into stripe_accounts (owner_id, account_id, transfers_active, as_of)
                  values ('{}', 'acct_town', true, now());
-                 select creel.add_stripe_key(encode(sha256('{KEY}'), 'hex'), 'tests')",
+                 select creel.add_function_key('stripe', encode(sha256('{KEY}'), 'hex'), 'tests')",
                 landlord.id, enrolled.id, landlord.id
             ))
             .await

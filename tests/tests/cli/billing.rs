@@ -418,32 +418,46 @@ async fn an_operator_makes_keys_and_sees_what_waits() -> Result<()> {
             serde_json::from_slice(&output.stdout).with_context(|| format!("{args:?}: {output:?}"))?;
         Ok((output.status.code().context("it was killed")?, value))
     };
-    let (code, made) = creel(&["billing", "key", "create", "--label", "lambda", "--days", "90"])?;
+    let (code, made) = creel(&["key", "create", "stripe", "--label", "lambda", "--days", "90"])?;
     ensure!(code == 0, "{made}");
     let key = text(&made["key"]);
     ensure!(key.starts_with("creel_stripe_") && key.len() > 60, "{key}");
-    let call = async |key: &str| -> Result<u16> {
+    let call = async |function: &str, header: &str, key: &str| -> Result<u16> {
         let answer = creel_local::gateway::http::client()?
-            .post(format!("{}/rest/v1/rpc/apply_stripe_event", rest.url()))
+            .post(format!("{}/rest/v1/rpc/{function}", rest.url()))
             .header("apikey", rest.publishable_key())
-            .header("x-creel-stripe-key", key)
+            .header(header, key)
             .json(&json!({ "api": 1, "endpoint": "clock" }))
             .send()
             .await?;
         Ok(answer.status().as_u16())
     };
-    ensure!(call(&key).await? == 200, "it opens the door");
-    ensure!(call("creel_stripe_other").await? == 401);
-    let (_, listed) = creel(&["billing", "key", "list"])?;
+    let stripe = ("apply_stripe_event", "x-creel-stripe-key");
+    ensure!(call(stripe.0, stripe.1, &key).await? == 200, "it opens the door");
+    ensure!(call(stripe.0, stripe.1, "creel_stripe_other").await? == 401);
+    let (_, listed) = creel(&["key", "list"])?;
+    let row = &listed["keys"][0];
     ensure!(
-        listed["keys"][0]["label"] == "lambda" && listed["keys"][0]["state"] == "good",
+        row["label"] == "lambda" && row["state"] == "good" && row["opens"] == "stripe",
         "{listed}"
     );
+    let (code, notifiers) = creel(&["key", "create", "notifications"])?;
+    let notifiers = text(&notifiers["key"]);
+    ensure!(code == 0 && notifiers.starts_with("creel_notifier_"), "{code}");
+    let notifier = ("claim_notifications", "x-creel-notifier-key");
+    ensure!(call(notifier.0, notifier.1, &notifiers).await? == 200);
+    ensure!(call(notifier.0, notifier.1, &key).await? == 401);
+    let (code, _) = creel(&["key", "create", "hosts"])?;
+    ensure!(code == 2, "there is no such key");
     ensure!(!listed.to_string().contains(&key), "never the key itself");
     let id = text(&made["id"]);
-    ensure!(creel(&["billing", "key", "revoke", &id])?.0 == 0);
-    ensure!(creel(&["billing", "key", "revoke", &id])?.0 == 4);
-    ensure!(call(&key).await? == 401, "at once");
+    ensure!(creel(&["key", "revoke", &id])?.0 == 0);
+    ensure!(creel(&["key", "revoke", &id])?.0 == 4);
+    ensure!(call(stripe.0, stripe.1, &key).await? == 401, "at once");
+    ensure!(
+        call(notifier.0, notifier.1, &notifiers).await? == 200,
+        "the other one stays"
+    );
 
     let admin = db.superuser().await?;
     let event = json!({

@@ -1,4 +1,5 @@
-//! The Stripe function may call one function; nobody else may; and what is known of money is seen by those it is about.
+//! A function's key opens what it is for; nobody else may call that; and what is known of money is seen by those it is
+//! about.
 
 use creel_tests::db::TestDb;
 use serde_json::{Value, json};
@@ -6,7 +7,7 @@ use uuid::Uuid;
 
 use crate::shop::{Shop, T, completed};
 
-/// Everything that the role could do something with, but for what extensions and their schema give to
+/// Everything that a role could do something with, but for what extensions and their schema give to
 /// everybody.
 const REACH: &str = "
   with ext as materialized (select d.objid from pg_depend d where d.deptype = 'e')
@@ -14,67 +15,104 @@ const REACH: &str = "
   from pg_class c join pg_namespace n on n.oid = c.relnamespace,
     unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as p (privilege)
   where c.oid not in (select e.objid from ext e) and c.relkind in ('r', 'v', 'm', 'p', 'f') and n.nspname !~ '^(pg_|information_schema)'
-    and has_schema_privilege('creel_stripe', n.oid, 'usage') and has_table_privilege('creel_stripe', c.oid, p.privilege)
+    and has_schema_privilege($1, n.oid, 'usage') and has_table_privilege($1, c.oid, p.privilege)
   union all
   select 'column ' || c.oid::regclass || '.' || a.attname || ' ' || p.privilege
   from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace,
     unnest(array['select', 'insert', 'update', 'references']) as p (privilege)
   where c.oid not in (select e.objid from ext e) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'v', 'm', 'p', 'f')
     and n.nspname !~ '^(pg_|information_schema)'
-    and has_schema_privilege('creel_stripe', n.oid, 'usage')
-    and has_column_privilege('creel_stripe', c.oid, a.attnum, p.privilege)
+    and has_schema_privilege($1, n.oid, 'usage')
+    and has_column_privilege($1, c.oid, a.attnum, p.privilege)
   union all
   select 'sequence ' || c.oid::regclass || ' ' || p.privilege
   from pg_class c join pg_namespace n on n.oid = c.relnamespace,
     unnest(array['select', 'usage', 'update']) as p (privilege)
-  where c.relkind = 'S' and n.nspname !~ '^pg_' and has_sequence_privilege('creel_stripe', c.oid, p.privilege)
+  where c.relkind = 'S' and n.nspname !~ '^pg_' and has_sequence_privilege($1, c.oid, p.privilege)
   union all
   select 'function ' || f.oid::regprocedure
   from pg_proc f join pg_namespace n on n.oid = f.pronamespace
   where f.oid not in (select e.objid from ext e) and n.nspname !~ '^(pg_|information_schema|extensions)'
-    and has_schema_privilege('creel_stripe', n.oid, 'usage') and has_function_privilege('creel_stripe', f.oid, 'execute')
+    and has_schema_privilege($1, n.oid, 'usage') and has_function_privilege($1, f.oid, 'execute')
   union all
   select 'schema ' || n.nspname || ' create' from pg_namespace n
-  where n.nspname !~ '^pg_temp' and has_schema_privilege('creel_stripe', n.oid, 'create')
+  where n.nspname !~ '^pg_temp' and has_schema_privilege($1, n.oid, 'create')
   union all
   select 'schema ' || n.nspname from pg_namespace n
   where n.nspname ~ '^(creel|auth|storage|vault|realtime)$'
-    and has_schema_privilege('creel_stripe', n.oid, 'usage')
+    and has_schema_privilege($1, n.oid, 'usage')
   union all
   select 'role ' || r.rolname from pg_roles r
-  where r.rolname <> 'creel_stripe' and pg_has_role('creel_stripe', r.oid, 'member')
+  where r.rolname <> $1 and pg_has_role($1, r.oid, 'member')
   order by 1";
 
-async fn reach(test: &TestDb) -> Vec<String> {
+async fn reach(test: &TestDb, role: &str) -> Vec<String> {
     let rows = test
         .postgres()
         .await
         .expect("connect")
-        .query(REACH, &[])
+        .query(REACH, &[&role])
         .await
         .expect("look at the catalog");
     rows.iter().map(|row| row.get(0)).collect()
 }
 
+/// The roles of functions, and all that each of them reaches.
+const FUNCTIONS: [(&str, &[&str]); 2] = [
+    ("creel_stripe", &["function apply_stripe_event(jsonb)"]),
+    (
+        "creel_notifier",
+        &[
+            "function claim_notifications(jsonb)",
+            "function finish_notifications(jsonb)",
+        ],
+    ),
+];
+
 #[tokio::test]
-async fn the_function_reaches_one_function_in_the_whole_catalog() {
+async fn a_function_reaches_what_it_is_for_in_the_whole_catalog() {
     let test = TestDb::new().await.expect("make a database");
-    assert_eq!(reach(&test).await, ["function apply_stripe_event(jsonb)"]);
     // Also where everything new is open to the Data API by itself.
-    let test = TestDb::with_automatic_grants().await.expect("make a database");
-    assert_eq!(reach(&test).await, ["function apply_stripe_event(jsonb)"]);
-    let row = test
-        .postgres()
-        .await
-        .expect("connect")
-        .query_one(
-            "select rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication
-             from pg_roles where rolname = 'creel_stripe'",
-            &[],
-        )
-        .await
-        .expect("look at the role");
-    assert!(!row.get::<_, bool>(0), "the role itself is nothing");
+    let open = TestDb::with_automatic_grants().await.expect("make a database");
+    let db = test.postgres().await.expect("connect");
+    for (role, reached) in FUNCTIONS {
+        assert_eq!(reach(&test, role).await, reached, "{role}");
+        assert_eq!(reach(&open, role).await, reached, "{role}, with automatic grants");
+        let row = db
+            .query_one(
+                "select rolcanlogin or rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication
+                 from pg_roles where rolname = $1",
+                &[&role],
+            )
+            .await
+            .expect("look at the role");
+        assert!(!row.get::<_, bool>(0), "{role} itself is nothing");
+    }
+}
+
+#[tokio::test]
+async fn nobody_else_may_claim_what_webhooks_are_told() {
+    let test = TestDb::new().await.expect("make a database");
+    for role in [
+        "anon",
+        "authenticated",
+        "service_role",
+        "creel_host",
+        "creel_stripe",
+    ] {
+        let client = test.postgres().await.expect("connect");
+        client
+            .batch_execute(&format!("set role {role}"))
+            .await
+            .expect("switch");
+        for function in ["claim_notifications", "finish_notifications"] {
+            for schema in ["public", "creel"] {
+                let sql = format!("select {schema}.{function}('{{\"api\":1,\"items\":[]}}')");
+                let refused = client.query_one(&sql, &[]).await.expect_err(role);
+                assert_eq!(refused.code().map(|c| c.code()), Some("42501"), "{role} {sql}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
@@ -159,8 +197,8 @@ async fn people_see_what_is_about_them_and_write_none_of_it() {
     }
     for sql in [
         "select to_jsonb(count(*)) from stripe_events",
-        "select to_jsonb(creel.add_stripe_key(repeat('0', 64), 'x'))",
-        "select to_jsonb(count(*)) from creel.stripe_keys",
+        "select to_jsonb(creel.add_function_key('stripe', repeat('0', 64), 'x'))",
+        "select to_jsonb(count(*)) from creel.function_keys",
     ] {
         assert!(shop.s.f.ask_as_person(member, sql).await.is_err(), "{sql}");
     }

@@ -52,6 +52,7 @@ async fn each_status_enum_equals_its_check() {
     same!(AgentBilling, "public.agents", "agents_billing");
     same!(HostTerms, "public.project_hosts", "project_hosts_terms");
     same!(Plan, "public.checkout_intents", "checkout_intents_plan");
+    same!(FunctionKeyKind, "creel.function_keys", "function_keys_opens");
     same!(
         CheckoutStatus,
         "public.checkout_intents",

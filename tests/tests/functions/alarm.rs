@@ -22,7 +22,7 @@ async fn the_clock_says_how_many_events_wait_that_nobody_can_apply() {
     let key = uuid::Uuid::new_v4().simple().to_string();
     stage
         .run(&format!(
-            "select creel.add_stripe_key(encode(sha256('{key}'), 'hex'), 'test')"
+            "select creel.add_function_key('stripe', encode(sha256('{key}'), 'hex'), 'test')"
         ))
         .await;
     let url = stage.rest.url();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use creel_core::secret::Secret;
-use creel_functions::notifications::{Call, Deliverer, Outbox, Reach, ServiceApi, deliver_due};
+use creel_functions::notifications::{Call, Deliverer, KeyedOutbox, Outbox, Reach, deliver_due};
 use creel_functions::settings::NotifierSettings;
 use creel_local::notify::DirectOutbox;
 use creel_tests::cluster::built_program;
@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::emulator::Emulator;
 use crate::receiver::Receiver;
 use crate::stage::Stage;
+
+/// The notifier's.
+const KEY: &str = "creel_notifier_0123456789abcdef0123456789abcdef";
 
 /// What is told in each of these tests.
 const TEST: &str = "webhook.test";
@@ -25,7 +28,10 @@ struct Hook {
 async fn stage() -> Stage {
     let stage = Stage::new().await;
     stage
-        .run("update creel.settings set webhooks_to_loopback = true")
+        .run(&format!(
+            "update creel.settings set webhooks_to_loopback = true;
+             select creel.add_function_key('notifications', encode(sha256('{KEY}'), 'hex'), 'test')"
+        ))
         .await;
     stage
 }
@@ -53,7 +59,8 @@ async fn add(stage: &Stage, url: &str) -> Hook {
 fn settings(stage: &Stage, key: &str) -> NotifierSettings {
     NotifierSettings {
         supabase_url: stage.rest.url(),
-        supabase_secret_key: Secret::new(key),
+        supabase_publishable_key: Secret::new(stage.rest.publishable_key()),
+        creel_notifier_key: Secret::new(key),
         ssl_cert_file: None,
         lambda_runtime: None,
     }
@@ -61,9 +68,9 @@ fn settings(stage: &Stage, key: &str) -> NotifierSettings {
 
 /// One run, as the function makes it.
 async fn deliver(stage: &Stage, reach: Reach) -> (usize, usize) {
-    let api = ServiceApi::of(&settings(stage, stage.rest.secret_key()));
+    let outbox = KeyedOutbox::of(&settings(stage, KEY));
     let deliverer = Deliverer::new(None, reach).expect("a deliverer");
-    let done = deliver_due(&api, &deliverer, Instant::now() + Duration::from_secs(60))
+    let done = deliver_due(&outbox, &deliverer, Instant::now() + Duration::from_secs(60))
         .await
         .expect("deliver");
     (done.tried, done.arrived)
@@ -187,8 +194,11 @@ async fn a_deliverer_that_dies_leaves_it_to_the_next_under_the_same_id() {
     let receiver = Receiver::start().await;
     add(&stage, &format!("{}/good", receiver.url)).await;
     // It delivered, and died before it could say so: the answer of its claim is all that there is.
-    let api = ServiceApi::of(&settings(&stage, stage.rest.secret_key()));
-    let held = api.call(Call::Claim, &json!({ "api": 1 })).await.expect("claim");
+    let outbox = KeyedOutbox::of(&settings(&stage, KEY));
+    let held = outbox
+        .call(Call::Claim, &json!({ "api": 1 }))
+        .await
+        .expect("claim");
     let held = held["notifications"][0].clone();
     assert_eq!(deliver(&stage, Reach::LoopbackToo).await, (0, 0), "it is held");
     stage
@@ -205,7 +215,7 @@ async fn a_deliverer_that_dies_leaves_it_to_the_next_under_the_same_id() {
     let [told] = receiver.at("/good").try_into().expect("one");
     assert_eq!(json!(told.header("webhook-id")), held["id"]);
     let late = json!({ "id": held["id"], "token": held["token"], "outcome": "retry" });
-    let late = api
+    let late = outbox
         .call(Call::Finish, &json!({ "api": 1, "items": [late] }))
         .await;
     assert_eq!(late.expect("an answer")["items"][0]["applied"], json!(false));
@@ -222,7 +232,8 @@ async fn what_runs_for_a_hosted_project_does_not_reach_this_machine() {
     let program = program
         .env_clear()
         .env("SUPABASE_URL", stage.rest.url())
-        .env("SUPABASE_SECRET_KEY", stage.rest.secret_key())
+        .env("SUPABASE_PUBLISHABLE_KEY", stage.rest.publishable_key())
+        .env("CREEL_NOTIFIER_KEY", KEY)
         .output();
     let output = program.await.expect("run it");
     assert!(output.status.success(), "{output:?}");
@@ -235,39 +246,66 @@ async fn what_runs_for_a_hosted_project_does_not_reach_this_machine() {
     );
     let said =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !said.contains("whsec_") && !said.contains(stage.rest.secret_key()),
-        "{said}"
-    );
+    assert!(!said.contains("whsec_") && !said.contains(KEY), "{said}");
 }
 
 #[tokio::test]
-async fn only_the_secret_key_delivers() {
+async fn only_the_notifiers_key_delivers() {
     let stage = stage().await;
     add(&stage, "https://example.com/").await;
+    let stripes = "creel_stripe_0123456789abcdef0123456789abcdef";
+    stage
+        .run(&format!(
+            "select creel.add_function_key('stripe', encode(sha256('{stripes}'), 'hex'), 'test')"
+        ))
+        .await;
     let deliverer = Deliverer::new(None, Reach::Internet).expect("a deliverer");
     for key in [
         stage.rest.publishable_key(),
-        "sb_secret_wrong",
+        stage.rest.secret_key(),
+        "creel_notifier_wrong",
+        stripes,
         &stage.owner.jwt,
+        "two\nlines",
         "",
     ] {
-        let api = ServiceApi::of(&settings(&stage, key));
-        let refused = deliver_due(&api, &deliverer, Instant::now())
-            .await
-            .expect_err("it is refused");
-        let said = format!("{refused:#}");
-        assert!(said.contains("SUPABASE_SECRET_KEY"), "{said}");
+        let outbox = KeyedOutbox::of(&settings(&stage, key));
+        let said = refused(&outbox, &deliverer).await;
+        assert!(
+            said.contains("creel key create notifications") && said.contains("CREEL_NOTIFIER_KEY"),
+            "{said}"
+        );
         assert!(key.is_empty() || !said.contains(key), "{said}");
     }
+    // As whom one comes is the publishable key's to say, and a secret one makes it no notifier.
+    for key in [stage.rest.secret_key(), "sb_publishable_wrong"] {
+        let mut wrong = settings(&stage, KEY);
+        wrong.supabase_publishable_key = Secret::new(key);
+        refused(&KeyedOutbox::of(&wrong), &deliverer).await;
+    }
     assert_eq!(stage.count("notifications where attempts = 0").await, 1);
+    stage
+        .run("select creel.revoke_function_key(id) from creel.function_keys")
+        .await;
+    refused(&KeyedOutbox::of(&settings(&stage, KEY)), &deliverer).await;
+    assert_eq!(stage.count("notifications where attempts = 0").await, 1);
+}
+
+/// Why nothing is delivered.
+async fn refused(outbox: &KeyedOutbox, deliverer: &Deliverer) -> String {
+    let refused = deliver_due(outbox, deliverer, Instant::now()).await;
+    format!("{:#}", refused.expect_err("it is refused"))
 }
 
 #[tokio::test]
 async fn on_lambda_each_invocation_delivers_what_is_due_whatever_the_event_says() {
     let stage = stage().await;
-    let (url, key) = (stage.rest.url(), stage.rest.secret_key());
-    let settings = [("SUPABASE_URL", url.as_str()), ("SUPABASE_SECRET_KEY", key)];
+    let url = stage.rest.url();
+    let settings = [
+        ("SUPABASE_URL", url.as_str()),
+        ("SUPABASE_PUBLISHABLE_KEY", stage.rest.publishable_key()),
+        ("CREEL_NOTIFIER_KEY", KEY),
+    ];
     let mut emulator = Emulator::start_function("notifications", &settings).await;
     for (event, tried) in [
         (json!({}), 0),
@@ -287,5 +325,5 @@ async fn on_lambda_each_invocation_delivers_what_is_due_whatever_the_event_says(
     }
     assert!(emulator.is_running());
     let log = emulator.log();
-    assert!(!log.contains(key) && !log.contains("whsec_"), "{log}");
+    assert!(!log.contains(KEY) && !log.contains("whsec_"), "{log}");
 }

@@ -173,19 +173,71 @@ async fn an_empty_secret_lets_nobody_in() {
     let mut settings = aws.environment();
     settings.extend([
         ("SUPABASE_URL", NOWHERE),
-        ("SUPABASE_SECRET_KEY", "/creel/notifications/SUPABASE_SECRET_KEY"),
+        ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"),
+        ("CREEL_NOTIFIER_KEY", "/creel/notifications/CREEL_NOTIFIER_KEY"),
     ]);
-    aws.keep("/creel/notifications/SUPABASE_SECRET_KEY", " \n");
+    aws.keep("/creel/notifications/CREEL_NOTIFIER_KEY", " \n");
     let mut emulator = Emulator::start_function("notifications", &settings).await;
     let log = end(&mut emulator).await;
-    assert!(log.contains("SUPABASE_SECRET_KEY is empty"), "{log}");
+    assert!(log.contains("CREEL_NOTIFIER_KEY is empty"), "{log}");
+}
+
+#[tokio::test]
+async fn the_projects_secret_key_is_refused_wherever_it_comes_from() {
+    let (secret, kept) = ("sb_secret_0123456789abcdef", "/creel/kept");
+    let aws = aws().await;
+    aws.keep(kept, secret);
+    let good = [
+        ("SUPABASE_URL", NOWHERE),
+        ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"),
+        ("CREEL_NOTIFIER_KEY", "creel_notifier_x"),
+        ("CREEL_STRIPE_KEY", "creel_stripe_x"),
+        ("STRIPE_API_KEY", API_KEY),
+        ("STRIPE_WEBHOOK_SECRET", PLATFORM),
+        ("STRIPE_CONNECT_WEBHOOK_SECRET", CONNECT),
+    ];
+    for (function, variable, given, hint) in [
+        ("agents", "SUPABASE_PUBLISHABLE_KEY", secret, "sb_publishable_"),
+        ("hosts", "SUPABASE_PUBLISHABLE_KEY", secret, "sb_publishable_"),
+        (
+            "notifications",
+            "SUPABASE_PUBLISHABLE_KEY",
+            secret,
+            "sb_publishable_",
+        ),
+        (
+            "notifications",
+            "CREEL_NOTIFIER_KEY",
+            secret,
+            "creel key create notifications",
+        ),
+        (
+            "notifications",
+            "CREEL_NOTIFIER_KEY",
+            kept,
+            "creel key create notifications",
+        ),
+        ("stripe", "CREEL_STRIPE_KEY", kept, "creel key create stripe"),
+        ("checkout", "CREEL_STRIPE_KEY", secret, "creel key create stripe"),
+    ] {
+        let mut settings = aws.environment();
+        settings.extend(good.map(|(name, value)| (name, if name == variable { given } else { value })));
+        let mut emulator = Emulator::start_function(function, &settings).await;
+        let log = end(&mut emulator).await;
+        assert!(
+            log.contains("no part of Creel needs") && log.contains(variable) && log.contains(hint),
+            "{function} {variable}: {log}"
+        );
+        assert!(!log.contains(secret), "{function}: a secret is in the log: {log}");
+    }
 }
 
 #[tokio::test]
 async fn who_is_not_on_aws_is_told_to_set_the_secret_itself() {
     let settings = [
         ("SUPABASE_URL", NOWHERE),
-        ("SUPABASE_SECRET_KEY", "/creel/notifications/SUPABASE_SECRET_KEY"),
+        ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"),
+        ("CREEL_NOTIFIER_KEY", "/creel/notifications/CREEL_NOTIFIER_KEY"),
     ];
     let mut emulator = Emulator::start_function("notifications", &settings).await;
     let log = end(&mut emulator).await;
@@ -201,7 +253,8 @@ async fn credentials_go_to_nobody_in_the_clear() {
     settings.extend([
         ("AWS_ENDPOINT_URL_SSM", "http://ssm.eu-central-1.amazonaws.com"),
         ("SUPABASE_URL", NOWHERE),
-        ("SUPABASE_SECRET_KEY", "/creel/notifications/SUPABASE_SECRET_KEY"),
+        ("SUPABASE_PUBLISHABLE_KEY", "sb_publishable_x"),
+        ("CREEL_NOTIFIER_KEY", "/creel/notifications/CREEL_NOTIFIER_KEY"),
     ]);
     let mut emulator = Emulator::start_function("notifications", &settings).await;
     let log = end(&mut emulator).await;

@@ -218,7 +218,7 @@ async fn a_key_that_is_revoked_opens_nothing_and_is_named() {
     market.stripe.pay(&session_of(&answer)).expect("pay");
     market
         .stage
-        .run("update creel.stripe_keys set revoked_at = now()")
+        .run("update creel.function_keys set revoked_at = now()")
         .await;
     for delivered in market.deliver().await {
         assert_eq!(delivered.status, 500);

@@ -10,6 +10,7 @@ mod documents;
 mod linted;
 mod module;
 mod programs;
+mod secret_key;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};

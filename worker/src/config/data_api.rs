@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use creel_core::project_key::is_secret_key;
 use creel_core::secret::Secret;
 use reqwest::Url;
 use reqwest::header::HeaderValue;
-use serde_json::Value;
 
 use super::ConfigError;
 use super::tls::tls_config;
@@ -25,8 +25,6 @@ const IDLE_LIMIT: Duration = Duration::from_secs(55);
 const MAX_IDLE_CONNECTIONS: usize = 4;
 /// A silent line is asked whether it lives: routers forget it after minutes.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
-/// The project's secret keys begin so.
-const SECRET_KEY_PREFIX: &str = "sb_secret_";
 
 /// Where the Data API is, and who asks.
 #[derive(Debug, Clone)]
@@ -148,7 +146,7 @@ impl DataApiConfig {
         if key.is_empty() {
             return Err(refuse("publishable_key", "it is empty"));
         }
-        if key.starts_with(SECRET_KEY_PREFIX) || role_of_jwt(key).is_some_and(|role| role != "anon") {
+        if is_secret_key(key) {
             return Err(refuse(
                 "publishable_key",
                 "this is a secret key of the project, which opens everything: no host is to have it. Make a new one \
@@ -157,15 +155,6 @@ impl DataApiConfig {
         }
         self.publishable_key_header().map(|_| ())
     }
-}
-
-/// The role in a key of the older kind, which is a token.
-fn role_of_jwt(key: &str) -> Option<String> {
-    use base64::Engine;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let claims = URL_SAFE_NO_PAD.decode(key.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    Some(claims["role"].as_str()?.to_owned())
 }
 
 /// The URL of a project, or of PostgREST itself.

@@ -1,7 +1,6 @@
 //! `creel billing`: for whoever runs the platform, by the database's own URL.
 
 mod events;
-mod key;
 mod reconcile;
 mod replay;
 mod requests;
@@ -17,9 +16,6 @@ use crate::output::Output;
 /// What can be done about money.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum BillingCommand {
-    /// The keys by which the function that Stripe's events arrive at is let in.
-    #[command(subcommand)]
-    Key(key::KeyCommand),
     /// List Stripe's events, newest first, and what they led to.
     Events(events::EventsArgs),
     /// Have an event applied again: one that waits, or one that never arrived.
@@ -58,7 +54,6 @@ impl StripeArgs {
 /// Runs the command.
 pub(super) async fn run(command: BillingCommand, out: Output) -> anyhow::Result<()> {
     match command {
-        BillingCommand::Key(command) => key::run(command, out).await,
         BillingCommand::Events(args) => events::run(args, out).await,
         BillingCommand::Replay(args) => replay::run(args, out).await,
         BillingCommand::Requests(args) => requests::run(args, out).await,
