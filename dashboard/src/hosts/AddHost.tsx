@@ -53,6 +53,7 @@ export default function AddHost({ onClose }: { onClose: () => void }) {
       title={code ? 'Enrol the machine' : 'Add a host'}
       closeButtonProps={{ 'aria-label': 'Close' }}
       closeOnClickOutside={!code}
+      closeOnEscape={!code}
     >
       {code ? (
         <EnrolSteps code={code} onDone={onClose} />

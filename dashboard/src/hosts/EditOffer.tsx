@@ -10,16 +10,17 @@ import { changeHost } from './change';
 import classes from './EnrolSteps.module.css';
 import { offerChange, offerOf, offerProblems } from './offering';
 
-type Props = { host: Row<'hosts'>; currency: string; onClose: () => void };
+type Props = { host: Row<'hosts'>; currency: string | null; onClose: () => void };
 
 /** Asks what a host is to be called, to take and to cost. */
-export function EditOffer({ host: current, currency, onClose }: Props) {
+export function EditOffer({ host: current, currency: known, onClose }: Props) {
   const db = useDb();
   const project = useProject();
   useFocusBack();
   const queries = useQueryClient();
   // As it was when it was opened: what somebody else changes meanwhile, and is not touched here, stays theirs.
   const [host] = useState(current);
+  const [currency] = useState(known);
   const [offer, setOffer] = useState(() => offerOf(host, currency));
   const [touched, setTouched] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -68,17 +69,19 @@ export function EditOffer({ host: current, currency, onClose }: Props) {
           <div className={classes.pair}>
             <TextInput
               label="Price a month"
-              placeholder="Not for rent"
+              placeholder={currency ? 'Not for rent' : 'The currency is not known'}
+              disabled={!currency}
               inputMode="decimal"
-              rightSection={<span aria-hidden>{currency.toUpperCase()}</span>}
+              rightSection={<span aria-hidden>{currency?.toUpperCase()}</span>}
               rightSectionWidth={48}
               {...field('month')}
             />
             <TextInput
               label="Price a year"
-              placeholder="Not for rent"
+              placeholder={currency ? 'Not for rent' : 'The currency is not known'}
+              disabled={!currency}
               inputMode="decimal"
-              rightSection={<span aria-hidden>{currency.toUpperCase()}</span>}
+              rightSection={<span aria-hidden>{currency?.toUpperCase()}</span>}
               rightSectionWidth={48}
               {...field('year')}
             />

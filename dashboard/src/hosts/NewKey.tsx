@@ -34,6 +34,7 @@ export function NewKey({ host, onClose }: { host: Row<'hosts'>; onClose: () => v
       title={`Another key for ${host.name}`}
       closeButtonProps={{ 'aria-label': 'Close' }}
       closeOnClickOutside={!code}
+      closeOnEscape={!code}
     >
       {code ? (
         <EnrolSteps code={code} onDone={onClose} />

@@ -28,8 +28,7 @@ export function Offer({ view }: { view: FleetHost }) {
     <Card
       title="What it offers"
       actions={
-        hostActions(view, role).edit &&
-        unit && (
+        hostActions(view, role).edit && (
           <Button
             variant="subtle"
             size="compact-sm"
@@ -64,7 +63,7 @@ export function Offer({ view }: { view: FleetHost }) {
           </Link>
         </p>
       )}
-      {editing && unit && <EditOffer host={host} currency={unit} onClose={() => setEditing(false)} />}
+      {editing && <EditOffer host={host} currency={unit} onClose={() => setEditing(false)} />}
     </Card>
   );
 }

@@ -106,6 +106,9 @@ describe('what a host offers', () => {
       price: { month: 900, year: 9000 },
     });
     expect(offerChange({ ...before, month: '' }, host(), 'usd')).toEqual({ price: null });
+    // Where the currency is not known, neither is a price.
+    const unknown = offerOf(host(), null);
+    expect(offerChange({ ...unknown, capacity: '5' }, host(), null)).toEqual({ capacity: 5 });
     const inEuros = host({ price: { currency: 'eur', month: 900 } });
     expect(offerChange({ ...before, month: '10' }, inEuros, 'eur')).toEqual({
       price: { currency: 'eur', month: 1000 },

@@ -19,9 +19,10 @@ type Host = Pick<Row<'hosts'>, 'name' | 'capacity' | 'tags' | 'price' | 'tenancy
 const LEAST_MINOR = 50;
 const MOST_MINOR = 99_999_999;
 
-export function offerOf(host: Host, currency: string): Offer {
+/** What a host offers; without a currency that is known nothing is said of prices, and so none is changed. */
+export function offerOf(host: Host, currency: string | null): Offer {
   const price = readPrice(host.price);
-  const typed = (minor: number | null | undefined) => (minor ? typedMoney(minor, currency) : '');
+  const typed = (minor: number | null | undefined) => (minor && currency ? typedMoney(minor, currency) : '');
   return {
     name: host.name,
     capacity: String(host.capacity),
@@ -33,12 +34,12 @@ export function offerOf(host: Host, currency: string): Offer {
 }
 
 /** What is wrong, by the field. */
-export function offerProblems(offer: Offer, currency: string): Partial<Record<keyof Offer, string>> {
+export function offerProblems(offer: Offer, currency: string | null): Partial<Record<keyof Offer, string>> {
   const problems: Partial<Record<keyof Offer, string>> = {};
   if (!offer.name.trim()) problems.name = 'It needs a name.';
   if (readCount(offer.capacity, 100_000) === null) problems.capacity = 'A whole number, such as 10.';
   for (const field of ['month', 'year'] as const) {
-    if (!offer[field].trim()) continue;
+    if (!currency || !offer[field].trim()) continue;
     const minor = readMoney(offer[field], currency);
     if (minor === null) problems[field] = 'An amount, such as 9 or 9.50.';
     else if (minor < LEAST_MINOR) problems[field] = `${typedMoney(LEAST_MINOR, currency)} at least.`;
@@ -48,11 +49,11 @@ export function offerProblems(offer: Offer, currency: string): Partial<Record<ke
 }
 
 /** What is to be written: no more than what became another one. */
-export function offerChange(offer: Offer, host: Host, currency: string) {
+export function offerChange(offer: Offer, host: Host, currency: string | null) {
   const before = offerOf(host, currency);
   const priced = offer.month !== before.month || offer.year !== before.year;
-  const month = readMoney(offer.month, currency);
-  const year = readMoney(offer.year, currency);
+  const month = currency && readMoney(offer.month, currency);
+  const year = currency && readMoney(offer.year, currency);
   const kept = readPrice(host.price)?.currency;
   const price =
     month === null && year === null
