@@ -83,17 +83,18 @@ export async function openContext(
   return { context, complaints };
 }
 
-/** Signs in as a person does, and waits for the first page. */
+/** Signs in as a person does, and waits for the first page, which is another one for who has no project. */
 export async function signIn(
   page: Page,
   email = setting('EMAIL'),
   password = setting('PASSWORD'),
+  heading = 'Agents',
 ): Promise<void> {
   await page.goto('/');
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('Password', { exact: true }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('heading', { name: 'Agents', level: 1 }).waitFor();
+  await page.getByRole('heading', { name: heading, level: 1 }).waitFor();
 }
 
 /** The badge that says how the page learns of changes. A narrow page has another one. */

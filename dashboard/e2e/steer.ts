@@ -1,5 +1,5 @@
 // An owner's work on hosts, members, webhooks and dead letters, with the command line on the machine that becomes a host.
-import type { Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { ask, say } from './asking.ts';
 import { openContext, signIn, withBrowser } from './browser.ts';
 import { check } from './expect.ts';
@@ -14,6 +14,7 @@ await withBrowser('steer', async (browser) => {
   await becomeHost(page, 'desk');
   await steerHost(page, 'desk');
   await letIn(page, 'lu@example.com');
+  await comeInVain(browser, 'lu@example.com');
   await tell(page, 'hooks.example.com');
   await tryAgain(page);
   check(complaints.length === 0, `the browser had no complaint: ${complaints.join('\n')}`);
@@ -93,6 +94,18 @@ async function letIn(page: Page, email: string): Promise<void> {
   await confirm(page, email, 'Remove member');
   await role.waitFor({ state: 'detached' });
   say('a member came, changed and went');
+}
+
+/** Who has no project is told so, and can sign in as somebody else. */
+async function comeInVain(browser: Browser, email: string): Promise<void> {
+  const { context } = await openContext(browser);
+  const page = await context.newPage();
+  await signIn(page, email, setting('PASSWORD'), 'You have no project yet');
+  await page.getByText(email).waitFor();
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByRole('button', { name: 'Sign in' }).waitFor();
+  await context.close();
+  say('who has no project can go again');
 }
 
 /** Adds a webhook, pauses it and removes it. */

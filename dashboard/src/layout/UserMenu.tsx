@@ -1,7 +1,7 @@
 import { Menu, useMantineColorScheme } from '@mantine/core';
 import { IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { useDb } from '../supabase/client';
-import { useSession } from '../supabase/session';
+import { signOut, useSession } from '../supabase/session';
 import { useAction } from './action';
 import { useOpenMenu } from './LazyMenu';
 import { UserButton } from './UserButton';
@@ -18,12 +18,7 @@ export default function UserMenu() {
   const { user } = useSession();
   const { target, menu } = useOpenMenu();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
-  const [signOut] = useAction(async () => {
-    // Signing out has to work without the server too.
-    const { error } = await db.auth.signOut({ scope: 'local' });
-    if (error) throw error;
-    return undefined;
-  });
+  const [leave] = useAction(() => signOut(db));
   return (
     <Menu position="top-end" width={220} {...menu}>
       <Menu.Target>
@@ -45,7 +40,7 @@ export default function UserMenu() {
           </Menu.Item>
         ))}
         <Menu.Divider />
-        <Menu.Item leftSection={<IconLogout size={16} stroke={1.6} />} onClick={() => void signOut()}>
+        <Menu.Item leftSection={<IconLogout size={16} stroke={1.6} />} onClick={() => void leave()}>
           Sign out
         </Menu.Item>
       </Menu.Dropdown>

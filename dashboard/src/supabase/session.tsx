@@ -1,6 +1,6 @@
 import type { Session } from '@supabase/supabase-js';
 import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
-import { useDb } from './client';
+import { type Db, useDb } from './client';
 
 /** The session; `undefined` until it is known whether there is one. */
 export function useSessionState(): Session | null | undefined {
@@ -11,6 +11,12 @@ export function useSessionState(): Session | null | undefined {
     return () => data.subscription.unsubscribe();
   }, [db]);
   return session;
+}
+
+/** Ends the session of this browser, with or without the server. */
+export async function signOut(db: Db): Promise<undefined> {
+  const { error } = await db.auth.signOut({ scope: 'local' });
+  if (error) throw error;
 }
 
 const SessionContext = createContext<Session | null>(null);
