@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use futures_util::future::join5;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, Transaction};
+use tokio_postgres::{Client, Config, Row, Transaction};
 
 use super::claims::Claims;
 use super::filter::{Filter, Operator};
@@ -56,8 +56,8 @@ pub(super) struct Published {
 pub(super) struct Seen {
     /// The columns that the role may read.
     pub(super) selectable: HashSet<String>,
-    /// Which of the rows asked about are visible, by their places in the question.
-    pub(super) rows: HashSet<usize>,
+    /// Which of the rows asked about are visible, by their places in the question; none if the policies failed.
+    pub(super) rows: Option<HashSet<usize>>,
 }
 
 /// What somebody may do in a private topic.
@@ -155,16 +155,18 @@ impl Questions {
         ended.context("end looking")?;
         spoke.context("speak for a role")?;
         let selectable = selectable.context("ask which columns can be read")?;
-        let rows = match seen {
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Vec::new(),
-            seen => seen.context("ask which rows are visible")?,
+        let rows = match seen.context("ask which rows are visible") {
+            Ok(rows) => Some(places(&rows)),
+            // A policy that fails for somebody costs nobody else his changes.
+            Err(error) if is_refusal(&error) => {
+                tracing::debug!(error = %format_args!("{error:#}"), "a policy failed for a subscriber of Realtime");
+                None
+            }
+            Err(error) => return Err(error),
         };
         Ok(Seen {
             selectable: selectable.iter().map(|row| row.get(0)).collect(),
-            rows: rows
-                .iter()
-                .filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok())
-                .collect(),
+            rows,
         })
     }
 
@@ -195,11 +197,7 @@ impl Questions {
                     .await
             }
         };
-        let rows = rows.context("compare by a filter")?;
-        Ok(rows
-            .iter()
-            .filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok())
-            .collect())
+        Ok(places(&rows.context("compare by a filter")?))
     }
 
     /// Whether the policies of `realtime.messages` give somebody a right to a private topic.
@@ -294,6 +292,13 @@ pub(super) async fn describe(client: &Client, oid: u32) -> Result<Option<Table>>
         })
         .collect();
     Ok((!columns.is_empty()).then_some(Table { columns, is_guarded }))
+}
+
+/// The places that a statement counted from one.
+fn places(rows: &[Row]) -> HashSet<usize> {
+    rows.iter()
+        .filter_map(|row| usize::try_from(row.get::<_, i64>(0) - 1).ok())
+        .collect()
 }
 
 async fn speak_for(transaction: &Transaction<'_>, claims: &Claims, topic: &str) -> Result<()> {

@@ -99,11 +99,11 @@ fn type_of(oid: u32) -> Type {
     Type::from_oid(oid).unwrap_or_else(|| Type::new(String::new(), oid, Kind::Simple, String::new()))
 }
 
-/// What a message says of a change; none if it is not to be seen. `select` is what the subscription wants of the columns,
+/// What a message says of a change; none if it is not to be seen. `is_seen` is none if the policies failed, `select` is what the subscription wants of the columns,
 /// `selectable` what the subscriber may read of them.
 pub(super) fn plan_data(
     change: &Change,
-    is_seen: bool,
+    is_seen: Option<bool>,
     select: Option<&Vec<String>>,
     selectable: &HashSet<String>,
 ) -> Option<Value> {
@@ -130,6 +130,8 @@ pub(super) fn plan_data(
             Some("Error 400: Bad Request, no primary key")
         } else if !primary.iter().all(|name| selectable.contains(*name)) {
             Some("Error 401: Unauthorized")
+        } else if is_seen.is_none() {
+            Some("Error 500: Internal Server Error, RLS policy evaluation failed")
         } else {
             None
         };
@@ -137,7 +139,7 @@ pub(super) fn plan_data(
             data["errors"] = json!([error]);
             return Some(data);
         }
-        if !is_seen {
+        if is_seen == Some(false) {
             return None;
         }
     }

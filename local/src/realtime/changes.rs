@@ -63,7 +63,7 @@ async fn tell(
     }
     let seen = match look(questions, claims, changes, &wanted).await {
         Ok(seen) => seen,
-        // A policy that fails for somebody costs nobody else his changes.
+        // A role that there is no more costs nobody else his changes.
         Err(error) if is_refusal(&error) => {
             tracing::warn!(error = %format_args!("{error:#}"), "failed to ask what a subscriber may see; his channels end");
             hub.end(NOT_ASKED, is_among(&channels));
@@ -255,11 +255,10 @@ async fn look(
         let mut looked = questions
             .look(claims, oid, published, &source.table, &keys)
             .await?;
-        looked.rows = looked
-            .rows
-            .iter()
-            .filter_map(|&place| rows.get(place).copied())
-            .collect();
+        looked.rows = looked.rows.map(|places| {
+            let of_rows = places.iter().filter_map(|&place| rows.get(place).copied());
+            of_rows.collect()
+        });
         seen.insert(oid, looked);
     }
     Ok(seen)
@@ -276,6 +275,7 @@ fn send(
     let Some(seen) = seen.get(&change.source.relation.oid) else {
         return;
     };
+    let is_seen = seen.rows.as_ref().map(|rows| rows.contains(&at));
     // Subscriptions that send the same columns are told at once.
     let mut by_columns: Vec<(Option<&Vec<String>>, Vec<u32>)> = Vec::new();
     for subscription in subscriptions {
@@ -286,7 +286,7 @@ fn send(
         }
     }
     for (columns, ids) in by_columns {
-        if let Some(data) = plan_data(change, seen.rows.contains(&at), columns, &seen.selectable) {
+        if let Some(data) = plan_data(change, is_seen, columns, &seen.selectable) {
             let payload = json!({ "ids": ids, "data": data });
             channel.push("postgres_changes", &payload.to_string());
         }
