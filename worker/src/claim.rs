@@ -109,7 +109,9 @@ impl Claimer {
             () = self.shutdown.draining() => return Ok(Claimed::Stopping),
         };
         let limit = self.crew.free_permits();
+        let begin = Instant::now();
         let (woken_by, was_found) = (self.wake.take(), self.wake.was_found());
+        let ended_count = self.wake.ended_count();
         let request = ClaimRequest {
             api: API,
             session: self.session_id,
@@ -117,7 +119,10 @@ impl Claimer {
             woken_by,
         };
         let asked = Moment::now();
-        let reply: ClaimReply = session.call("claim", &request, CALL_LIMIT).await?;
+        let reply: ClaimReply = session
+            .call("claim", &request, CALL_LIMIT)
+            .await
+            .inspect_err(|_| self.wake.put_back(woken_by, was_found))?;
         if self.shutdown.is_draining() {
             let tokens = reply.items.iter().map(|item| item.token).collect();
             give_back(&self.link, self.session_id, tokens, CALL_LIMIT).await;
@@ -128,13 +133,11 @@ impl Claimer {
         if let Some(hints) = self.hints.as_ref().filter(|_| is_new && was_found)
             && woken_by == WokenBy::Poll
         {
-            hints.found_by_tick();
+            hints.found_by_tick(begin.into_std());
         }
-        let claimed = if reply.items.len() < limit {
-            Claimed::Rest
-        } else {
-            Claimed::All
-        };
+        let left_nothing = reply.items.len() < limit;
+        self.wake.claimed(ended_count.filter(|_| left_nothing));
+        let claimed = if left_nothing { Claimed::Rest } else { Claimed::All };
         for item in reply.items {
             self.crew
                 .start(item, asked, Duration::from_millis(reply.lease_ms));

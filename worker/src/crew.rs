@@ -102,7 +102,9 @@ impl Crew {
         let (id, queue) = (item.id, item.queue.as_str());
         tracing::info!(item.id = %id, item.queue = queue, item.attempt = item.attempt,
             "claimed {queue} {id}, attempt {} of {}", item.attempt, item.max_attempts);
-        let Some((outcome, result)) = self.attempt(&item, &lease).await else {
+        let ended = self.attempt(&item, &lease).await;
+        let ending = self.wake.job_ends();
+        let Some((outcome, result)) = ended else {
             tracing::warn!(item.id = %id, "stopped work on {queue} {id} before its end");
             self.held.stopped(item.token);
             return true;
@@ -124,6 +126,9 @@ impl Crew {
                 let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
                 tracing::info!(item.id = %id, outcome = outcome.as_str(), duration_ms,
                     "finished {queue} {id}: {outcome} after {duration_ms} ms");
+                if !work {
+                    ending.left_nothing();
+                }
                 work
             }
             Recorded::NotOurs => {

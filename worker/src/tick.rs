@@ -186,11 +186,8 @@ impl Ticker {
                 self.held.cancel(*token);
             }
         }
-        // What more there is while something is at work was announced when that was.
-        if reply.work && self.held.count() == 0 {
+        if reply.work {
             self.wake.found();
-        } else if reply.work {
-            self.wake.poll();
         }
         if reply.docs {
             self.wake.docs();

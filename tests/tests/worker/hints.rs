@@ -107,6 +107,60 @@ async fn a_channel_that_is_silent_is_noticed_by_what_it_did_not_say() {
 }
 
 #[tokio::test]
+async fn a_silent_channel_is_noticed_while_a_job_is_at_work() {
+    let stage = Stage::new().await;
+    stage.set("tick_secs = 3").await;
+    let station = stage.station_by(By::Key).await;
+    let worker = station
+        .started_with(&station.setup().env("CREEL_PERMITS", "64"))
+        .await;
+    until_known(&stage, true).await;
+    until_announced(&stage, "early").await;
+    station.set_fault("add", "hang");
+    let long = stage.request("agent:long:main").await;
+    stage.until(long, "running", SOON).await;
+    station.rest().realtime().silence();
+    let mut n = 0;
+    eventually("a lost hint is counted", SOON, async || {
+        n += 1;
+        let id = stage.request(&format!("agent:a{n}:main")).await;
+        stage.until(id, "running", SOON).await;
+        lost_hints(&stage).await > 0
+    })
+    .await;
+    worker.logged("it had not announced work", SOON).await;
+    assert_eq!(stage.row(long).await["status"], json!("running"));
+}
+
+#[tokio::test]
+async fn a_channel_that_brings_nothing_is_made_anew_and_told_of_once() {
+    let (stage, _station, worker) = listening(3).await;
+    let realtime = stage.db.superuser().await.expect("connect");
+    realtime
+        .batch_execute(
+            "create or replace function realtime.send(
+               payload jsonb, event text, topic text, private boolean default true)
+             returns void language plpgsql as $$ begin end $$",
+        )
+        .await
+        .expect("let Realtime lose everything");
+    let mut n = 0;
+    for round in 1..=2 {
+        until_known(&stage, true).await;
+        let before = lost_hints(&stage).await;
+        eventually("a lost hint is counted", SOON, async || {
+            n += 1;
+            let id = stage.request(&format!("agent:a{n}:main")).await;
+            assert_eq!(stage.done(id).await["woken_by"], json!("poll"));
+            lost_hints(&stage).await > before
+        })
+        .await;
+        until_known(&stage, false).await;
+        assert_eq!(worker.log().matches("hears of work").count(), 2, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn another_key_of_the_host_is_another_channel_and_it_goes_on() {
     let (stage, _station, worker) = listening(3).await;
     let topic = "select hashtext(topic)::bigint from creel.host_channels";

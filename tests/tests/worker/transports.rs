@@ -154,7 +154,7 @@ async fn a_job_that_is_cancelled_stops_within_seconds(by: By) {
     stage
         .run(&format!(
             "update creel.items set cancel = true where item_id = '{id}';
-             select pg_notify('creel_work', '{} cancel')",
+             select pg_notify('creel_work', '{0} cancel'), creel.hint_hosts('{{{0}}}', 'cancel')",
             station.host.id
         ))
         .await;

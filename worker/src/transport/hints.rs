@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use creel_core::host_api::ChannelReport;
 use creel_core::telemetry::HINTS_LOST;
+use futures_util::FutureExt;
 use tokio::sync::Notify;
 
-/// A hint that comes so long before or after the tick that found the work was on its way, and not lost.
+/// A hint that comes so long after work was claimed without it was on its way, and not lost.
 const LATE: Duration = Duration::from_secs(2);
 /// What was heard longer ago says nothing of a tick that is judged now: two ticks.
 const HEARD_FOR: Duration = Duration::from_secs(30);
@@ -34,8 +35,10 @@ struct Inner {
     heard: VecDeque<Instant>,
     suspects: Vec<Instant>,
     lost: u64,
-    /// Whether the database knows of it.
-    is_told: bool,
+    /// Since when the database knows that it was joined.
+    told_at: Option<Instant>,
+    /// Whether it has brought anything since it was joined.
+    has_brought: bool,
     is_logged: bool,
 }
 
@@ -47,9 +50,13 @@ impl Hints {
 
     /// It was joined.
     pub(super) fn up(&self) {
+        // What was said of the connection before.
+        for bell in [&self.told, &self.doubted] {
+            bell.notified().now_or_never();
+        }
         let mut inner = self.inner();
         (inner.is_live, inner.was_live) = (true, true);
-        (inner.is_told, inner.is_logged) = (false, false);
+        (inner.told_at, inner.has_brought) = (None, false);
     }
 
     /// It is not joined any more.
@@ -57,20 +64,28 @@ impl Hints {
         self.inner().is_live = false;
     }
 
+    /// Whether it has brought a hint since it was joined.
+    pub(super) fn has_brought(&self) -> bool {
+        self.inner().has_brought
+    }
+
     /// A hint that there is work came.
     pub(super) fn heard(&self) {
         let mut inner = self.inner();
+        (inner.has_brought, inner.is_logged) = (true, false);
         inner.heard.push_back(Instant::now());
         if inner.heard.len() > HEARD_MAX {
             inner.heard.pop_front();
         }
     }
 
-    /// The clock found work that nobody had announced until then.
-    pub(crate) fn found_by_tick(&self) {
+    /// The clock found work that nobody had announced until it was asked for. Nobody had to while the database did not
+    /// know that somebody listens.
+    pub(crate) fn found_by_tick(&self, asked: Instant) {
         let mut inner = self.inner();
-        if inner.was_live {
-            inner.suspects.push(Instant::now());
+        let is_new = inner.is_live && inner.told_at.is_none_or(|at| at.elapsed() <= LATE);
+        if inner.was_live && !is_new {
+            inner.suspects.push(asked);
         }
     }
 
@@ -101,10 +116,10 @@ impl Hints {
         let mut inner = self.inner();
         inner.lost = inner.lost.saturating_sub(report.lost);
         if topic.is_some() && topic != inner.topic {
-            inner.topic = topic;
+            (inner.topic, inner.told_at) = (topic, None);
             self.topic_changed.notify_one();
-        }
-        if report.live && !std::mem::replace(&mut inner.is_told, true) {
+        } else if report.live && inner.told_at.is_none() {
+            inner.told_at = Some(Instant::now());
             self.told.notify_one();
         }
     }
@@ -146,9 +161,8 @@ impl Inner {
     fn judge(&mut self, now: Instant) -> u64 {
         let heard = &self.heard;
         let near = |found: Instant| {
-            let is_near = |at: &Instant| {
-                at.saturating_duration_since(found) <= LATE && found.saturating_duration_since(*at) <= LATE
-            };
+            // One that came before was answered by a claim.
+            let is_near = |at: &Instant| *at >= found && at.saturating_duration_since(found) <= LATE;
             heard.len() >= HEARD_MAX || heard.iter().any(is_near)
         };
         let (due, early): (Vec<_>, Vec<_>) = std::mem::take(&mut self.suspects)
@@ -178,17 +192,23 @@ mod tests {
         assert_eq!(inner.judge(at(11)), 0, "it may be on its way");
         inner.heard.push_back(at(11));
         assert_eq!(inner.judge(at(20)), 0, "it was");
+        inner.heard.push_back(at(19));
         inner.suspects.push(at(20));
-        assert_eq!((inner.judge(at(30)), inner.lost), (1, 1));
+        assert_eq!(
+            (inner.judge(at(30)), inner.lost),
+            (1, 1),
+            "that was another one's"
+        );
         assert_eq!(inner.judge(at(40)), 0, "counted once");
     }
 
     #[test]
     fn what_was_lost_is_told_until_a_tick_was_answered() {
         let hints = Hints::default();
-        hints.found_by_tick();
-        assert!(hints.inner().suspects.is_empty(), "it never listened");
+        hints.found_by_tick(Instant::now());
         hints.up();
+        hints.found_by_tick(Instant::now());
+        assert!(hints.inner().suspects.is_empty(), "nobody knew that it listens");
         hints.inner().lost = 2;
         let report = hints.report();
         assert_eq!((report.lost, report.live, &report.topic), (2, true, &None));
@@ -196,6 +216,36 @@ mod tests {
         hints.were_told(&report, Some("here".to_owned()));
         let report = hints.report();
         assert_eq!((report.lost, report.topic.as_deref()), (1, Some("here")));
+    }
+
+    #[test]
+    fn what_is_found_before_anybody_could_announce_it_is_not_lost() {
+        let hints = Hints::default();
+        hints.were_told(&hints.report(), Some("here".to_owned()));
+        hints.up();
+        hints.were_told(&hints.report(), None);
+        hints.found_by_tick(Instant::now());
+        assert!(hints.inner().suspects.is_empty(), "it was told just now");
+        hints.inner().told_at = Instant::now().checked_sub(2 * LATE);
+        hints.found_by_tick(Instant::now());
+        assert_eq!(hints.inner().suspects.len(), 1);
+        hints.were_told(&hints.report(), Some("elsewhere".to_owned()));
+        hints.found_by_tick(Instant::now());
+        assert_eq!(hints.inner().suspects.len(), 1, "it is heard elsewhere soon");
+        hints.down();
+        hints.found_by_tick(Instant::now());
+        assert_eq!(hints.inner().suspects.len(), 2, "what is away brings nothing");
+    }
+
+    #[tokio::test]
+    async fn what_was_said_of_a_connection_is_not_said_of_the_next() {
+        let hints = Hints::default();
+        hints.up();
+        hints.doubted.notify_one();
+        hints.told.notify_one();
+        hints.up();
+        assert!(hints.doubted().now_or_never().is_none());
+        assert!(hints.told().now_or_never().is_none());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use tokio::time::{Instant as Time, sleep_until, timeout};
+use uuid::Uuid;
 
 use frame::Heard;
 use socket::Socket;
@@ -44,19 +45,26 @@ pub(crate) struct Channel {
 
 /// Why nothing is heard.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+pub(crate) enum Trouble {
+    /// There is no connection.
     #[error("it cannot be reached: {0}")]
-    Unreachable(#[source] reqwest::Error),
+    Unreachable(String),
+    /// It said no, with these words.
     #[error("{0}")]
     Refused(String),
+    /// The connection is gone.
     #[error("the connection ended")]
     Cut,
+    /// The connection is there, and nobody at its end.
     #[error("it does not answer")]
     Silent,
+    /// It ended the channel, with these words.
     #[error("the channel ended: {0}")]
     Closed(String),
+    /// It is there, and does not bring what it should.
     #[error("it had not announced work that was there")]
     Doubted,
+    /// Nothing is wrong: it is to be heard elsewhere.
     #[error("the channel has another name now")]
     Moved,
 }
@@ -69,7 +77,7 @@ impl Channel {
     /// Listens for ever.
     pub(crate) async fn keep(self, wake: Arc<Wake>) {
         let mut delays = retry_delays().build();
-        let mut said = None;
+        let mut said = Said::default();
         loop {
             let topic = self.hints.topic().await;
             let begin = Instant::now();
@@ -83,37 +91,29 @@ impl Channel {
                 // Nobody is to send to where nobody listens.
                 wake.ask_when();
             }
-            if !matches!(trouble, Trouble::Moved) && said != Some(false) {
-                said = Some(false);
-                tracing::info!(
-                    error = %trouble,
-                    "hears of work by its ticks only, as Realtime is away: {trouble}"
-                );
-            }
-            if matches!(trouble, Trouble::Moved | Trouble::Doubted) || begin.elapsed() > STEADY {
+            let is_vain = matches!(trouble, Trouble::Doubted) && !self.hints.has_brought();
+            let was_good = matches!(trouble, Trouble::Moved | Trouble::Doubted) || begin.elapsed() > STEADY;
+            if was_good && !is_vain {
                 delays = retry_delays().build();
             }
             if !matches!(trouble, Trouble::Moved) {
+                said.away(&trouble, is_vain);
                 tokio::time::sleep(delays.next().unwrap_or(RETRY_MAX)).await;
             }
         }
     }
 
-    /// Listens until something is wrong. `said` is what the log has said last: whether it hears.
+    /// Listens until something is wrong.
     async fn listen(
         &self,
         topic: &str,
         wake: &Wake,
-        said: &mut Option<bool>,
+        said: &mut Said,
     ) -> Result<std::convert::Infallible, Trouble> {
         let opened = timeout(OPEN_LIMIT, self.open(topic)).await;
         let mut socket = opened.map_err(|_| Trouble::Silent)??;
         self.hints.up();
-        match said.replace(true) {
-            None => tracing::info!("hears of work at once, by Realtime"),
-            Some(false) => tracing::info!("hears of work at once again, by Realtime"),
-            Some(true) => {}
-        }
+        said.joined();
         // What was sent while nobody listened is found by looking; and by a tick the database learns that somebody does.
         wake.poll();
         wake.docs();
@@ -129,6 +129,8 @@ impl Channel {
                 text = socket.next() => match frame::hear(&text?, topic) {
                     Heard::Work => {
                         self.hints.heard();
+                        wake.announced();
+                        said.heard();
                         ring.work = true;
                     }
                     Heard::Cancel => ring.cancel = true,
@@ -154,6 +156,8 @@ impl Channel {
                 () = self.hints.told() => catch_up_at = catch_up_at.or(Some(Time::now() + CATCH_UP)),
                 () = sleep_until(catch_up_at.unwrap_or(heartbeat_at)), if catch_up_at.is_some() => {
                     wake.poll();
+                    // And what is to be cancelled, or to be read anew.
+                    wake.ask_when();
                     catch_up_at = None;
                 }
                 () = self.hints.is_other_than(topic) => return Err(Trouble::Moved),
@@ -161,6 +165,13 @@ impl Channel {
             }
             ring.ring(wake);
         }
+    }
+
+    /// Joins a channel like the host's, whose name only a tick tells, and leaves it.
+    pub(crate) async fn probe(&self) -> Result<(), Trouble> {
+        let topic = format!("creel-probe:{}", Uuid::new_v4().simple());
+        let opened = timeout(OPEN_LIMIT, self.open(&topic)).await;
+        opened.map_err(|_| Trouble::Silent)?.map(drop)
     }
 
     /// A channel that is joined.
@@ -174,6 +185,42 @@ impl Channel {
                 Heard::Closed(said) => return Err(Trouble::Closed(said)),
                 _ => {}
             }
+        }
+    }
+}
+
+/// What the log has said last.
+#[derive(Default)]
+struct Said {
+    /// Whether it hears; none where nothing was said yet.
+    hears: Option<bool>,
+    /// That it was joined means nothing: the last time, too, it brought nothing.
+    in_vain: bool,
+}
+
+impl Said {
+    fn joined(&mut self) {
+        if !self.in_vain {
+            self.heard();
+        }
+    }
+
+    fn heard(&mut self) {
+        self.in_vain = false;
+        match self.hears.replace(true) {
+            None => tracing::info!("hears of work at once, by Realtime"),
+            Some(false) => tracing::info!("hears of work at once again, by Realtime"),
+            Some(true) => {}
+        }
+    }
+
+    fn away(&mut self, trouble: &Trouble, is_vain: bool) {
+        self.in_vain |= is_vain;
+        if self.hears.replace(false) != Some(false) {
+            tracing::info!(
+                error = %trouble,
+                "hears of work by its ticks only, as Realtime is away: {trouble}"
+            );
         }
     }
 }

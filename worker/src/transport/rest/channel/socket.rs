@@ -66,7 +66,12 @@ impl Socket {
     }
 }
 
-/// The URL is not told: the key is in it, if only one that every page has.
+/// What was wrong at the bottom of it. The URL is not told: the key is in it, if only one that every page has.
 fn unreachable(error: reqwest::Error) -> Trouble {
-    Trouble::Unreachable(error.without_url())
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Trouble::Unreachable(cause.to_string())
 }
