@@ -756,6 +756,20 @@ async fn the_doctor_of_a_host_with_a_key_says_whether_it_is_let_in() -> Result<(
         check.with_context(|| format!("{name} is looked at: {value}"))
     };
     ensure!(check("host key")?["verdict"] == "ok", "{}", check("host key")?);
+    ensure!(check("Realtime")?["verdict"] == "ok", "{}", check("Realtime")?);
+    rest.realtime().cut();
+    let cut = check("Realtime")?;
+    ensure!(
+        cut["verdict"] == "-"
+            && cut["found"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("no channel")),
+        "{cut}"
+    );
+    ensure!(
+        !cut.to_string().contains(rest.publishable_key()),
+        "the address is not told with the key: {cut}"
+    );
     db.postgres()
         .await?
         .execute("select creel.revoke_host($1)", &[&host])

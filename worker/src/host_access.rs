@@ -24,6 +24,17 @@ pub async fn probe_host_access(config: &DataApiConfig) -> anyhow::Result<HostAcc
     })
 }
 
+/// Whether a host with a key can join a channel of Realtime, by which it hears of work at once; false where it is to do
+/// without.
+pub async fn probe_realtime(config: &DataApiConfig) -> anyhow::Result<bool> {
+    let connector = Connector::new(&TransportConfig::Rest(config.clone())).map_err(Fatal::from)?;
+    let Some(channel) = connector.channel() else {
+        return Ok(false);
+    };
+    channel.probe().await?;
+    Ok(true)
+}
+
 /// Replaces the host's key now. A worker that runs goes on with the new one by itself. Fails with [`Fatal`] where the
 /// project does not let this host in.
 pub async fn rotate_host_key(config: &WorkerConfig) -> anyhow::Result<Rotated> {

@@ -41,7 +41,7 @@ pub mod workspace;
 pub use config::{KeepGateway, OpenClawDriver, WorkerArgs, WorkerConfig};
 pub use exit::{Fatal, Stopped, exit_code};
 pub use gateway_service::GatewayState;
-pub use host_access::{HostAccess, probe_host_access, rotate_host_key};
+pub use host_access::{HostAccess, probe_host_access, probe_realtime, rotate_host_key};
 pub use host_key::{HostKey, HostKeyError};
 pub use lock::running_worker;
 pub use run::{run, run_with};

@@ -99,8 +99,28 @@ pub(super) async fn check_host_key(config: &DataApiConfig) -> Vec<Check> {
             Check::broken(name, format!("{error:#}"), what_to_do)
         }
     });
+    checks.push(check_realtime(config).await);
     checks.extend(check_clock_by_http(config).await);
     checks
+}
+
+/// Whether a host with a key hears at once that there is work. It finds its work without.
+async fn check_realtime(config: &DataApiConfig) -> Check {
+    let name = "Realtime";
+    match creel_worker::probe_realtime(config).await {
+        Ok(true) => Check::good(name, "the host hears of work at once"),
+        Ok(false) => Check::absent(
+            name,
+            "the host is not to listen",
+            "to hear of work at once and not by ticks, give realtime_url in the configuration",
+        ),
+        Err(error) => Check::absent(
+            name,
+            format!("no channel can be joined: {error:#}"),
+            "work is found by ticks alone, within 10 s: see that Realtime runs, that the project's Realtime settings \
+             allow public channels, and that a proxy lets WebSockets through",
+        ),
+    }
 }
 
 /// This machine's clock against that of the project's gateway; nothing where it does not tell the time.
