@@ -205,8 +205,9 @@ impl Daemon {
         parts.spawn(async move { died("page server", pages.serve(state).await) });
         parts.spawn(keeper.keep());
         if let Some(rotation) = self.connector.key_rotation() {
+            let wake = self.wake.clone();
             parts.spawn(async move {
-                keep_key(rotation).await;
+                keep_key(rotation, &wake).await;
                 died("keeper of the key", None)
             });
         }
