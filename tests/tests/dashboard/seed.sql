@@ -46,9 +46,14 @@ from (values
   ('broken', 'Broken', 'counts the nets', '🪝', null, 'profile', 1, 'error', 'running'),
   ('waiting', 'Waiting', 'waits for its host', '⏳', null, 'shared', 3, 'running', 'running'),
   ('adrift', 'Adrift', 'is on a host that is off', '🛟', null, 'shared', 3, 'running', 'running'),
-  ('porter', 'Porter', 'carries things', '📦', null, 'profile', 4, 'running', 'running')
+  ('porter', 'Porter', 'carries things', '📦', null, 'profile', 4, 'running', 'running'),
+  ('lodger', 'Lodger', 'pays late', '🎩', null, 'profile', 4, 'running', 'running'),
+  ('guest', 'Guest', 'is about to be paid for', '🧳', null, 'profile', 4, 'pending_deploy', 'stopped'),
+  ('former', 'Former', 'was paid for once', '🎈', null, 'profile', 4, 'stopped', 'stopped'),
+  ('stray', 'Stray', 'has no place any more', '🐕', null, 'profile', 0, 'removed', 'removed')
 ) as a (short, name, role, emoji, color, backend, host, status, desired);
-update agents set billing = 'paid' where agent_id_short = 'porter';
+update agents set billing = 'paid' where agent_id_short in ('porter', 'lodger');
+update agents set billing = 'unpaid' where agent_id_short in ('guest', 'former', 'stray');
 create temp view seeded as select * from agents where project_id = current_setting('test.project');
 insert into agent_status (project_id, agent_key, state, current_task, last_activity_at, last_heartbeat_at)
 select project_id, agent_key, case agent_id_short when 'scout' then 'thinking' else 'idle' end,
@@ -103,7 +108,25 @@ from generate_series(0, 9) m, generate_series(1, 3) n, lateral (select now() - m
 insert into subscriptions (id, project_id, agent_id, agent_key, host_id, customer_id, plan, amount_minor, currency, status, service, current_period_end, paid_at, received_at, first_paid_at, as_of)
 select 'sub_porter', project_id, id, agent_key, host_id, 'cus_1', 'month', 1200, 'usd', 'active', 'active', now() + interval '12 days',
   now() - interval '18 days', now() - interval '18 days', now() - interval '18 days', now() from seeded where agent_id_short = 'porter';
+insert into subscriptions (id, project_id, agent_id, agent_key, host_id, customer_id, plan, amount_minor, currency, status, service, grace_until, ended_at,
+  remove_at, first_paid_at, as_of)
+select 'sub_' || agent_id_short, project_id, id, agent_key, host_id, 'cus_1', 'year', 12000, 'usd', s.status, s.service, s.grace_until, s.ended_at, s.remove_at,
+  now() - interval '1 year', now()
+from seeded join (values
+  ('lodger', 'past_due', 'grace', now() + interval '3 days', null, null),
+  ('former', 'canceled', 'ended', null, now() - interval '4 days', now() + interval '26 days'),
+  ('stray', 'canceled', 'removed', null, now() - interval '90 days', null)
+) as s (short, status, service, grace_until, ended_at, remove_at) on s.short = agent_id_short;
+insert into checkout_intents (project_id, agent_key, agent_id, host_id, plan, amount_minor, currency, fee_bp, destination, agent, session_id, session_url, expires_at)
+select project_id, agent_key, id, host_id, 'month', 1200, 'usd', 1500, 'acct_3', '{}', 'cs_1', 'https://checkout.stripe.com/c/pay/cs_1', now() + interval '25 minutes'
+from seeded where agent_id_short = 'guest';
 insert into webhooks (project_id, url, events) values (current_setting('test.project'), 'https://hooks.example.com/creel', '{agent.down,host.offline}');
+insert into notifications (project_id, webhook_id, kind, payload, status, attempts, last_error, created_at)
+select w.project_id, w.id, n.kind, jsonb_build_object('summary', n.summary), n.status, n.attempts, n.error, now() - n.age::interval
+from webhooks w, (values
+  ('agent.down', 'Agent Scout ended by itself.', 'failed', 8, 'the receiver answered 500', '1 day'),
+  ('host.offline', 'Host old-laptop went silent.', 'delivered', 1, null, '9 days')
+) as n (kind, summary, status, attempts, error, age) where w.project_id = current_setting('test.project');
 
 set session_replication_role = origin;
 
