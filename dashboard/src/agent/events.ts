@@ -68,6 +68,13 @@ const WORDS: Record<string, [tone: Tone, title: string]> = {
   'doc.resolved': ['good', 'Resolved'],
   'doc.erased': ['idle', 'Erased'],
   'item.redriven': ['busy', 'Tried again'],
+  'lease.expired': ['warn', 'Its host was silent; it is begun again'],
+  'billing.reserved': ['idle', 'A place is kept for it'],
+  'billing.released': ['idle', 'Its place was given back'],
+  'billing.removed': ['idle', 'Taken off, as its subscription ended'],
+  'billing.mismatch': ['warn', 'Payment and agent do not fit'],
+  'outage.began': ['bad', 'Does not answer'],
+  'outage.ended': ['good', 'Answers again'],
 };
 
 /** What commands are called in a sentence. */

@@ -169,11 +169,13 @@ describe('events of a host', () => {
     });
     expect(
       eventWords({ kind: 'agent.crashed', agent_key: 'agent:scout:main', detail: { reason: 'exit code 1' } }),
-    ).toEqual({ text: 'scout ended by itself', detail: 'Exit code 1' });
+    ).toEqual({ text: 'scout: ended by itself', detail: 'Exit code 1' });
     expect(
       eventWords({ kind: 'gateway.failed', agent_key: null, detail: { reason: 'my_file.json' } }).detail,
     ).toBe('My_file.json');
-    expect(eventWords({ kind: 'some.new_kind', agent_key: null, detail: null }).text).toBe('Some new kind');
+    const made = { kind: 'agent.provisioned', agent_key: 'agent:scout:main', detail: {} };
+    expect(eventWords(made).text).toBe('scout: made on its host');
+    expect(eventWords({ kind: 'some.new_kind', agent_key: null, detail: {} }).text).toBe('Some new kind');
   });
 });
 
