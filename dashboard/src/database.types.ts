@@ -403,6 +403,7 @@ export type Database = {
         Row: {
           agent_key: string;
           current_task: string | null;
+          id: string;
           last_activity_at: string | null;
           last_heartbeat_at: string | null;
           note: string | null;
@@ -413,6 +414,7 @@ export type Database = {
         Insert: {
           agent_key: string;
           current_task?: string | null;
+          id?: string;
           last_activity_at?: string | null;
           last_heartbeat_at?: string | null;
           note?: string | null;
@@ -422,6 +424,7 @@ export type Database = {
         Update: {
           agent_key?: string;
           current_task?: string | null;
+          id?: string;
           last_activity_at?: string | null;
           last_heartbeat_at?: string | null;
           note?: string | null;

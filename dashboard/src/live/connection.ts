@@ -1,7 +1,7 @@
 import type { RealtimeChannel, RealtimePostgresChangesPayload } from '@supabase/supabase-js';
 import type { Db } from '../supabase/client';
 import { decideMode, type Facts, initialFacts, type LiveMode, nextFacts, type Signal } from './state';
-import { type Change, hasKey, LIVE_TABLES, type LiveTable } from './tables';
+import { type Change, hasKey, LIVE_TABLES, type LiveTable, namesDeleted } from './tables';
 
 /** Changes of so long are shown at once: a person sees no delay, and a burst is one drawing. */
 const GATHER_MS = 60;
@@ -111,7 +111,8 @@ export class LiveConnection {
       const hear = (payload: Payload) => this.hear(table, payload);
       channel.on('postgres_changes', { event: '*', schema: 'public', table, filter }, hear);
       // Of a deleted row Realtime knows the key only, so that no filter lets it pass.
-      channel.on('postgres_changes', { event: 'DELETE', schema: 'public', table }, hear);
+      if (namesDeleted(table))
+        channel.on('postgres_changes', { event: 'DELETE', schema: 'public', table }, hear);
     }
     // The join is answered before the changes flow: from this message on none is missed.
     channel.on('system', {}, (message: { status?: string }) => {

@@ -3,6 +3,7 @@ import type { Row } from '../supabase/client';
 import { type Change, patchRows } from './tables';
 
 const status = (agent_key: string, state: string): Row<'agent_status'> => ({
+  id: agent_key,
   project_id: 'p',
   agent_key,
   state,

@@ -13,6 +13,12 @@ export const KEY_COLUMNS = {
 export type LiveTable = keyof typeof KEY_COLUMNS;
 export const LIVE_TABLES = Object.keys(KEY_COLUMNS) as LiveTable[];
 
+/**
+ * Whether Realtime says which row was deleted: it tells everybody, so that it names nobody. An agent's activity goes with
+ * the agent.
+ */
+export const namesDeleted = (table: LiveTable): boolean => table !== 'agent_status';
+
 /** One change of one row; of what was deleted no more than its key is known. */
 export type Change<T extends LiveTable = LiveTable> =
   | { table: T; type: 'INSERT' | 'UPDATE'; row: Row<T> }

@@ -167,7 +167,11 @@ async fn what_is_published_can_be_heard_by_members_and_is_known_by_its_key() {
     let rows = f
         .admin
         .query(
-            "select p.tablename::text, c.relrowsecurity, c.relreplident = 'd',
+            "select p.tablename::text, c.relrowsecurity,
+               (select array_agg(a.atttypid = 'uuid'::regtype) from pg_index i
+                join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+                where i.indrelid = c.oid and case c.relreplident
+                  when 'd' then i.indisprimary when 'i' then i.indisreplident end) = '{t}',
                has_table_privilege('authenticated', c.oid, 'select'),
                not has_any_column_privilege('anon', c.oid, 'select'),
                exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary),
@@ -184,7 +188,7 @@ async fn what_is_published_can_be_heard_by_members_and_is_known_by_its_key() {
         let table: String = row.get(0);
         for (column, promise) in [
             (1, "has row security"),
-            (2, "tells of what was deleted by its primary key"),
+            (2, "tells of what was deleted by a uuid alone"),
             (3, "can be read by who has signed in"),
             (4, "is nothing for who has not"),
             (5, "has a primary key"),
