@@ -4202,11 +4202,12 @@ CREATE FUNCTION creel.hint_hosts(host_ids uuid[], event text) RETURNS void
     SET jit TO 'off'
     AS $$
 declare
+  since constant timestamptz := creel.listening_since();
   topics text[];
 begin
   select array_agg(c.topic) into topics
   from creel.host_channels c join public.host_heartbeats b on b.host_id = c.host_id
-  where c.host_id = any (host_ids) and b.listens and b.last_seen_at > creel.listening_since();
+  where c.host_id = any (host_ids) and b.listens and b.last_seen_at > since;
   if topics is not null then
     perform creel.send_hints(topics, event);
   end if;
@@ -4225,26 +4226,29 @@ CREATE FUNCTION creel.hint_lanes(lane_ids bigint[]) RETURNS void
     SET jit TO 'off'
     AS $$
 declare
+  since timestamptz;
   host_ids uuid[];
+  unplaced text[];
 begin
   if not exists (select from creel.host_channels) then
     return;
   end if;
-  select array_agg(distinct l.host_id) filter (where l.host_id is not null) into host_ids
+  select
+    array_agg(distinct l.host_id) filter (where l.host_id is not null),
+    array_agg(distinct l.project_id) filter (where l.host_id is null)
+  into host_ids, unplaced
   from creel.lanes l where l.id = any (lane_ids);
-  if host_ids is not null then
-    perform creel.hint_hosts(host_ids, 'work');
-  end if;
-  if exists (select from creel.lanes l where l.id = any (lane_ids) and l.host_id is null) then
-    select array_agg(g.host_id) into host_ids from (
-      select distinct p.host_id from creel.lanes l
-      join public.project_hosts p on p.project_id = l.project_id
+  if unplaced is not null then
+    since := creel.listening_since();
+    host_ids := coalesce(host_ids, '{}') || array(
+      select distinct p.host_id from public.project_hosts p
       join creel.host_channels c on c.host_id = p.host_id
-      where l.id = any (lane_ids) and l.host_id is null
-      limit 100) g;
-    if host_ids is not null then
-      perform creel.hint_hosts(host_ids, 'work');
-    end if;
+      join public.host_heartbeats b on b.host_id = p.host_id
+      where p.project_id = any (unplaced) and b.listens and b.last_seen_at > since
+      limit 100);
+  end if;
+  if host_ids <> '{}' then
+    perform creel.hint_hosts(host_ids, 'work');
   end if;
 end
 $$;
@@ -4738,9 +4742,11 @@ begin
     return new;
   end if;
   if tg_op = 'INSERT' then
+    new.id := gen_random_uuid();
     new.last_heartbeat_at := null;
     return new;
   end if;
+  new.id := old.id;
   new.project_id := old.project_id;
   new.agent_key := old.agent_key;
   new.state := old.state;
@@ -5085,7 +5091,9 @@ begin
       select k.kept_until >= moment_kept - case when k.step_secs = 60 then interval '1 minute' else interval '0' end
       from creel.metric_clock k where k.step_secs = ring.made_of), true);
     after_agent := coalesce(ring.kept_agent, first_agent);
-    select a.id into last_agent from public.agents a where a.id > after_agent order by a.id offset most - 1 limit 1;
+    -- Who never had a sample is not read.
+    select m.agent_id into last_agent from public.agent_metrics m
+    where m.agent_id > after_agent order by m.agent_id offset most - 1 limit 1;
     if ring.made_of is null then
       perform creel.keep_metric_samples(moment_kept, after_agent, coalesce(last_agent, last_of_all));
     else
@@ -5420,10 +5428,12 @@ $$;
 --
 
 CREATE FUNCTION creel.listening_since() RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO ''
     AS $$
-  select now() - interval '1 minute'
+begin
+  return now() - greatest(60, 3 * (creel.knobs()).tick_secs) * interval '1 second';
+end
 $$;
 
 
@@ -7711,19 +7721,23 @@ CREATE FUNCTION creel.send_hints(topics text[], event text) RETURNS void
     SET lock_timeout TO '200ms'
     AS $$
 declare
-  -- What a savepoint takes back, it takes back here too.
+  -- What a savepoint takes back, it takes back here too. Whoever is in the transaction can read it: no topic is in it.
   sent text := coalesce(current_setting('creel.hints_sent', true), '');
+  topic_before constant text := coalesce(current_setting('realtime.topic', true), '');
   topic text;
+  hint text;
 begin
   if to_regprocedure('realtime.send(jsonb,text,text,boolean)') is null then
     return;
   end if;
   foreach topic in array topics loop
-    continue when strpos(sent, event || '/' || topic || ' ') > 0;
-    sent := sent || event || '/' || topic || ' ';
+    hint := md5(event || '/' || topic) || ' ';
+    continue when strpos(sent, hint) > 0;
+    sent := sent || hint;
     perform realtime.send('{}'::jsonb, event, topic, false);
   end loop;
-  perform set_config('creel.hints_sent', sent, true);
+  -- It says to whom it spoke last.
+  perform set_config('realtime.topic', topic_before, true), set_config('creel.hints_sent', sent, true);
 exception when others then
   raise warning 'hint by Realtime: %', sqlerrm;
 end
@@ -10382,8 +10396,23 @@ CREATE FUNCTION creel.wish_removal() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO ''
     AS $$
+declare
+  is_operator constant boolean := current_user not in ('anon', 'authenticated', 'service_role');
 begin
-  if old.openclaw_id is null or old.host_id is null or current_user not in ('anon', 'authenticated', 'service_role') then
+  if old.openclaw_id is null or old.host_id is null then
+    return old;
+  end if;
+  -- A row does not outlive its project.
+  if is_operator and not exists (select from public.projects p where p.id = old.project_id) then
+    return old;
+  end if;
+  -- What ends an undeployment deletes the row as its owner. So does an operator where it failed.
+  if is_operator and old.deleting_since is not null then
+    if exists (
+      select from public.agent_commands c
+      where c.agent_id = old.id and c.type = 'undeploy' and c.status in ('pending', 'sent')) then
+      return null;
+    end if;
     return old;
   end if;
   if old.deleting_since is null or not creel.has_open_items(old.id) then
@@ -12034,26 +12063,35 @@ begin
   return jsonb_build_object(
     'currency', knobs.billing_currency,
     'hosts', coalesce((
-      select jsonb_agg(to_jsonb(l) order by l.online desc, l.room > 0 desc, coalesce(l.month, l.year / 12.0), l.name, l.id)
+      select jsonb_agg(to_jsonb(l) - 'place' order by l.place)
       from (
-        select
-          h.id, h.name, h.platform, h.tags, h.backends, h.capacity, h.openclaw_version, h.created_at,
-          (h.price ->> 'month')::numeric::bigint as month, (h.price ->> 'year')::numeric::bigint as year,
-          creel.price_currency(h) as currency, creel.takes_work(h) as online, b.last_seen_at,
-          greatest(h.capacity - (
-            select count(*) from public.agents a where a.host_id = h.id and a.status <> 'removed'), 0) as room,
-          (select count(*) from public.agent_outages o
-            where o.host_id = h.id and o.began_at > now() - interval '30 days') as outages
-        from public.hosts h join public.host_heartbeats b on b.host_id = h.id
-        where h.price is not null and h.status = 'online' and h.owner_id <> asker
-          and creel.heard_until(b) > now() - interval '1 day'
-          and coalesce(creel.plan_price(h, 'month'), creel.plan_price(h, 'year')) is not null
-          and exists (
-            select from public.stripe_accounts s where s.owner_id = h.owner_id and s.transfers_active)
-          and not exists (
-            select from public.project_hosts p
-            where p.host_id = h.id and p.project_id = project and p.terms = 'own')
-        order by b.last_seen_at desc, h.id limit 200) l), '[]'));
+        select row_number() over (
+            order by o.online desc, o.room > 0 desc, coalesce(o.month, o.year / 12.0), o.name, o.id) as place, o.*
+        from (
+          select
+            h.id, h.name, h.platform, h.tags, f.backends, h.capacity, h.openclaw_version, h.created_at,
+            creel.plan_price(h, 'month') as month, creel.plan_price(h, 'year') as year,
+            creel.price_currency(h) as currency, creel.takes_work(h) as online, b.last_seen_at,
+            greatest(h.capacity - (
+              select count(*) from public.agents a
+              where a.host_id = h.id and (a.status <> 'removed' or a.billing = 'paid')), 0) as room,
+            (select count(*) from public.agent_outages o
+              where o.host_id = h.id and o.began_at > now() - interval '30 days') as outages
+          from public.hosts h join public.host_heartbeats b on b.host_id = h.id
+          -- Beside the agents that are there already. Who rents is not somebody whom its owner may have trusted.
+          cross join lateral (
+            select coalesce(array_agg(e.backend order by e.n), '{}') as backends
+            from unnest(h.backends) with ordinality e (backend, n)
+            where creel.may_neighbour(jsonb_populate_record(h, '{"tenancy": "single"}'), project, e.backend)) f
+          where h.price is not null and h.status = 'online' and h.owner_id <> asker and f.backends <> '{}'
+            and creel.heard_until(b) > now() - interval '1 day'
+            and coalesce(creel.plan_price(h, 'month'), creel.plan_price(h, 'year')) is not null
+            and exists (
+              select from public.stripe_accounts s where s.owner_id = h.owner_id and s.transfers_active)
+            and not exists (
+              select from public.project_hosts p
+              where p.host_id = h.id and p.project_id = project and p.terms = 'own')
+        ) o order by place limit 200) l), '[]'));
 end
 $_$;
 
@@ -12062,7 +12100,7 @@ $_$;
 -- Name: FUNCTION list_hosts_for_rent(jsonb); Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON FUNCTION public.list_hosts_for_rent(jsonb) IS 'For a member of a project: {project_id} -> {currency, hosts: [{id, name, platform, tags, backends, capacity, room, month, year, currency, online, last_seen_at, outages, openclaw_version, created_at}]}: hosts of other people that were heard of within a day and that can be rented by begin_checkout; month and year in the currency''s smallest unit, null where it is not let so. outages: of agents that were paid for, within 30 days. 200 at most.';
+COMMENT ON FUNCTION public.list_hosts_for_rent(jsonb) IS 'For a member of a project: {project_id} -> {currency, hosts: [{id, name, platform, tags, backends, capacity, room, month, year, currency, online, last_seen_at, outages, openclaw_version, created_at}]}: hosts of other people that were heard of within a day and that can be rented by begin_checkout; backends by which an agent of the project may live there beside others; month and year in the currency''s smallest unit, null where it is not let so. outages: of agents that were paid for, within 30 days. The first 200: who takes somebody in now, then who is cheapest.';
 
 
 --
@@ -14149,6 +14187,7 @@ CREATE TABLE public.agent_status (
     current_task text,
     last_activity_at timestamp with time zone,
     last_heartbeat_at timestamp with time zone,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
     CONSTRAINT agent_status_sizes CHECK (((COALESCE(octet_length(note), 0) <= 16384) AND (COALESCE(octet_length(current_task), 0) <= 16384))),
     CONSTRAINT agent_status_state CHECK ((state = ANY (ARRAY['idle'::text, 'processing'::text, 'thinking'::text, 'executing'::text, 'cooldown'::text, 'error'::text, 'offline'::text])))
 );
@@ -14159,6 +14198,13 @@ CREATE TABLE public.agent_status (
 --
 
 COMMENT ON TABLE public.agent_status IS 'Written when the state changes. A member makes the row; afterwards state and last_heartbeat_at are the worker''s.';
+
+
+--
+-- Name: COLUMN agent_status.id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.agent_status.id IS 'By what Realtime knows the row; nothing refers to it. Upsert by project and agent.';
 
 
 --
@@ -14963,6 +15009,16 @@ ALTER TABLE ONLY public.agent_provision_requests
 
 ALTER TABLE ONLY public.agent_provision_requests
     ADD CONSTRAINT agent_provision_requests_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: agent_status agent_status_id; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.agent_status
+    ADD CONSTRAINT agent_status_id UNIQUE (id);
+
+ALTER TABLE ONLY public.agent_status REPLICA IDENTITY USING INDEX agent_status_id;
 
 
 --

@@ -4,7 +4,10 @@
 set local lock_timeout = '10s';
 set local statement_timeout = '60s';
 
+-- A row an agent: rewritten and indexed within a moment.
+-- squawk-ignore adding-field-with-default
 alter table public.agent_status add column id uuid not null default gen_random_uuid();
+-- squawk-ignore constraint-missing-not-valid, disallowed-unique-constraint
 alter table public.agent_status add constraint agent_status_id unique (id);
 alter table public.agent_status replica identity using index agent_status_id;
 
