@@ -90,6 +90,15 @@ async function letIn(page: Page, email: string): Promise<void> {
   await role.waitFor();
   await role.selectOption({ label: 'Viewer' });
   await page.getByText(`${email} is viewer now.`).waitFor();
+  await role.selectOption({ label: 'Owner' });
+  await page.getByText(`${email} is owner now.`).waitFor();
+  // Who gives up what nobody else could give back to them is asked first.
+  const own = page.getByLabel(`Role of ${setting('EMAIL')}`);
+  await own.selectOption({ label: 'Viewer' });
+  const dialog = page.getByRole('dialog', { name: 'Be no owner any more?' });
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  check((await own.inputValue()) === 'owner', 'nothing has changed');
   await page.getByRole('button', { name: `Remove ${email}` }).click();
   await confirm(page, email, 'Remove member');
   await role.waitFor({ state: 'detached' });

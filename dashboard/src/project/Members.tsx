@@ -86,11 +86,19 @@ function MemberRow({ member, changeable, refresh, onRemove }: RowProps) {
   const db = useDb();
   const project = useProject();
   const { user } = useSession();
-  const [change, busy] = useAction(async (role: Role) => {
+  const isSelf = member.userId === user.id;
+  const [lesser, setLesser] = useState<Role | null>(null);
+  const give = async (role: Role) => {
     await setRole(db, project.id, member.email, role);
     await refresh();
     return `${member.email} is ${role} now.`;
-  });
+  };
+  const [change, busy] = useAction(give);
+  const choose = (role: Role) => {
+    // Who is no owner any more cannot take that back.
+    if (isSelf && role !== 'owner') setLesser(role);
+    else void change(role);
+  };
   return (
     <li className={classes.row} data-member={member.email}>
       <span className={classes.initial} aria-hidden>
@@ -99,7 +107,7 @@ function MemberRow({ member, changeable, refresh, onRemove }: RowProps) {
       <span className={classes.grow}>
         <span className={classes.name}>
           {member.email}
-          {member.userId === user.id && <span className={classes.you}>you</span>}
+          {isSelf && <span className={classes.you}>you</span>}
         </span>
         <span className={classes.sub}>
           <Ago at={member.since} prefix="since" />
@@ -113,9 +121,22 @@ function MemberRow({ member, changeable, refresh, onRemove }: RowProps) {
             aria-label={`Role of ${member.email}`}
             value={member.role}
             disabled={busy}
-            onChange={(event) => void change(event.currentTarget.value as Role)}
+            onChange={(event) => choose(event.currentTarget.value as Role)}
             data={ROLES.map(({ value, label }) => ({ value, label }))}
           />
+          <ConfirmByName
+            opened={lesser !== null}
+            onClose={() => setLesser(null)}
+            title="Be no owner any more?"
+            name={member.email}
+            verb="Give it up"
+            onConfirm={async () => {
+              if (lesser) tellDone(await give(lesser));
+            }}
+          >
+            You can then neither change members nor what the project is called. Only another owner can give it
+            back to you.
+          </ConfirmByName>
           <ActionIcon variant="subtle" color="gray" onClick={onRemove} aria-label={`Remove ${member.email}`}>
             <IconTrash size={17} stroke={1.6} />
           </ActionIcon>
