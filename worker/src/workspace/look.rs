@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use super::documents::DOCUMENT_MAX_BYTES;
 use super::handle::{make_folder, open_file, open_folder};
 use super::marker::FILE as MARKER;
+use super::protect::{IDENTITY, KEPT};
 use super::seed::MEMORY_FOLDER;
 use super::text_hash::TextHash;
 use super::{Workspace, WorkspaceError};
@@ -236,26 +237,48 @@ impl Look {
 }
 
 impl Workspace {
-    /// Looks at a document. What looks as it did is not read again.
+    /// Looks at a document. What looks as it did is not read again. While OpenClaw registers the agent, its identity is
+    /// what it was and is going to be again.
     pub fn look(&self, file: DocFile, seen: Option<&Seen>) -> Look {
-        match self.doc_folder(file) {
+        if let Some(kept) = self.kept(file) {
+            return kept;
+        }
+        let found = match self.doc_folder(file) {
             Ok(Some(dir)) => look(&dir, &file.name(), seen),
             Ok(None) => Look::only(OnDisk::absent()),
             Err(unfit) => Look::only(OnDisk::Unfit(unfit)),
+        };
+        // It may have begun meanwhile.
+        self.kept(file).unwrap_or(found)
+    }
+
+    /// What is kept of a file while somebody else is writing to it.
+    fn kept(&self, file: DocFile) -> Option<Look> {
+        if file != DocFile::Named(IDENTITY) {
+            return None;
         }
+        let kept = look(&self.creel, KEPT, None);
+        // One that went while it was looked at has another size than nothing.
+        let is_there = |seen: &Seen| seen.found != OnDisk::absent() || seen.stamp.size == 0;
+        let is_kept = kept.seen.as_ref().is_some_and(is_there);
+        is_kept.then(|| Look::only(kept.found))
     }
 
     /// The text of a document, if it is still this one.
     pub fn read_text(&self, file: DocFile, hash: TextHash) -> Option<String> {
-        let Ok(Some(dir)) = self.doc_folder(file) else {
-            return (hash == TextHash::empty()).then(String::new);
-        };
-        match open_file(&dir, &file.name()) {
+        let read_in = |dir: &Dir, name: &str| match open_file(dir, name) {
             Ok(open) => read(&open).ok().filter(|text| TextHash::of(text) == hash),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 (hash == TextHash::empty()).then(String::new)
             }
             Err(_) => None,
+        };
+        if self.kept(file).is_some() {
+            return read_in(&self.creel, KEPT);
+        }
+        match self.doc_folder(file) {
+            Ok(Some(dir)) => read_in(&dir, &file.name()),
+            _ => (hash == TextHash::empty()).then(String::new),
         }
     }
 

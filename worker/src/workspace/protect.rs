@@ -9,9 +9,9 @@ use super::handle::{create_file, open_file, replace_file};
 use super::{Workspace, WorkspaceError};
 
 /// The copy that is kept while OpenClaw registers the agent. It outlives a killed worker.
-const KEPT: &str = "IDENTITY.md.kept";
+pub(super) const KEPT: &str = "IDENTITY.md.kept";
 
-const IDENTITY: &str = match DocType::Identity.file_name() {
+pub(super) const IDENTITY: &str = match DocType::Identity.file_name() {
     Some(name) => name,
     None => panic!("the identity is a file"),
 };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use creel_core::host_api::Doc;
 use creel_core::status::DocType;
 use creel_worker::workspace::{
-    Found, Owner, Persona, SeedStep, Templates, Workspace, WorkspaceError, plan_seed,
+    DocFile, Found, Owner, Persona, SeedStep, Templates, TextHash, Workspace, WorkspaceError, plan_seed,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -262,4 +262,36 @@ fn an_identity_is_put_back_unless_somebody_else_wrote_it() {
     workspace
         .restore_identity()
         .expect("there is nothing to put back");
+}
+
+#[test]
+fn an_identity_that_is_to_be_put_back_is_seen_as_it_was() {
+    let (_folder, root) = root();
+    let workspace = open(&root, 1).expect("it opens");
+    let file = DocFile::Named("IDENTITY.md");
+    let path = workspace.path().join("IDENTITY.md");
+    for mine in ["# Me\n\n- **Name:** Nora\n", ""] {
+        let hash = TextHash::of(mine);
+        std::fs::write(&path, mine).expect("write");
+        let before = workspace.look(file, None);
+        assert_eq!(before.found.hash(), Some(hash));
+        workspace.keep_identity().expect("it is kept");
+        std::fs::write(&path, format!("{mine}- Name: scout\n")).expect("write");
+        let meanwhile = workspace.look(file, before.seen.as_ref());
+        assert_eq!(
+            meanwhile.found.hash(),
+            Some(hash),
+            "what OpenClaw writes is not the agent's"
+        );
+        assert_eq!(workspace.read_text(file, hash).as_deref(), Some(mine));
+        std::fs::write(&path, mine).expect("write");
+        workspace.restore_identity().expect("it is put back");
+        assert_eq!(
+            workspace.look(file, meanwhile.seen.as_ref()).found.hash(),
+            Some(hash)
+        );
+        std::fs::write(&path, "another one").expect("write");
+        let after = workspace.look(file, before.seen.as_ref());
+        assert_eq!(after.found.hash(), Some(TextHash::of("another one")));
+    }
 }
