@@ -64,8 +64,8 @@ await withBrowser('life', async (browser) => {
   await makeConflict(page, workspace);
   const conflict = page.getByRole('region', { name: 'SOUL.md was changed on both sides' });
   await conflict.waitFor();
-  check(await conflict.getByText('of the page').first().isVisible(), 'both texts are shown');
-  check(await conflict.getByText('of the disk').first().isVisible(), 'both texts are shown');
+  await conflict.getByText('of the page').first().waitFor();
+  await conflict.getByText('of the disk').first().waitFor();
   say('a conflict is shown');
   await conflict.getByRole('button', { name: 'Take the page’s' }).click();
   await conflict.waitFor({ state: 'hidden' });
@@ -73,6 +73,8 @@ await withBrowser('life', async (browser) => {
     (await readFile(join(workspace, 'SOUL.md'), 'utf8')).includes('You are the Scout of the page.'),
   );
   say('the conflict is resolved');
+  const marks = page.getByRole('img', { name: /has a conflict|is held back|cannot be written/ });
+  await eventually('of no file is there anything to be said', async () => (await marks.count()) === 0);
 
   check(complaints.length === 0, `the browser had no complaint: ${complaints.join('\n')}`);
 });
