@@ -44,6 +44,10 @@ impl Scene {
             .batch_execute("update creel.settings set lease_secs = 3600, queue_ttl_secs = 3600, offline_after_secs = 3600")
             .await
             .expect("let leases last, and the victim be no outage");
+        admin
+            .batch_execute("update creel.metric_clock set kept_until = now() + interval '1 day'")
+            .await
+            .expect("let no minute pass, as anybody's tick keeps everybody's history");
         let victim = host(&test, None, &format!("{MARK} host")).await;
         let common = is_common.then(|| victim.project.clone());
         let attacker = host(&test, common, "attacker").await;
@@ -60,6 +64,14 @@ impl Scene {
             session: Uuid::new_v4(),
         };
         scene.fill().await;
+        scene
+            .admin
+            .execute(
+                "insert into agent_metric_slots (step_secs, slot, agent_id, at, samples) values (60, 0, $1, now(), 1)",
+                &[&scene.agent_id],
+            )
+            .await
+            .expect("have a history");
         scene
     }
 
