@@ -32,6 +32,9 @@ use crate::wake::Wake;
 /// The loops beside the claim; each runs until the end, and whichever ends before ends the worker.
 type Parts = JoinSet<Fatal>;
 
+/// A part ends where it waits next. What a disk holds up is left behind.
+const PARTS_GRACE: Duration = Duration::from_secs(1);
+
 /// A host's login has ten connections, and nothing is gained by more processes than the database has processors.
 const MAX_SPARES: usize = 3;
 
@@ -113,7 +116,10 @@ impl Daemon {
 
     /// Runs until the wish to stop is fulfilled, or a part of it failed for good.
     pub(crate) async fn run(self, background: Background) -> anyhow::Result<Stopped> {
-        let ended = self.run_parts(background).await;
+        let mut parts = Parts::new();
+        let ended = self.run_parts(&mut parts, background).await;
+        // Before the runtime takes their connections away, which a part that is at work would complain of.
+        let _in_time = tokio::time::timeout(PARTS_GRACE, parts.shutdown()).await;
         let fatal = ended.as_ref().err().and_then(|error| error.downcast_ref());
         if matches!(fatal, Some(Fatal::UpgradeNeeded { .. })) {
             self.say_outdated().await;
@@ -139,12 +145,11 @@ impl Daemon {
         }
     }
 
-    async fn run_parts(&self, background: Background) -> anyhow::Result<Stopped> {
-        let mut parts = Parts::new();
-        self.start_background(&mut parts, background);
+    async fn run_parts(&self, parts: &mut Parts, background: Background) -> anyhow::Result<Stopped> {
+        self.start_background(parts, background);
         tokio::select! {
             recovered = self.recover() => recovered?,
-            fatal = first_end(&mut parts) => return Err(fatal.into()),
+            fatal = first_end(parts) => return Err(fatal.into()),
             () = self.shutdown.draining() => return Ok(Stopped::Drained { released: 0 }),
         }
         tracing::info!(session = %self.kit.session_id, "creel worker {} is at work", env!("CARGO_PKG_VERSION"));
@@ -176,7 +181,7 @@ impl Daemon {
         let mut claiming = tokio::spawn(self.claimer().run());
 
         let fatal = tokio::select! {
-            fatal = first_end(&mut parts) => Some(fatal),
+            fatal = first_end(parts) => Some(fatal),
             ended = &mut claiming => claim_end(ended, &self.shutdown),
             () = self.shutdown.draining() => None,
         };
