@@ -32,7 +32,7 @@ await withBrowser('keyboard', async (browser) => {
   for (const time of ['first', 'second']) {
     await tabTo(page, account);
     await press('Enter');
-    await page.getByRole('menuitem', { name: 'Sign out' }).waitFor();
+    await untilWithin(page, page.getByRole('menu'), 'the menu');
     await press('ArrowDown');
     await untilFocused(page, page.getByRole('menuitem', { name: 'Light' }), 'the first of the menu');
     await press('Escape');
@@ -111,6 +111,16 @@ async function tabTo(page: Page, wanted: Locator, key = 'Tab'): Promise<void> {
 
 async function untilFocused(page: Page, wanted: Locator, what: string): Promise<void> {
   await eventually(`the focus is on ${what}`, () => isFocused(wanted)).catch(async (error: unknown) => {
+    throw new Error(`${error}; it is on ${await focused(page)}`);
+  });
+}
+
+/** What is shown a moment before it takes the focus would lose a key that is pressed then. */
+async function untilWithin(page: Page, wanted: Locator, what: string): Promise<void> {
+  const isWithin = async () =>
+    (await wanted.count()) === 1 &&
+    (await wanted.evaluate((element) => element.contains(document.activeElement)));
+  await eventually(`the focus is within ${what}`, isWithin).catch(async (error: unknown) => {
     throw new Error(`${error}; it is on ${await focused(page)}`);
   });
 }
